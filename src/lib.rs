@@ -1,1 +1,13 @@
+//! Bellwether: an indicator (KPI) engine on Apache DataFusion.
 
+pub mod diagnostic;
+pub mod engine;
+pub mod error;
+pub mod plan;
+pub mod source;
+pub mod store;
+pub mod syntax;
+
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use plan::Request;

@@ -1,0 +1,3 @@
+//! Text to tree; knows nothing of meaning.
+
+pub mod ast;
