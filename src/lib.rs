@@ -10,6 +10,6 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 
-pub use engine::Engine;
+pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};
 pub use plan::Request;

@@ -126,8 +126,14 @@ impl Checker<'_> {
     }
 
     pub(crate) fn source_id(&self, package: &str, name: &str) -> Option<SourceId> {
-        let declared = self.declared.sources[self.declared.source(package, name)?];
-        self.catalog.source_named(declared.package, &declared.tree.name.text)
+        match self.declared.source(package, name) {
+            Some(at) => {
+                let declared = self.declared.sources[at];
+                self.catalog.source_named(declared.package, &declared.tree.name.text)
+            }
+            // Nothing is declared where a checked catalog is asked.
+            None => self.catalog.source_named(package, name),
+        }
     }
 
     /// The source that a path begins with (`orders.…` or `retail.orders.…`) and how many parts it took.
