@@ -16,8 +16,10 @@ mod later;
 mod modifier;
 mod recover;
 mod scan;
+mod show;
 
 pub use exprs::span_of;
+pub use show::show;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
