@@ -11,6 +11,7 @@ pub mod dialect;
 
 mod cursor;
 mod exprs;
+mod format;
 mod items;
 mod later;
 mod modifier;
@@ -19,6 +20,7 @@ mod scan;
 mod show;
 
 pub use exprs::span_of;
+pub use format::format;
 pub use show::show;
 
 use crate::diagnostic::{Diagnostic, codes};

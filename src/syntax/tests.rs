@@ -47,33 +47,51 @@ fn expressions_become_sql() {
         ("count(*) of orders where paid", "bell_of(count(*), orders) WHERE paid"),
         ("count(*) of orders / 2", "bell_of(count(*), orders) / 2"),
         ("-gmv at (all)", "-bell_at(gmv, bell_all())"),
-        ("gmv at (all region, channel, set day = current day - 1 visible)",
-         "bell_at(gmv, bell_all(region, channel), bell_set(day, bell_current(day) - 1), bell_visible())"),
-        ("gmv at (all first, last, last day per (k, l), first m per k)",
-         "bell_at(gmv, bell_all(first, last), bell_last(day, k, l), bell_first(m, k))"),
-        ("gmv at (shift -1 year 2 months)",
-         "bell_at(gmv, bell_shift(bell_duration(-1, 'years'), bell_duration(-2, 'months')))"),
-        ("gmv at (shift 3 months, where region = 'x' and a) at (cumulative)",
-         "bell_at(bell_at(gmv, bell_shift(bell_duration(3, 'months')), bell_where(region = 'x' AND a)), bell_cumulative())"),
+        (
+            "gmv at (all region, channel, set day = current day - 1 visible)",
+            "bell_at(gmv, bell_all(region, channel), bell_set(day, bell_current(day) - 1), bell_visible())",
+        ),
+        (
+            "gmv at (all first, last, last day per (k, l), first m per k)",
+            "bell_at(gmv, bell_all(first, last), bell_last(day, k, l), bell_first(m, k))",
+        ),
+        (
+            "gmv at (shift -1 year 2 months)",
+            "bell_at(gmv, bell_shift(bell_duration(-1, 'years'), bell_duration(-2, 'months')))",
+        ),
+        (
+            "gmv at (shift 3 months, where region = 'x' and a) at (cumulative)",
+            "bell_at(bell_at(gmv, bell_shift(bell_duration(3, 'months')), bell_where(region = 'x' AND a)), bell_cumulative())",
+        ),
         ("gmv at (to date fiscal year)", "bell_at(gmv, bell_to_date('fiscal_year'))"),
         ("t at time zone 'UTC' at (previous year)", "bell_at(t AT TIME ZONE 'UTC', bell_previous('year'))"),
         ("a + b per (d, orders.e) > 3 and c", "bell_per(a + b, d, orders.e) > 3 AND c"),
         ("avg(gmv per day at (visible))", "avg(bell_at(bell_per(gmv, day), bell_visible()))"),
         ("(a / b) filter (where p) + sum(q) filter (where r)", "bell_filter((a / b), p) + sum(q) FILTER (WHERE r)"),
         ("gmv at (all) filter (where p)", "bell_filter(bell_at(gmv, bell_all()), p)"),
-        ("case when a then case b when 1 then 2 end else x.end end", "CASE WHEN a THEN CASE b WHEN 1 THEN 2 END ELSE x.end END"),
-        ("a not in (1, 2) or b is not distinct from c or d is null or e not like 'x%' escape '!'",
-         "a NOT IN (1, 2) OR b IS NOT DISTINCT FROM c OR d IS NULL OR e NOT LIKE 'x%' ESCAPE '!'"),
+        (
+            "case when a then case b when 1 then 2 end else x.end end",
+            "CASE WHEN a THEN CASE b WHEN 1 THEN 2 END ELSE x.end END",
+        ),
+        (
+            "a not in (1, 2) or b is not distinct from c or d is null or e not like 'x%' escape '!'",
+            "a NOT IN (1, 2) OR b IS NOT DISTINCT FROM c OR d IS NULL OR e NOT LIKE 'x%' ESCAPE '!'",
+        ),
         ("a between 1 and 2 and not b", "a BETWEEN 1 AND 2 AND NOT b"),
         ("x::decimal(10,2) / y :: double precision", "x::DECIMAL(10,2) / y::DOUBLE PRECISION"),
         ("first_value(x order by y) over (partition by z)", "first_value(x ORDER BY y) OVER (PARTITION BY z)"),
         ("array_agg(distinct x)[1] || [1, 2]", "array_agg(DISTINCT x)[1] || [1, 2]"),
-        ("approx_percentile_cont(0.5) within group (order by x desc)", "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY x DESC)"),
+        (
+            "approx_percentile_cont(0.5) within group (order by x desc)",
+            "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY x DESC)",
+        ),
         ("sum(x) // a comment's quote", "sum(x)"),
         ("sum(x -- a (comment\n  ) /* an ' other */ + 1", "sum(x) + 1"),
         (r#"sum("订单".金额) + 成交额"#, r#"sum("订单".金额) + 成交额"#),
-        ("extract(month from d) + cast(x as varchar(3)) + try_cast(y as int)",
-         "EXTRACT(MONTH FROM d) + CAST(x AS VARCHAR(3)) + TRY_CAST(y AS INT)"),
+        (
+            "extract(month from d) + cast(x as varchar(3)) + try_cast(y as int)",
+            "EXTRACT(MONTH FROM d) + CAST(x AS VARCHAR(3)) + TRY_CAST(y AS INT)",
+        ),
         ("sum(x) where unit = 'kg' { where paid unit CNY owner \"x\" }", "sum(x) WHERE unit = 'kg' WHERE paid"),
         ("sum(x) where r > 3.5% { unit percent }", "sum(x) WHERE r > 0.035"),
         ("exists (select 1 from t where a)", "EXISTS (SELECT 1 FROM t WHERE a)"),
@@ -158,5 +176,17 @@ fn mistakes_are_named() {
     for (text, said) in table {
         println!("        ({text:?}, {:?}),", complaint(text));
         let _ = said;
+    }
+}
+
+#[test]
+fn formatted_fixtures() {
+    for name in ["sources", "dimensions", "indicators", "goals", "lifecycle"] {
+        let path = format!("{}/tests/scripts/syntax/{name}.bell", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let once = format("a.bell", &text).unwrap();
+        println!("{once}");
+        assert_eq!(format("a.bell", &once).unwrap(), once);
+        assert_eq!(show(&parsed(&once).1.file), show(&parsed(&text).1.file));
     }
 }
