@@ -123,7 +123,8 @@ fn refusal(file: &SourceFile, span: Span, error: ParserError) -> Diagnostic {
     let at = found.filter(|at| span.range().contains(at)).map_or_else(|| end_of(file, span), |at| word_at(file, at));
     let refused = Diagnostic::new(codes::EXPRESSION, in_our_words(message, file, at, span)).at(at);
     let expected = message.split_once(", found: ").map_or("", |(expected, _)| expected);
-    match crate::diagnostic::nearest(&file.text[at.range()], expected.split(|c: char| !c.is_alphabetic())) {
+    let words = expected.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2);
+    match crate::diagnostic::nearest(&file.text[at.range()], words) {
         Some(near) if at.range().len() > 1 => refused.help(format!("did you mean `{}`?", near.to_ascii_lowercase())),
         _ => refused,
     }

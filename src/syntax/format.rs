@@ -49,8 +49,8 @@ struct Plan {
     blocks: HashMap<usize, usize>,
     /// The closing braces of blocks.
     closes: HashSet<usize>,
-    /// Where clauses begin.
-    clauses: HashSet<usize>,
+    /// Where clauses begin, and the opening brace of their block.
+    clauses: HashMap<usize, usize>,
     /// Leaves that are one token to us, such as `2026-01`: first byte to one past the last.
     leaves: HashMap<usize, usize>,
 }
@@ -77,13 +77,11 @@ impl Plan {
                     self.closes.insert(at);
                 }
                 Rule::period | Rule::percent | Rule::number | Rule::unit | Rule::data_type | Rule::query_text => {
-                    self.leaves.insert(at, child.span().end as usize);
+                    self.leaves.insert(at, at + child.text().trim_end().len());
                 }
                 _ => {}
             }
-            if open.is_some_and(|open| open != at) {
-                self.clauses.insert(at);
-            }
+            self.clauses.extend(open.filter(|open| *open != at).map(|open| (at, open)));
             self.visit(&child);
         }
     }
@@ -266,10 +264,10 @@ impl Layout<'_, '_> {
 
     /// The clauses between a block's braces, each on lines of its own, and the closing brace.
     fn block(&mut self, from: usize, close: usize, indent: usize) {
+        let open = self.tokens[from - 1].start;
         let mut at = from;
         while at < close {
-            let next = (at + 1..close).find(|next| self.plan.clauses.contains(&self.tokens[*next].start));
-            // A comment before the first clause is a line of its own.
+            let next = (at + 1..close).find(|next| self.begins_clause(*next, open));
             let end = next.unwrap_or(close);
             self.start_line(at, indent + 1);
             self.line(at, end, indent + 1);
@@ -280,6 +278,10 @@ impl Layout<'_, '_> {
         self.out.push_str(self.tokens[close].text);
     }
 
+    fn begins_clause(&self, at: usize, open: usize) -> bool {
+        self.plan.clauses.get(&self.tokens[at].start) == Some(&open)
+    }
+
     /// Whether the tokens may stay on the line: nothing in a block was on a line of its own, and it is not too long.
     fn fits(&self, from: usize, to: usize) -> bool {
         let line = self.out.rsplit('\n').next().unwrap_or_default();
@@ -287,7 +289,7 @@ impl Layout<'_, '_> {
         for at in from..to {
             let token = &self.tokens[at];
             let in_block = self.is_in_block(from, at);
-            if in_block && token.lines > 0 || token.is_line_comment() && at + 1 < to {
+            if in_block && token.lines > 0 || token.is_line_comment() && at + 1 < to || token.text.contains('\n') {
                 return false;
             }
             width = if token.lines > 0 { 0 } else { width };
@@ -315,7 +317,7 @@ impl Layout<'_, '_> {
         if self.plan.blocks.contains_key(&last.start) || last.text == "," {
             return 1;
         }
-        if self.plan.clauses.contains(&next.start) {
+        if self.plan.clauses.contains_key(&next.start) {
             return 2;
         }
         spaces_by_sign(before, last, next)
@@ -332,7 +334,7 @@ fn spaces_by_sign(before: Option<&Token>, last: &Token, next: &Token) -> usize {
             "(" | "[" | "." | "::" => return 0,
             "-" | "+" if !before.is_some_and(Token::ends_operand) => return usize::from(next.text == last.text),
             text if is_binary(text) => return 1,
-            _ => return written,
+            _ => {}
         }
     }
     if next.kind == Kind::Sign && is_binary(next.text) { 1 } else { written }

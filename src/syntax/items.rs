@@ -292,7 +292,7 @@ fn indicator(node: &Node) -> Read<Indicator> {
             }
             Rule::time_clause => once(&mut indicator.time, expr(&clause)?, &clause)?,
             Rule::format_clause => once(&mut indicator.format, clause.literal(), &clause)?,
-            Rule::indicator_later => indicator.later.push(later::keyword(&clause)),
+            Rule::indicator_later => indicator.later.push(later::clause_of_indicator(&clause)?),
             _ => {}
         }
     }

@@ -89,7 +89,7 @@ pub fn parse_question(file: &SourceFile) -> Result<ast::Question, Diagnostic> {
     let text = file.text.replace('\n', "\r");
     let node = cursor::read(Rule::one_question, file, &text, 0)
         .map_err(|failure| recover::explain(file, whole(file), &failure))?;
-    items::question(&node)
+    items::question(&node.must(Rule::question))
 }
 
 fn whole(file: &SourceFile) -> Span {
