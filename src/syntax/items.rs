@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr 
 type Read<T> = Result<T, Diagnostic>;
 
 /// What a piece at the top of a file declares.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Declared {
     /// `package …`.
     Package(Package),
