@@ -6,7 +6,7 @@ use datafusion::prelude::SessionContext;
 
 use super::candidates::Candidate;
 use crate::error::Result;
-use crate::store::profile::{ColumnProfile, Family, TableProfile, distinct_rows, profile, shared_values};
+use crate::store::profile::{ColumnProfile, Family, TableProfile, bounds, distinct_rows, profile, shared_values};
 use crate::store::{self, StoreError};
 
 /// A source and what was found about it.
@@ -20,9 +20,27 @@ pub(super) struct Table {
     /// Its key; empty if none was found.
     pub key: Vec<String>,
     /// Its default time axis.
-    pub time: Option<String>,
+    pub time: Option<Time>,
     /// To other sources.
     pub joins: Vec<FoundJoin>,
+}
+
+/// The column that says when a row happened.
+#[derive(Debug, Clone)]
+pub(super) enum Time {
+    /// A date or a timestamp.
+    Column(String),
+    /// Whole numbers that count from 1970: the column, DataFusion's function and factor for it, and the unit in words.
+    Epoch {
+        /// The column.
+        column: String,
+        /// Makes a timestamp of seconds, milliseconds, ….
+        function: &'static str,
+        /// Before the function is applied.
+        factor: u32,
+        /// In words.
+        unit: &'static str,
+    },
 }
 
 /// A join, many to one.
@@ -40,6 +58,8 @@ pub(super) struct FoundJoin {
     pub values: u64,
     /// How many of them are there too.
     pub shared: u64,
+    /// Other sources whose keys hold the column's values.
+    pub also: Vec<String>,
 }
 
 impl Table {
@@ -57,7 +77,7 @@ impl Table {
             }
         };
         let key = key_of(&name, &frame, &profile).await.map_err(|e| failed(e.strip_backtrace()))?;
-        let time = time_of(&profile);
+        let time = time_of(&frame, &profile, &key).await.map_err(|e| failed(e.strip_backtrace()))?;
         Ok(Table { candidate, frame, profile, key, time, joins: vec![] })
     }
 
@@ -149,14 +169,7 @@ fn key_candidates<'a>(source: &str, profile: &'a TableProfile) -> Vec<&'a Column
 
 async fn key_of(source: &str, frame: &DataFrame, profile: &TableProfile) -> datafusion::error::Result<Vec<String>> {
     let candidates = key_candidates(source, profile);
-    let is_first = |c: &ColumnProfile| profile.columns.first().is_some_and(|first| first.name == c.name);
-    // In a table of a few rows any column is unique by accident: its name must agree, or it stands first.
-    let single = candidates.iter().find(|c| {
-        let named = is_id(&c.name) || is_first(c) || key_score(source, &c.name, 0) > 0;
-        c.is_unique(profile.rows)
-            && (named || profile.rows > 1000 && c.family() != Some(Family::Time))
-            && !is_measure_name(&c.name)
-    });
+    let single = candidates.iter().find(|c| c.is_unique(profile.rows) && may_be_key(source, c, profile));
     if let Some(column) = single {
         return Ok(vec![column.name.clone()]);
     }
@@ -164,6 +177,18 @@ async fn key_of(source: &str, frame: &DataFrame, profile: &TableProfile) -> data
         return Ok(vec![]);
     }
     pair(frame, profile, &candidates).await
+}
+
+/// In a table of a few rows any column is unique by accident: its name must agree, or it stands first. A moment is a key
+/// only of a table of moments, which has no identifiers.
+fn may_be_key(source: &str, column: &ColumnProfile, profile: &TableProfile) -> bool {
+    let first = profile.columns.first().is_some_and(|first| first.name == column.name);
+    let calendar = !profile.columns.iter().any(|c| is_id(&c.name) || c.family() == Some(Family::Number));
+    match column.family() {
+        Some(Family::Time) => first && calendar,
+        _ if is_measure_name(&column.name) => false,
+        _ => first || profile.rows > 1000 || key_score(source, &column.name, 0) > 0,
+    }
 }
 
 /// Two identifiers, or an identifier and a time, that are unique together.
@@ -189,41 +214,91 @@ async fn pair(
     Ok(vec![])
 }
 
-/// The column that says when a row happened.
-fn time_of(profile: &TableProfile) -> Option<String> {
-    let score = |position: usize, column: &ColumnProfile| {
-        let words = words(&column.name);
-        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-        let mut score = 40 - position.min(30) as i64;
-        score += if has(&[
-            "updated", "modified", "deleted", "valid", "end", "ended", "closed", "expires", "birth", "due", "to",
-            "until", "resolved",
-        ]) {
-            -60
-        } else {
-            0
-        };
-        score += if has(&[
-            "created",
-            "ordered",
-            "occurred",
-            "event",
-            "booked",
-            "opened",
-            "started",
-            "timestamp",
-            "ds",
-            "at",
-        ]) {
-            30
-        } else {
-            0
-        };
-        score += if has(&["time", "date", "day", "dt"]) { 15 } else { 0 };
-        score - if column.values < profile.rows { 25 } else { 0 }
-    };
+/// The most event-like date or timestamp; without any, whole numbers that are named and lie like moments.
+async fn time_of(frame: &DataFrame, profile: &TableProfile, key: &[String]) -> datafusion::error::Result<Option<Time>> {
     let times = profile.columns.iter().enumerate().filter(|(_, c)| c.family() == Some(Family::Time) && c.values > 0);
-    times.max_by_key(|(position, column)| score(*position, column)).map(|(_, column)| column.name.clone())
+    let best = times.max_by_key(|(position, column)| {
+        let of_key = if key.contains(&column.name) { 20 } else { 0 };
+        time_score(*position, column, profile.rows) + of_key
+    });
+    if let Some((_, column)) = best {
+        return Ok(Some(Time::Column(column.name.clone())));
+    }
+    for column in profile.columns.iter().filter(|c| c.family() == Some(Family::Integer) && c.values == profile.rows) {
+        if has_word(&column.name, &EPOCH_WORDS) {
+            let bounds = bounds(frame, &column.name).await?;
+            if let Some(time) = bounds.and_then(|bounds| epoch(&column.name, bounds)) {
+                return Ok(Some(time));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn time_score(position: usize, column: &ColumnProfile, rows: u64) -> i64 {
+    const ENDS: [&str; 16] = [
+        "updated",
+        "modified",
+        "deleted",
+        "valid",
+        "end",
+        "ended",
+        "closed",
+        "expires",
+        "birth",
+        "due",
+        "to",
+        "until",
+        "resolved",
+        "partitioned",
+        "paid",
+        "archived",
+    ];
+    const EVENTS: [&str; 12] = [
+        "created",
+        "ordered",
+        "occurred",
+        "event",
+        "booked",
+        "opened",
+        "started",
+        "timestamp",
+        "ds",
+        "dt",
+        "happened",
+        "sold",
+    ];
+    let mut score = 40 - position.min(30) as i64;
+    score -= if has_word(&column.name, &ENDS) { 60 } else { 0 };
+    score += if has_word(&column.name, &EVENTS) { 30 } else { 0 };
+    score += if has_word(&column.name, &["time", "date", "day", "at", "ts"]) { 15 } else { 0 };
+    score - if column.values < rows { 25 } else { 0 }
+}
+
+const EPOCH_WORDS: [&str; 10] = ["time", "timestamp", "ts", "epoch", "at", "date", "minute", "second", "ms", "unix"];
+
+/// The unit in which numbers between the bounds are moments of 2000 to 2040, if there is one.
+fn epoch(column: &str, (least, greatest): (i64, i64)) -> Option<Time> {
+    const UNITS: [(&str, &str, u32, i64); 4] = [
+        ("to_timestamp_seconds", "minutes", 60, 60),
+        ("to_timestamp_seconds", "seconds", 1, 1),
+        ("to_timestamp_millis", "milliseconds", 1, -1000),
+        ("to_timestamp_micros", "microseconds", 1, -1_000_000),
+    ];
+    const FROM: i64 = 946_684_800;
+    const TO: i64 = 2_208_988_800;
+    let scaled = |second: i64, unit: i64| if unit > 0 { second / unit } else { second * -unit };
+    let unit = UNITS.iter().find(|(.., unit)| least >= scaled(FROM, *unit) && greatest <= scaled(TO, *unit));
+    unit.map(|(function, words, factor, _)| Time::Epoch {
+        column: column.into(),
+        function,
+        factor: *factor,
+        unit: words,
+    })
+}
+
+fn has_word(name: &str, list: &[&str]) -> bool {
+    words(name).iter().any(|word| list.contains(&word.as_str()))
 }
 
 /// Names of what is measured rather than told apart.
@@ -233,7 +308,7 @@ pub(super) fn is_measure_name(name: &str) -> bool {
         "discount", "count", "num", "minutes", "seconds", "hours", "days", "duration", "size", "weight", "score",
         "rate", "ratio", "percent", "pct", "balance", "usd", "capacity",
     ];
-    words(name).iter().any(|word| MEASURES.contains(&word.as_str()))
+    has_word(name, &MEASURES)
 }
 
 /// Finds joins between all tables.
@@ -242,9 +317,11 @@ pub(super) async fn joins(tables: &mut [Table]) -> Result<()> {
     for from in tables.iter() {
         let mut joins = Vec::new();
         for column in &from.profile.columns {
+            let mut targets = Vec::new();
             for to in tables.iter() {
-                joins.extend(join_between(from, column, to).await?);
+                targets.extend(join_between(from, column, to).await?.map(|join| (join, to)));
             }
+            joins.extend(best_of(targets));
         }
         found.push(joins);
     }
@@ -252,6 +329,20 @@ pub(super) async fn joins(tables: &mut [Table]) -> Result<()> {
         table.joins = with_roles(joins, &table.profile);
     }
     Ok(())
+}
+
+/// One join a column: the table where most values are found, of equal ones the base; a second path to the same key would
+/// only make questions ambiguous. The others are named in the comment.
+fn best_of(mut targets: Vec<(FoundJoin, &Table)>) -> Option<FoundJoin> {
+    let best = targets.iter().max_by(|(a, a_table), (b, b_table)| {
+        let base = |one: &Table, other: &Table| u8::from(is_base_of(one, other));
+        a.shared.cmp(&b.shared).then(base(a_table, b_table).cmp(&base(b_table, a_table)))
+    });
+    let name = best.map(|(join, _)| join.to.clone())?;
+    let at = targets.iter().position(|(join, _)| join.to == name)?;
+    let (mut join, _) = targets.swap_remove(at);
+    join.also = targets.into_iter().map(|(other, _)| other.to).collect();
+    Some(join)
 }
 
 async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Result<Option<FoundJoin>> {
@@ -265,12 +356,16 @@ async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Resul
     }
     let closeness = name_closeness(&column.name, to.name(), key);
     let mirrored = from.key.as_slice() == [column.name.as_str()] && !is_base_of(to, from);
-    if closeness == 0 || mirrored {
+    // Values of identifying text are seldom contained by accident, whatever the column is called (`host_id` in users).
+    let telling = column.family() == Some(Family::Text) && is_id(&column.name) && column.distinct >= 10;
+    if mirrored || closeness == 0 && !telling {
         return Ok(None);
     }
     let shared = shared_values(&from.frame, &column.name, &to.frame, key).await?;
-    // A strong name may miss a few values (late or lost rows); a weak one must be proven by many.
+    // Rows without a match are kept by a join, so a column with the key's own name may miss many; a weak name must be
+    // proven by its values.
     let enough = match closeness {
+        3 if from.key.as_slice() != [column.name.as_str()] => shared * 2 >= column.distinct,
         2.. => shared * 100 >= column.distinct * 95,
         _ => shared == column.distinct && (column.distinct >= 10 || column.family() == Some(Family::Text)),
     };
@@ -281,27 +376,29 @@ async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Resul
         key: key.clone(),
         values: column.distinct,
         shared,
+        also: vec![],
     };
     Ok(enough.then_some(join))
 }
 
-/// Of two tables with the same key, the one with more rows, then with fewer words in its name, is the base: one
-/// direction only, or every path would be there twice.
+/// Of two tables with the same key, the base is the one that is called like the key, then the one with more rows, then
+/// the one with the shorter name. Only one direction is joined, or every path would be there twice.
 fn is_base_of(base: &Table, other: &Table) -> bool {
     let rank =
         |table: &Table| (std::cmp::Reverse(table.profile.rows), words(table.name()).len(), table.name().to_string());
     rank(base) < rank(other)
 }
 
-/// 0: no relation between the names; 1: the column mentions the source; 2: it is named like the source's key.
+/// 0: no relation between the names; 1: the column mentions the source; 2: it ends like the source's key; 3: it has the
+/// name of the key, or of the source and the key.
 fn name_closeness(column: &str, source: &str, key: &str) -> u8 {
     let (column, key, subject) = (stems(column), stems(key), subject(source));
     let generic = key.iter().all(|word| ID_WORDS.contains(&word.as_str()));
     let of_subject = subject.iter().all(|word| column.contains(word));
     let ends_like_key = column.ends_with(&key);
     match () {
-        () if !generic && column == key => 2,
-        () if generic && ends_like_key && of_subject => 2,
+        () if !generic && column == key => 3,
+        () if generic && ends_like_key && of_subject => 3,
         () if !generic && ends_like_key => 2,
         () if of_subject
             || !generic && key.iter().filter(|w| !ID_WORDS.contains(&w.as_str())).all(|w| column.contains(w)) =>
@@ -325,10 +422,9 @@ fn with_roles(mut joins: Vec<FoundJoin>, profile: &TableProfile) -> Vec<FoundJoi
         while role.len() > 1 && role.last().is_some_and(|word| ID_WORDS.contains(&word.as_str())) {
             role.pop();
         }
-        let rivals = joins.iter().filter(|other| other.column == joins[at].column).count();
         let role = role.join("_");
         let source = joins[at].to.clone();
-        let options = if rivals == 1 { vec![role, source.clone()] } else { vec![source.clone(), role] };
+        let options = [role, source.clone()];
         let numbered = (2..).map(|number| format!("{source}_{number}"));
         let name = options.into_iter().chain(numbered).find(|name| !taken.contains(name)).unwrap_or(source);
         taken.push(name.clone());
@@ -352,9 +448,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_moments() {
+        let unit = |bounds| match epoch("ts", bounds) {
+            Some(Time::Epoch { unit, .. }) => unit,
+            _ => "",
+        };
+        assert_eq!(unit((1_566_656_280, 1_570_334_520)), "seconds");
+        assert_eq!(unit((26_110_938, 26_172_242)), "minutes");
+        assert_eq!(unit((1_566_656_280_000, 1_570_334_520_000)), "milliseconds");
+        assert_eq!(unit((1, 60)), "");
+    }
+
+    #[test]
     fn names_that_belong_together() {
-        assert_eq!(name_closeness("customer_id", "customers", "customer_id"), 2);
-        assert_eq!(name_closeness("customer_id", "customers", "id"), 2);
+        assert_eq!(name_closeness("customer_id", "customers", "customer_id"), 3);
+        assert_eq!(name_closeness("customer_id", "customers", "id"), 3);
         assert_eq!(name_closeness("ship_city_id", "cities", "city_id"), 2);
         assert_eq!(name_closeness("quantity", "customers", "id"), 0);
         assert_eq!(name_closeness("id", "customers", "id"), 0);

@@ -40,8 +40,8 @@ source cities {
   key city_id    -- unique and never NULL in 3 rows
 }
 
-dimension name    = cities.name    -- 3 values
-dimension country = cities.country    -- 3 values
+dimension city_name = cities.name    -- 3 values
+dimension country   = cities.country    -- 3 values
 
 indicator cities_count = count(*) of cities
 
@@ -55,7 +55,7 @@ source orders {
   join bill_city = cities on bill_city_id    -- 100 % of 1 values found in cities.city_id
 }
 
-dimension status            = orders.status    -- 2 values
+dimension order_status      = orders.status    -- 2 values
 dimension ship_city_name    = orders.ship_city.name
 dimension ship_city_country = orders.ship_city.country
 dimension bill_city_name    = orders.bill_city.name

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use datafusion::arrow::datatypes::DataType;
 
 use super::candidates::identifier;
-use super::find::{Table, is_id, is_measure_name, singular, words};
+use super::find::{Table, Time, is_id, is_measure_name, singular, words};
 use crate::store::Format;
 use crate::store::profile::{ColumnProfile, Family};
 
@@ -22,8 +22,8 @@ pub(super) fn summary(table: &Table) -> String {
     if !table.key.is_empty() {
         let _ = write!(line, ", key {}", table.key.join(", "));
     }
-    if let Some(time) = &table.time {
-        let _ = write!(line, ", time {time}");
+    if let Some(Time::Column(column) | Time::Epoch { column, .. }) = &table.time {
+        let _ = write!(line, ", time {column}");
     }
     for join in &table.joins {
         let _ = write!(line, ", {} → {}", join.column, join.to);
@@ -50,10 +50,24 @@ impl Names {
         Names { taken: taken.collect(), wanted }
     }
 
-    /// `name`, with the source's name before it where several sources want it.
+    /// `name`, with the source's name before it where several sources want it or it says too little.
     fn take(&mut self, name: &str, source: &str) -> String {
+        const GENERIC: [&str; 12] = [
+            "name",
+            "value",
+            "type",
+            "status",
+            "label",
+            "code",
+            "description",
+            "title",
+            "kind",
+            "category",
+            "flag",
+            "group",
+        ];
         let plain = identifier(name);
-        let shared = self.wanted.get(&plain).is_some_and(|times| *times > 1);
+        let shared = GENERIC.contains(&plain.as_str()) || self.wanted.get(&plain).is_some_and(|times| *times > 1);
         let prefixed = match plain.starts_with(source) {
             true => plain.clone(),
             false => format!("{source}_{plain}"),
@@ -99,16 +113,11 @@ fn source(text: &mut String, table: &Table) {
         let _ = writeln!(text, "  partition by {}", columns.join(", "));
     }
     key(text, table);
-    if let Some(time) = &table.time {
-        let others = table.profile.columns.iter().filter(|c| c.family() == Some(Family::Time) && c.name != *time);
-        let others: Vec<&str> = others.map(|c| c.name.as_str()).collect();
-        let reason = if others.is_empty() { String::new() } else { format!("    -- or: {}", others.join(", ")) };
-        let _ = writeln!(text, "  time {}{reason}", quoted(time));
-    }
+    time(text, table);
     for join in &table.joins {
         let _ = writeln!(
             text,
-            "  join {} = {} on {}    -- {} of {} values found in {}.{}",
+            "  join {} = {} on {}    -- {} of {} values found in {}.{}{}",
             quoted(&join.name),
             quoted(&join.to),
             quoted(&join.column),
@@ -116,9 +125,31 @@ fn source(text: &mut String, table: &Table) {
             grouped(join.values),
             join.to,
             join.key,
+            if join.also.is_empty() { String::new() } else { format!(" (or: {})", join.also.join(", ")) },
         );
     }
     text.push_str("}\n");
+}
+
+fn time(text: &mut String, table: &Table) {
+    let _ = match &table.time {
+        Some(Time::Column(time)) => {
+            let others = table.profile.columns.iter().filter(|c| c.family() == Some(Family::Time) && c.name != *time);
+            let others: Vec<&str> = others.map(|c| c.name.as_str()).collect();
+            let reason = if others.is_empty() { String::new() } else { format!("    -- or: {}", others.join(", ")) };
+            writeln!(text, "  time {}{reason}", quoted(time))
+        }
+        Some(Time::Epoch { column, function, factor, unit }) => {
+            let number = if *factor == 1 { quoted(column) } else { format!("{} * {factor}", quoted(column)) };
+            let name = format!("{}_time", identifier(column));
+            let _ = writeln!(text, "  time {name}");
+            writeln!(
+                text,
+                "  columns {{ {name} = {function}({number}) }}    -- the values lie like {unit} since 1970, UTC"
+            )
+        }
+        None => Ok(()),
+    };
 }
 
 fn key(text: &mut String, table: &Table) {
@@ -138,6 +169,7 @@ fn dimensions<'a>(table: &'a Table, tables: &[Table]) -> Vec<&'a ColumnProfile> 
     let most = if looked_up { 10_000 } else { 200.max(table.profile.rows / 20).min(2000) };
     let wanted = |column: &&ColumnProfile| match column.family() {
         Some(Family::Boolean) => column.values > 0,
+        Some(Family::Text) if is_id(&column.name) && column.distinct > 20 => false,
         Some(Family::Text) => column.distinct > 0 && column.distinct <= most && !table.is_reference(&column.name),
         _ => false,
     };
@@ -229,11 +261,25 @@ fn measure(table: &Table, column: &ColumnProfile) -> Option<Measure> {
         "balance",
         "share",
     ];
-    const NO_MEASURE: [&str; 12] =
-        ["year", "month", "week", "day", "quarter", "hour", "lat", "latitude", "lon", "longitude", "zip", "version"];
+    const NO_MEASURE: [&str; 13] = [
+        "year",
+        "month",
+        "week",
+        "day",
+        "quarter",
+        "hour",
+        "minute",
+        "lat",
+        "latitude",
+        "lon",
+        "longitude",
+        "zip",
+        "version",
+    ];
     let has = |list: &[&str]| words(&column.name).iter().any(|word| list.contains(&word.as_str()));
     let number = match column.family()? {
         Family::Number => true,
+        Family::Integer if time_column(table) == Some(column.name.as_str()) => false,
         Family::Integer => column.distinct > 20 || is_measure_name(&column.name),
         _ => false,
     };
@@ -241,6 +287,13 @@ fn measure(table: &Table, column: &ColumnProfile) -> Option<Measure> {
         return None;
     }
     Some(if has(&NOT_ADDITIVE) { Measure::Average } else { Measure::Sum })
+}
+
+fn time_column(table: &Table) -> Option<&str> {
+    match &table.time {
+        Some(Time::Column(column) | Time::Epoch { column, .. }) => Some(column),
+        None => None,
+    }
 }
 
 fn subject_of(table: &Table) -> String {

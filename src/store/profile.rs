@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Column, JoinType};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
-use datafusion::functions_aggregate::expr_fn::{approx_distinct, count, count_distinct};
+use datafusion::functions_aggregate::expr_fn::{approx_distinct, count, count_distinct, max, min};
 use datafusion::logical_expr::Expr;
 
 /// A table's columns as its values show them.
@@ -89,13 +89,13 @@ pub async fn profile(table: &DataFrame) -> Result<TableProfile> {
         [count(column(field.name())), distinct]
     });
     let counts = numbers(table, counts.collect()).await?;
-    let profiled = |(field, counts): (_, &[u64])| {
+    let profiled = |(field, counts): (_, &[i64])| {
         let field: &&std::sync::Arc<datafusion::arrow::datatypes::Field> = field;
         ColumnProfile {
             name: field.name().clone(),
             data_type: field.data_type().clone(),
-            values: counts[0],
-            distinct: counts[1].min(counts[0]),
+            values: counts[0] as u64,
+            distinct: counts[1].min(counts[0]) as u64,
         }
     };
     let mut columns: Vec<ColumnProfile> = fields.iter().zip(counts.chunks_exact(2)).map(profiled).collect();
@@ -136,14 +136,27 @@ pub async fn shared_values(from: &DataFrame, column: &str, to: &DataFrame, key: 
     Ok(joined.count().await? as u64)
 }
 
-async fn numbers(table: &DataFrame, aggregates: Vec<Expr>) -> Result<Vec<u64>> {
+/// The least and the greatest of a column of whole numbers.
+///
+/// # Errors
+/// What DataFusion says when the data cannot be read.
+pub async fn bounds(table: &DataFrame, column: &str) -> Result<Option<(i64, i64)>> {
+    let column = Expr::Column(Column::new_unqualified(column));
+    let found = numbers(table, vec![min(column.clone()), max(column)]).await?;
+    Ok(match found.as_slice() {
+        [least, greatest] => Some((*least, *greatest)),
+        _ => None,
+    })
+}
+
+async fn numbers(table: &DataFrame, aggregates: Vec<Expr>) -> Result<Vec<i64>> {
     if aggregates.is_empty() {
         return Ok(vec![]);
     }
     let aliased = aggregates.into_iter().enumerate().map(|(at, expr)| expr.alias(format!("a{at}"))).collect();
     let batches = table.clone().aggregate(vec![], aliased)?.collect().await?;
     let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(vec![]) };
-    let value = |column: &ArrayRef| Ok(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().value(0) as u64);
+    let value = |column: &ArrayRef| Ok(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().value(0));
     batch.columns().iter().map(value).collect()
 }
 
