@@ -384,8 +384,11 @@ async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Resul
 /// Of two tables with the same key, the base is the one that is called like the key, then the one with more rows, then
 /// the one with the shorter name. Only one direction is joined, or every path would be there twice.
 fn is_base_of(base: &Table, other: &Table) -> bool {
-    let rank =
-        |table: &Table| (std::cmp::Reverse(table.profile.rows), words(table.name()).len(), table.name().to_string());
+    let rank = |table: &Table| {
+        let key: Vec<String> = table.key.iter().flat_map(|key| stems(key)).collect();
+        let of_others = !subject(table.name()).iter().all(|word| key.contains(word));
+        (of_others, std::cmp::Reverse(table.profile.rows), words(table.name()).len(), table.name().to_string())
+    };
     rank(base) < rank(other)
 }
 

@@ -25,6 +25,20 @@ pub struct InitReport {
     pub skipped: Vec<String>,
 }
 
+impl std::fmt::Display for InitReport {
+    /// What `bell init` prints.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for source in &self.sources {
+            writeln!(f, "  {source}")?;
+        }
+        for skipped in &self.skipped {
+            writeln!(f, "left out: {skipped}")?;
+        }
+        let folder = self.files.first().and_then(|file| file.parent()).unwrap_or(Path::new("."));
+        writeln!(f, "{} files written; next: bell check -p {} --data", self.files.len(), folder.display())
+    }
+}
+
 /// Writes a project into `dir` over the files that `from` names (files, folders, globs or URLs): a `.bell` file for each
 /// source.
 ///

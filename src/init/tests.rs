@@ -1,6 +1,15 @@
 //! What a newcomer gets from a folder of files.
 
+use datafusion::datasource::provider_as_source;
+
 use super::*;
+use crate::catalog::source::Rows;
+use crate::check::functions::Functions;
+use crate::check::{self, Table, Tables};
+use crate::diagnostic::render::to_text;
+use crate::source::SourceSet;
+use crate::store;
+use crate::syntax::{self, Parsed, ast};
 
 fn write(dir: &Path, name: &str, text: &str) {
     let path = dir.join(name);
@@ -8,8 +17,28 @@ fn write(dir: &Path, name: &str, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
+/// What `check` says of the written project.
+async fn problems(dir: &Path, from: &[String]) -> Vec<String> {
+    let ctx = SessionContext::new();
+    let sources = SourceSet::load(dir).unwrap();
+    let parsed: Vec<Parsed> = sources.files().iter().map(syntax::parse).collect();
+    let mut tables = Tables::new();
+    for candidate in candidates::candidates(dir, from).unwrap() {
+        let Ok(table) = store::open(&candidate.spec, &ctx).await else { continue };
+        let schema = table.schema();
+        let rows = Rows::Table(provider_as_source(table));
+        tables.insert(("public".to_string(), candidate.spec.name), Table { rows, schema });
+    }
+    let mut diagnostics: Vec<_> = parsed.iter().flat_map(|parsed| parsed.diagnostics.clone()).collect();
+    let files: Vec<ast::File> = parsed.into_iter().map(|parsed| parsed.file).collect();
+    diagnostics.extend(check::check(&sources, &files, &tables, &Functions::of(&ctx.state())).diagnostics);
+    diagnostics.iter().map(|diagnostic| to_text(&sources, diagnostic, false)).collect()
+}
+
 async fn written(dir: &Path, from: &str) -> (InitReport, String) {
-    let report = init(dir, &[dir.join(from).to_string_lossy().into_owned()], &SessionContext::new()).await.unwrap();
+    let from = [dir.join(from).to_string_lossy().into_owned()];
+    let report = init(dir, &from, &SessionContext::new()).await.unwrap();
+    assert_eq!(problems(dir, &from).await.join(""), "");
     let texts: Vec<String> = report.files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let text = texts.join("\n").replace("What was guessed says why: check it, and change what is wrong.", "…");
     (report, text)
@@ -105,4 +134,5 @@ async fn init_elsewhere() {
         println!("==== {}\n{}", file.display(), std::fs::read_to_string(file).unwrap());
     }
     println!("{}\nskipped: {:?}", report.sources.join("\n"), report.skipped);
+    println!("problems:\n{}", problems(dir.path(), &from).await.join("\n"));
 }
