@@ -420,18 +420,15 @@ fn stems(name: &str) -> Vec<String> {
 /// none that is also a column.
 fn with_roles(mut joins: Vec<FoundJoin>, profile: &TableProfile) -> Vec<FoundJoin> {
     let mut taken: Vec<String> = profile.columns.iter().map(|c| c.name.clone()).collect();
-    for at in 0..joins.len() {
-        let mut role = stems(&joins[at].column);
+    for join in &mut joins {
+        let mut role = stems(&join.column);
         while role.len() > 1 && role.last().is_some_and(|word| ID_WORDS.contains(&word.as_str())) {
             role.pop();
         }
-        let role = role.join("_");
-        let source = joins[at].to.clone();
-        let options = [role, source.clone()];
-        let numbered = (2..).map(|number| format!("{source}_{number}"));
-        let name = options.into_iter().chain(numbered).find(|name| !taken.contains(name)).unwrap_or(source);
-        taken.push(name.clone());
-        joins[at].name = name;
+        let numbered = (2..).map(|number| format!("{}_{number}", join.to));
+        let mut options = [role.join("_"), join.to.clone()].into_iter().chain(numbered);
+        join.name = options.find(|name| !taken.contains(name)).unwrap_or_default();
+        taken.push(join.name.clone());
     }
     joins
 }
