@@ -167,9 +167,15 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if let ControlFlow::Break(failure) = expr.visit(&mut self) {
             return Err(failure);
         }
+        self.typed(expr)
+    }
+
+    /// Types an expression whose names are all resolved.
+    pub(crate) fn typed(self, expr: sql::Expr) -> Result<Typed, Failure> {
         let planned = self.checker.functions.plan(expr, &schema_of(self.types));
         let (planned, data_type) = planned.map_err(|error| expression_error(&error, self.span))?;
-        Ok(Typed { expression: Expression { expr: planned, inputs: self.inputs }, data_type })
+        // DataFusion's planner puts an alias around `count(*)`.
+        Ok(Typed { expression: Expression { expr: planned.unalias(), inputs: self.inputs }, data_type })
     }
 
     /// The numbered column for an input.
