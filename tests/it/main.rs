@@ -1,0 +1,5 @@
+//! The one integration binary.
+
+mod compare;
+mod retail;
+mod tpch;
