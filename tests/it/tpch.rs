@@ -1,4 +1,5 @@
-//! Eleven TPC-H queries asked as indicator questions, against their SQL on the same tables.
+//! Eleven TPC-H queries asked as indicator questions, and a few that only indicators make easy, against SQL on the same
+//! tables.
 //!
 //! The model is `examples/tpch`; the data is generated at scale 0.01. Where TPC-H divides decimals, the hand-written
 //! SQL divides doubles, as Bell does, and an average is a sum divided by a count. Q8 asks for a nation that has rows at
@@ -187,6 +188,55 @@ const PAIRS: &[Pair] = &[
                         AND l_quantity BETWEEN 10 AND 20 AND p_size BETWEEN 1 AND 10)
                     OR (p_brand = 'Brand#34' AND p_container IN ('LG CASE', 'LG BOX', 'LG PACK', 'LG PKG')
                         AND l_quantity BETWEEN 20 AND 30 AND p_size BETWEEN 1 AND 15))",
+    },
+    Pair {
+        name: "Q18's shape: the largest orders, by HAVING",
+        ours: "SELECT customer_name, order_key, order_date, MEASURE(units)
+               FROM tpch.indicators GROUP BY customer_name, order_key, order_date
+               HAVING MEASURE(units) > 250 ORDER BY 4 DESC, order_key LIMIT 100",
+        plain: "SELECT c_name, o_orderkey, o_orderdate, sum(l_quantity)
+                FROM customer, orders, lineitem WHERE c_custkey = o_custkey AND o_orderkey = l_orderkey
+                GROUP BY c_name, o_orderkey, o_orderdate HAVING sum(l_quantity) > 250
+                ORDER BY 4 DESC, o_orderkey LIMIT 100",
+    },
+    Pair {
+        name: "orders by the ways their lines travelled: each order once in each",
+        ours: "SELECT ship_mode, MEASURE(order_count), MEASURE(order_value), MEASURE(average_order)
+               FROM tpch.indicators WHERE order_priority = '1-URGENT' GROUP BY ship_mode ORDER BY ship_mode",
+        plain: "SELECT l_shipmode, count(*), sum(o_totalprice), CAST(sum(o_totalprice) AS DOUBLE) / count(*)
+                FROM (SELECT DISTINCT o_orderkey, o_totalprice, l_shipmode
+                      FROM orders LEFT JOIN lineitem ON o_orderkey = l_orderkey WHERE o_orderpriority = '1-URGENT')
+                GROUP BY l_shipmode ORDER BY l_shipmode",
+    },
+    Pair {
+        name: "three facts by the nation of the customer",
+        ours: "SELECT customer_nation, MEASURE(customer_count), MEASURE(order_value), MEASURE(revenue)
+               FROM tpch.indicators GROUP BY customer_nation ORDER BY customer_nation",
+        plain: "SELECT n_name, customers, orders, revenue
+                FROM (SELECT c_nationkey AS a, count(*) AS customers FROM customer GROUP BY 1)
+                JOIN (SELECT c_nationkey AS b, sum(o_totalprice) AS orders
+                      FROM orders JOIN customer ON o_custkey = c_custkey GROUP BY 1) ON a = b
+                JOIN (SELECT c_nationkey AS c, sum(l_extendedprice * (1 - l_discount)) AS revenue
+                      FROM lineitem JOIN orders ON l_orderkey = o_orderkey JOIN customer ON o_custkey = c_custkey
+                      GROUP BY 1) ON a = c
+                JOIN nation ON a = n_nationkey ORDER BY n_name",
+    },
+    Pair {
+        name: "offers and sales by the nation of the supplier",
+        ours: "SELECT supplier_nation, MEASURE(offered_value), MEASURE(profit), MEASURE(margin)
+               FROM tpch.indicators WHERE brand = 'Brand#23' GROUP BY supplier_nation ORDER BY supplier_nation",
+        plain: "SELECT coalesce(a.n_name, b.n_name), offered, profit, CAST(profit AS DOUBLE) / CAST(revenue AS DOUBLE)
+                FROM (SELECT n_name, sum(ps_supplycost * ps_availqty) AS offered
+                      FROM partsupp, part, supplier, nation
+                      WHERE ps_partkey = p_partkey AND ps_suppkey = s_suppkey AND s_nationkey = n_nationkey
+                        AND p_brand = 'Brand#23' GROUP BY n_name) a
+                FULL JOIN (SELECT n_name, sum(l_extendedprice * (1 - l_discount)) AS revenue,
+                                  sum(l_extendedprice * (1 - l_discount) - ps_supplycost * l_quantity) AS profit
+                           FROM lineitem, partsupp, part, supplier, nation
+                           WHERE l_partkey = ps_partkey AND l_suppkey = ps_suppkey AND l_partkey = p_partkey
+                             AND l_suppkey = s_suppkey AND s_nationkey = n_nationkey AND p_brand = 'Brand#23'
+                           GROUP BY n_name) b ON a.n_name = b.n_name
+                ORDER BY 1",
     },
 ];
 
