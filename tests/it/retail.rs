@@ -391,7 +391,7 @@ const PAIRS: &[Pair] = &[
 
 #[tokio::test]
 async fn questions_equal_hand_written_sql() {
-    let engine = Engine::open(&project()).await.unwrap();
+    let engine = Engine::open(&project()).await.unwrap_or_else(|error| panic!("{error}"));
     assert_all_equal(&engine, &plain().await, PAIRS).await;
 }
 

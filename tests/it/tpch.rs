@@ -257,7 +257,7 @@ const Q14: &str =
 #[tokio::test]
 async fn questions_equal_their_sql() {
     let project = project();
-    let engine = Engine::open(project.path()).await.unwrap();
+    let engine = Engine::open(project.path()).await.unwrap_or_else(|error| panic!("{error}"));
     assert_all_equal(&engine, &plain(project.path()).await, PAIRS).await;
 }
 
