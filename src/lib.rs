@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod error;
 pub mod init;
+pub mod manual;
 pub mod plan;
 pub mod source;
 pub mod store;

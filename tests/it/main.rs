@@ -1,0 +1,6 @@
+//! The one integration binary.
+
+mod compare;
+mod manual;
+mod retail;
+mod tpch;
