@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bellwether::{Engine, Request, Result};
 use clap::Args;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
@@ -148,7 +150,7 @@ impl<'a> Started<'a> {
         Ok(Started { engine, question, stream, only_reads, run: Run { planning, running, rows: 0 } })
     }
 
-    async fn next(&mut self) -> Result<Option<datafusion::arrow::array::RecordBatch>, Failure> {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
         let start = Instant::now();
         let batch = self.stream.next().await.transpose();
         self.run.running += start.elapsed();
@@ -158,8 +160,10 @@ impl<'a> Started<'a> {
     }
 }
 
+/// The rows, computed by a task of their own: so Ctrl-C is heard even while an operator computes for minutes without
+/// a pause. Dropping the stream ends the task.
 fn stream(frame: &DataFrame, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-    Ok(execute_stream(plan, Arc::new(frame.task_ctx()))?)
+    Ok(spawn_buffered(execute_stream(plan, Arc::new(frame.task_ctx()))?, 2))
 }
 
 fn report(runs: &[Run]) -> String {
