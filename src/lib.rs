@@ -1,5 +1,7 @@
 //! Bellwether: an indicator (KPI) engine on Apache DataFusion.
 
+pub mod catalog;
+pub mod check;
 pub mod diagnostic;
 pub mod engine;
 pub mod error;

@@ -46,7 +46,266 @@ codes! {
 "The item does not follow the language's grammar. The caret stands at the first place where nothing fits, and the
 message lists what could stand there. Only this item is left out; the others of the file are checked as usual.
 
-    indicator gmv = sum(orders.amount     -- the bracket is not closed
+    indicator gmv sum(orders.amount)      -- `=` is missing
+";
+    UNCLOSED_TEXT = "B0002" Error "a text or comment is not closed",
+"A text ends on the line on which it begins, with the quote that it began with; a quote inside it is written twice. A
+`/*` comment ends with `*/`. Only this item is left out; the others of the file are checked as usual.
+
+    indicator gmv \"sales = sum(orders.amount)           -- wrong
+    indicator gmv \"sales\" = sum(orders.amount)          -- right
+    segment bobs = orders.owner = 'Bob''s'              -- a quote in a text
+";
+    BRACKET = "B0003" Error "brackets do not match",
+"A bracket is not closed, closed by one of another kind, or closed without having been opened. An item ends before the
+next line that begins with a word in column one, so an open bracket cannot reach into the next item; if the brackets look
+right, a continuation line may have lost its indentation.
+
+    indicator gmv = sum(orders.amount                   -- wrong
+    indicator gmv = sum(orders.amount)                  -- right
+";
+    UNKNOWN_ITEM = "B0004" Error "no item begins like this",
+"A line that begins with a word in column one begins an item, and that word says what is declared: `source`,
+`dimension`, `indicator` and so on. Either the word is misspelt, or the line belongs to the item above and has to be
+indented.
+
+    metric gmv = sum(orders.amount)                     -- wrong
+    indicator gmv = sum(orders.amount)                  -- right
+";
+    EXPRESSION = "B0005" Error "this is not an expression",
+"Expressions are SQL's, with `at (…)`, `per` and `of`. The message says what stands where something else is due. The words
+of SQL's own grammar (`case when then else end and or not in between like is null true false select`) and `where per of at`
+are put in double quotes when they name a bare column.
+
+    indicator big = count(*) filter (orders.amount > 5)           -- wrong: `where` is missing
+    indicator big = count(*) filter (where orders.amount > 5)     -- right
+";
+    TOO_DEEP = "B0006" Error "brackets nest too deeply",
+"Reading and planning nested brackets takes stack for each level, so there is a limit. Expressions that people write stay
+far below it; in generated ones, give the inner parts names of their own, as segments or indicators.
+
+    segment paid = orders.status = 'paid'
+    indicator gmv = sum(orders.amount) where paid and not returned
+";
+    TWICE = "B0007" Error "a clause is given twice",
+"The clause has one value in an item; two would contradict each other, and neither is silently dropped. (Clauses that add
+up, such as `where` of an indicator, `join` or `label`, may be repeated.)
+
+    indicator gmv = sum(orders.amount) { unit CNY  unit USD }     -- wrong
+    indicator gmv = sum(orders.amount) { unit CNY }               -- right
+";
+    TWO_PACKAGES = "B0008" Error "a file has two packages",
+"`package` puts all items of its file into a namespace, so a file has at most one. Move the items of the second package to
+a file of their own.
+
+    package retail
+    package finance                                     -- wrong: a second file
+";
+    UNKNOWN_TYPE = "B0009" Error "there is no such type",
+"The types of `columns` and `partition by` are SQL's as DataFusion reads them: `varchar`, `bigint`, `double`,
+`decimal(18,2)`, `date`, `timestamp`, `boolean` and so on. In `columns`, a name without a type, `hidden` or `=` is followed
+by a comma, or else the next name is read as its type.
+
+    columns { amount decmal(18,2) }                     -- wrong
+    columns { amount decimal(18,2) }                    -- right
+";
+    VALID_BETWEEN = "B0010" Error "`valid between` takes two bounds",
+"A join to a slowly changing table says from when until when a row is valid: `valid between a and b` means a <= time < b of
+this source. It takes two bounds with `and` between them.
+
+    join tier = tiers on customer_id valid between tier.valid_from                        -- wrong
+    join tier = tiers on customer_id valid between tier.valid_from and tier.valid_to      -- right
+";
+    DUPLICATE_NAME = "B0101" Error "a name is declared twice",
+"Sources, indicators and views of one package share one SQL schema; dimensions, segments and indicators share the
+columns of its views. Two items of one name would make questions ambiguous, so the second one is left out.
+
+    source stores { … }
+    view stores { … }        -- B0101: rename it, or put it in another package
+";
+    RESERVED_NAME = "B0102" Error "a name is reserved",
+"`indicators` is the view of everything in a package, `metric_time` the shared time axis, and the package `bell` holds
+the catalog itself. Choose another name.
+";
+    UNKNOWN_NAME = "B0103" Error "a name is not known",
+"Nothing of that name can stand here. In an expression a bare name is a column of the source that the expression is
+about, a dimension or segment, or an indicator; a column of another source is written `source.column`.
+
+    indicator gmv = sum(orders.amount) where payd      -- B0103: did you mean `paid`?
+";
+    AMBIGUOUS_NAME = "B0104" Error "a name means two things",
+"The bare name is a column of the source and also the name of something else that is not that column. Write the column
+as `source.column`, or rename one of the two.
+
+    dimension status = upper(orders.status)
+    indicator paid = count(*) of orders where status = 'paid'   -- B0104: orders.status, or the dimension?
+";
+    CYCLE = "B0105" Error "a definition uses itself",
+"Following the definitions leads back to the start, so there is nothing to compute. Break the circle.
+
+    indicator a = b + 1
+    indicator b = a - 1       -- B0105
+";
+    BAD_VALUE = "B0106" Error "a clause has a value that it does not know",
+"The clause takes one of a few words: `good up`, `week starts monday`, `grain day`. The message lists them or
+names the nearest.
+";
+    REFUSED_EXPRESSION = "B0201" Error "an expression is refused by the rules of SQL",
+"Functions, operators and types are DataFusion's. The message is DataFusion's own: an unknown function, a wrong number of
+arguments, operands whose types do not fit.
+
+    indicator gmv = summ(orders.amount)       -- B0201: Invalid function 'summ'. Did you mean 'sum'?
+";
+    NOT_BOOLEAN = "B0202" Error "a condition is not true or false",
+"`where`, `filter` and `segment` take conditions. Compare the value with something.
+
+    segment paid = orders.status              -- B0202: write orders.status = 'paid'
+";
+    NOT_AGGREGATED = "B0203" Error "a column stands outside of an aggregate",
+"An indicator is one number for a group of rows, so columns and dimensions must stand inside `sum`, `count`, …
+
+    indicator margin = orders.amount - sum(orders.cost)   -- B0203: orders.amount has many values
+";
+    NESTED_AGGREGATE = "B0204" Error "an aggregate or indicator stands where a row's value is due",
+"Dimensions, conditions and the arguments of aggregates have a value for each row; an indicator has one for a group.
+Asking for an indicator at a finer grain (`x per d`) will make this possible; it is not yet supported.
+
+    indicator wrong = sum(gmv)                -- B0204
+";
+    AGGREGATE_SOURCE = "B0205" Error "it is not clear which source an aggregate runs over",
+"`count(*)` names no column, and an aggregate over columns of several sources runs over the rows of the one that joins to
+the others. Name the source.
+
+    indicator orders = count(*)               -- B0205: write count(*) of orders
+";
+    WINDOW = "B0206" Error "a window function stands in a Bell expression",
+"Windows run over the rows of an answer. Use them in SQL: `sum(MEASURE(gmv)) OVER (…)`.
+";
+    SUBQUERY = "B0207" Error "a subquery stands in a Bell expression",
+"A subquery would hide a join from the engine, which could then not prove that rows are not multiplied. Declare a source
+(`from query ( … )` if need be) and join it.
+";
+    DURATION = "B0208" Error "a number without a unit is compared with a duration",
+"`7 days` compared with a number takes the number's unit, which must be a declared unit of time.
+
+    count(*) of tickets where wait_seconds > 5 minutes    -- B0208: write > 300
+";
+    DIMENSION_TYPES = "B0209" Error "the definitions of a dimension have different types",
+"A conformed dimension joins facts by its values, so its definitions must have one type. Cast them.
+
+    dimension shop = orders.shop_number, visits.shop_name    -- B0209: a number and a text
+";
+    NO_COLUMN = "B0210" Error "a dimension names no column",
+"A dimension is a value of a source's rows; a constant has the same value everywhere.
+";
+    UNKNOWN_COLUMN = "B0301" Error "a source has no such column",
+"The clause names a column that the source's files do not have. Names are case-sensitive in files.
+";
+    UNKNOWN_SOURCE = "B0302" Error "there is no such source",
+"A join, or `of`, names a source that is not declared (or stands in another package: write `package.source`).
+";
+    JOIN_NOT_UNIQUE = "B0303" Error "a join is not known to be many to one",
+"Joins are declared from the many rows to the one. The joined columns must hold a `key` of the joined source, otherwise
+one row could meet several and every sum would be inflated silently.
+
+    source stores { from csv 'stores.csv' }               -- declare: key id
+    source orders { … join store = stores on store_id }   -- B0303
+";
+    JOIN_EQUATION = "B0304" Error "a join's condition is not an equation of the two sources",
+"Joins meet by equality: `on a`, `on (a, b)`, or `on a = other.x and b = other.y`.
+";
+    JOIN_TYPES = "B0305" Error "joined columns have different types",
+"Text and numbers do not meet without a conversion that could lose something (`007` and `7`). Give one of them its
+type in `columns { … }`.
+";
+    UNKNOWN_JOIN = "B0306" Error "a path takes a join that is not there",
+"Each step of `orders.store.region` is a join of the source reached so far, or a source that joins to it.
+";
+    AMBIGUOUS_PATH = "B0307" Error "there are two ways to the same place",
+"Orders ship to a city and are billed to a city: which one is `city`? Two ways give two different numbers, so neither is
+chosen. Define a dimension for each.
+
+    dimension ship_city = orders.ship_city.name
+    dimension bill_city = orders.bill_city.name
+";
+    FAN_OUT = "B0308" Error "an aggregate would count rows several times",
+"The aggregate runs over one source but takes a column of its child rows: each row would count once for each child.
+Aggregate the child source itself.
+
+    indicator q = sum(orders.items.quantity)   -- B0308: write sum(items.quantity)
+";
+    UNREACHABLE = "B0309" Error "a source cannot reach a dimension",
+"A condition or grouping acts on every aggregate before it is computed, so every one must reach it along joins, many to
+one, or by a definition of the dimension for it. Nothing is ever dropped silently: declare the missing join, or
+define the dimension for that source too.
+";
+    TIME_TYPE = "B0310" Error "a time axis is not a date",
+"`time` takes a column of dates or timestamps. Give it a type in `columns { … }`, or compute one.
+";
+    NEEDS_KEY = "B0311" Error "a source needs a key",
+"Slicing orders by the category of their lines meets one order once for each line. The order's `key` tells which of
+these rows are the same order, so that none is counted twice.
+";
+    NO_TIME_AXIS = "B0312" Error "there is no time axis",
+"`metric_time` is each indicator's own time axis. Declare `time column` in the source, or `time` in the indicator.
+";
+    TOO_FINE = "B0313" Error "a grain is finer than the time axis",
+"Daily rows have no hours. Ask for day or coarser.
+";
+    NO_FROM = "B0314" Error "a source has no `from`",
+"A source says where its rows lie: `from parquet 'data/orders/'`, `from query ( … )` or `from table …`.
+";
+    UNITS = "B0401" Error "units do not fit",
+"Values of different units cannot be added or compared, and a declared unit must be the one that the formula gives.
+Products and quotients carry their units; a bare number takes the other side's.
+
+    indicator odd = gmv_cny + gmv_usd          -- B0401: CNY and USD cannot be added
+";
+    NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
+"`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
+calculate outside of the marker.
+
+    SELECT MEASURE(region) …           -- B0601
+    SELECT MEASURE(gmv / 2) …          -- B0601: write MEASURE(gmv) / 2
+";
+    AGGREGATE_OF_INDICATOR = "B0602" Error "an ordinary aggregate of an indicator",
+"An indicator already says how it is aggregated: a sum of conversion rates, or of distinct counts, would be a wrong number.
+Write `MEASURE(gmv)`. BI tools that can only wrap columns in aggregates: `SET bell.bi_compat = true` reads any aggregate of
+an indicator as `MEASURE`.
+";
+    UNGROUPED = "B0603" Error "an indicator without a group",
+"An indicator has a value for a group of rows. `SELECT gmv FROM retail.indicators` does not say which groups: write
+`MEASURE(gmv)` for one total, or add GROUP BY.
+";
+    INDICATOR_IN_WHERE = "B0604" Error "an indicator in WHERE",
+"WHERE chooses rows before aggregation, and a row has no value of an indicator. Choose groups with HAVING.
+";
+    INDICATOR_AS_KEY = "B0605" Error "an indicator is grouped by",
+"Groups are made before indicators are computed. Aggregate in a subquery, then group its result.
+";
+    MIXED = "B0606" Error "rows of a view are counted",
+"A view has no rows of its own; which rows there are depends on the indicators asked for. Aggregates of dimensions work where
+repeats make no difference (`count(DISTINCT d)`, `min`, `max`) in a query without MEASURE.
+";
+    MEASURE_PLACE = "B0607" Error "MEASURE does not stand on a view",
+"Between a view and the GROUP BY that MEASURE belongs to there may be WHERE, aliases and subqueries of these. A join, LIMIT,
+UNION or window in between would change which rows count. Aggregate first, then join.
+";
+    CORRELATED = "B0608" Error "a correlated subquery on a view",
+"The view's rows exist only once the question groups them, so there is no row to correlate with.
+";
+    VALUES = "B0609" Error "dimension values that occur nowhere",
+"Asked without an indicator, several dimensions show the combinations that occur in a source that reaches all of them.
+There is none, so there is nothing to show.
+";
+    NOT_EXPANDED = "B0610" Error "a view was scanned by a session that does not know Bellwether",
+"Indicator views work in sessions that `bellwether::register` was called on: it adds the rule that expands them.
+";
+    NOT_YET_ITEM = "B0901" Warning "an item is not yet supported",
+"The language has it and files may hold it, but the engine does not answer it yet. It is left out; everything else works.
+";
+    NOT_YET_EXPRESSION = "B0902" Error "a part of a definition is not yet supported",
+"Leaving it out would give other numbers than were meant, so the whole item is refused.
 ";
 }
 

@@ -1,0 +1,100 @@
+//! Indicators and the aggregates that they are made of.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+
+use super::calendar::Grain;
+use super::expr::Expression;
+use super::unit::Unit;
+use super::{DimensionId, Item, SourceId};
+
+/// A business number.
+#[derive(Debug, Clone)]
+pub struct Indicator {
+    /// Name, labels, description.
+    pub item: Item,
+    /// What it computes: inputs are measures and other indicators only.
+    pub formula: Expression,
+    /// Conditions on the rows of every aggregate in it; they decide which groups have rows.
+    pub conditions: Vec<Expression>,
+    /// Its own time axis, instead of its source's.
+    pub time: Option<Expression>,
+    /// The type of its value.
+    pub data_type: DataType,
+    /// Its unit, declared or derived; `None`: unknown.
+    pub unit: Option<Unit>,
+    /// Which direction is good.
+    pub good: Option<Direction>,
+    /// What its own view shows.
+    pub grain: Option<ViewGrain>,
+    /// May finer values be summed?
+    pub additivity: Additivity,
+    /// How its value is printed, for front ends.
+    pub format: Option<String>,
+    /// The definition as written, for people.
+    pub definition_text: String,
+}
+
+/// An aggregate over the rows of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Measure {
+    /// The fact.
+    pub source: SourceId,
+    /// The aggregate call, without its filter; inputs are columns and dimensions.
+    pub aggregate: Expression,
+    /// `filter (where …)`: narrows the rows, never the groups.
+    pub filter: Option<Expression>,
+    /// What kind of aggregate it is.
+    pub kind: AggregateKind,
+    /// The type of its value.
+    pub data_type: DataType,
+    /// Its value over no rows: 0 for counts, NULL for most others.
+    pub empty: ScalarValue,
+}
+
+/// What an aggregate does, as far as planning must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum AggregateKind {
+    Sum,
+    Count,
+    CountDistinct,
+    Min,
+    Max,
+    Other,
+}
+
+/// Whether values of finer groups may be summed to coarser ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Additivity {
+    /// Over every dimension.
+    Additive,
+    /// Over no dimension.
+    NonAdditive,
+}
+
+/// `good up`, `good down`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Direction {
+    Up,
+    Down,
+}
+
+/// `grain day by region, channel`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewGrain {
+    /// The grain of metric_time.
+    pub time: Option<Grain>,
+    /// The dimensions.
+    pub by: Vec<DimensionId>,
+}
+
+impl std::fmt::Display for Additivity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Additivity::Additive => "additive",
+            Additivity::NonAdditive => "non-additive",
+        })
+    }
+}

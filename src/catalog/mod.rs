@@ -1,0 +1,194 @@
+//! The resolved model: inert data with ids, no behaviour beyond lookup.
+//!
+//! `check` builds a [`Catalog`] from the trees of all files; everything later (planning, views, `show`) reads only this.
+//!
+//! Invariant: nothing in here is a string that will be parsed again, and no name is looked up again after `check`:
+//! expressions hold ids ([`expr::Input`]), kinds are enum variants.
+
+pub mod calendar;
+pub mod dimension;
+pub mod expr;
+pub mod indicator;
+pub mod path;
+pub mod reach;
+pub mod source;
+pub mod time;
+pub mod unit;
+
+use std::collections::HashMap;
+
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
+
+use crate::source::Span;
+use calendar::Calendar;
+use dimension::Dimension;
+use expr::{Expression, Input};
+use indicator::Indicator;
+use source::Source;
+
+/// A source, by its position in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u32);
+
+/// A dimension or segment, by its position in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DimensionId(pub u32);
+
+/// An indicator, by its position in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IndicatorId(pub u32);
+
+/// What every item tells about itself.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The namespace it stands in.
+    pub package: String,
+    /// Its name.
+    pub name: String,
+    /// The label without a language, if any.
+    pub label: Option<String>,
+    /// Labels by language tag.
+    pub labels: Vec<(String, String)>,
+    /// Its `///` text.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A `view`: a smaller `indicators`.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Name and labels.
+    pub item: Item,
+    /// Its indicators.
+    pub indicators: Vec<IndicatorId>,
+    /// Its dimensions.
+    pub dimensions: Vec<DimensionId>,
+}
+
+/// A `hierarchy`, from coarse to fine.
+#[derive(Debug, Clone)]
+pub struct Hierarchy {
+    /// Name and labels.
+    pub item: Item,
+    /// Its levels.
+    pub levels: Vec<DimensionId>,
+}
+
+/// A namespace.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// Its name, also the SQL schema's.
+    pub name: String,
+    /// Its label.
+    pub label: Option<String>,
+    /// Its sources, in order of declaration.
+    pub sources: Vec<SourceId>,
+    /// Its dimensions and segments.
+    pub dimensions: Vec<DimensionId>,
+    /// Its indicators.
+    pub indicators: Vec<IndicatorId>,
+}
+
+/// What a name among the columns of a package stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Member {
+    Dimension(DimensionId),
+    Indicator(IndicatorId),
+}
+
+/// The resolved model of a project.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// The namespaces, by order of first appearance.
+    pub packages: Vec<Package>,
+    /// The tables.
+    pub sources: Vec<Source>,
+    /// Dimensions and segments.
+    pub dimensions: Vec<Dimension>,
+    /// Indicators.
+    pub indicators: Vec<Indicator>,
+    /// Views.
+    pub views: Vec<View>,
+    /// Hierarchies.
+    pub hierarchies: Vec<Hierarchy>,
+    /// The calendar of the project.
+    pub calendar: Calendar,
+    /// The type of `metric_time`: the common type of all time axes.
+    pub metric_time: DataType,
+    pub(crate) members: HashMap<(String, String), Member>,
+    pub(crate) source_names: HashMap<(String, String), SourceId>,
+}
+
+impl Catalog {
+    /// A source by id.
+    pub fn source(&self, id: SourceId) -> &Source {
+        &self.sources[id.0 as usize]
+    }
+
+    /// A dimension or segment by id.
+    pub fn dimension(&self, id: DimensionId) -> &Dimension {
+        &self.dimensions[id.0 as usize]
+    }
+
+    /// An indicator by id.
+    pub fn indicator(&self, id: IndicatorId) -> &Indicator {
+        &self.indicators[id.0 as usize]
+    }
+
+    /// The dimension, segment or indicator of that name in a package.
+    pub fn member(&self, package: &str, name: &str) -> Option<Member> {
+        self.members.get(&(package.to_string(), name.to_string())).copied()
+    }
+
+    /// The source of that name in a package.
+    pub fn source_named(&self, package: &str, name: &str) -> Option<SourceId> {
+        self.source_names.get(&(package.to_string(), name.to_string())).copied()
+    }
+
+    /// The type of the values of a time axis; an axis is a column or a time dimension.
+    pub fn axis_type(&self, axis: &Expression) -> DataType {
+        match axis.inputs.as_slice() {
+            [Input::Column(column)] => self.source(column.path.target(self)).columns[column.column].data_type.clone(),
+            [Input::Dimension(id, part)] => part.data_type(&self.dimension(*id).data_type),
+            _ => self.metric_time.clone(),
+        }
+    }
+
+    /// The type of what a numbered column stands for.
+    pub fn input_type(&self, input: &Input) -> DataType {
+        match input {
+            Input::Column(column) => self.source(column.path.target(self)).columns[column.column].data_type.clone(),
+            Input::Dimension(id, part) => part.data_type(&self.dimension(*id).data_type),
+            Input::MetricTime(part) => part.data_type(&self.metric_time),
+            Input::Indicator(id, _) => self.indicator(*id).data_type.clone(),
+            Input::Measure(measure) => measure.data_type.clone(),
+        }
+    }
+
+    /// The namespace of that name.
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+}
+
+impl Default for Catalog {
+    /// A catalog without items.
+    fn default() -> Self {
+        Catalog {
+            packages: vec![],
+            sources: vec![],
+            dimensions: vec![],
+            indicators: vec![],
+            views: vec![],
+            hierarchies: vec![],
+            calendar: Calendar::default(),
+            metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
+            members: HashMap::new(),
+            source_names: HashMap::new(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! How a fact reaches what an expression asks for.
+//!
+//! [`flatten`] turns an expression over dimensions and paths into one over columns that all begin at a given source,
+//! or says why it cannot be (invariants 1, 5 and 6 of the language: nothing is dropped, two ways are an error).
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::Expr;
+
+use super::calendar::TimePart;
+use super::dimension::Dimension;
+use super::expr::{Expression, Input, input_column, input_number};
+use super::path::{ColumnRef, chains};
+use super::time::{cast, part_of, wall_clock};
+use super::{Catalog, DimensionId, SourceId};
+
+/// A fact and the time axis by which it is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Standpoint<'c> {
+    /// The source whose rows are aggregated.
+    pub source: SourceId,
+    /// What `metric_time` means for it.
+    pub axis: Option<&'c Expression>,
+}
+
+/// Why an expression cannot be evaluated for the rows of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreachable {
+    /// No chain of many-to-one joins leads there.
+    NoPath {
+        /// The dimension or column asked for.
+        wanted: String,
+        /// The sources it could come from.
+        roots: Vec<SourceId>,
+    },
+    /// Several chains do.
+    SeveralPaths {
+        /// The dimension or column asked for.
+        wanted: String,
+        /// All of them, as they would be written.
+        ways: Vec<String>,
+    },
+    /// `metric_time` of something that has no time axis.
+    NoTimeAxis,
+    /// The values are coarser than the asked grain.
+    TooFine {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// An indicator stands where a value of a row is due.
+    Aggregate,
+}
+
+/// The expression over columns that begin at the standpoint's source.
+///
+/// # Errors
+/// [`Unreachable`] names the first input that cannot be reached.
+pub fn flatten(catalog: &Catalog, from: Standpoint<'_>, expression: &Expression) -> Result<Expression, Unreachable> {
+    let mut flat = Expression { expr: expression.expr.clone(), inputs: vec![] };
+    let mut values = Vec::with_capacity(expression.inputs.len());
+    for input in &expression.inputs {
+        let value = flatten_input(catalog, from, input)?;
+        values.push(append(&mut flat.inputs, value));
+    }
+    flat.expr = replace_inputs(expression.expr.clone(), &values);
+    Ok(flat)
+}
+
+fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Result<Expression, Unreachable> {
+    match input {
+        Input::Column(column) => reach_column(catalog, from.source, column),
+        Input::Dimension(id, part) => {
+            let dimension = catalog.dimension(*id);
+            let value = flatten(catalog, from, definition_for(catalog, from.source, *id)?)?;
+            Ok(time_part(catalog, value, dimension, *part))
+        }
+        Input::MetricTime(part) => metric_time(catalog, from, *part),
+        Input::Indicator(..) | Input::Measure(_) => Err(Unreachable::Aggregate),
+    }
+}
+
+fn reach_column(catalog: &Catalog, from: SourceId, column: &ColumnRef) -> Result<Expression, Unreachable> {
+    let ways = chains(catalog, from, column.path.root);
+    match ways.as_slice() {
+        [prefix] => {
+            let path = column.path.after(prefix);
+            Ok(Expression::input(Input::Column(ColumnRef { path, column: column.column })))
+        }
+        [] => Err(Unreachable::NoPath { wanted: column.display(catalog), roots: vec![column.path.root] }),
+        ways => Err(Unreachable::SeveralPaths {
+            wanted: column.display(catalog),
+            ways: ways
+                .iter()
+                .map(|way| ColumnRef { path: column.path.after(way), ..column.clone() }.display(catalog))
+                .collect(),
+        }),
+    }
+}
+
+/// The definition of a dimension that serves a source: one that begins there, else the only one that it reaches.
+///
+/// # Errors
+/// [`Unreachable`], if none does or several do.
+pub fn definition_for(catalog: &Catalog, source: SourceId, id: DimensionId) -> Result<&Expression, Unreachable> {
+    let dimension = catalog.dimension(id);
+    let own =
+        dimension.definitions.iter().find(|definition| roots_of(catalog, definition).iter().all(|r| *r == source));
+    if let Some(definition) = own {
+        return Ok(definition);
+    }
+    let (mut reached, mut several) = (Vec::new(), None);
+    for definition in &dimension.definitions {
+        match flatten(catalog, Standpoint { source, axis: None }, definition) {
+            Ok(_) => reached.push(definition),
+            Err(problem @ Unreachable::SeveralPaths { .. }) => several = Some(problem),
+            Err(_) => {}
+        }
+    }
+    match (reached.as_slice(), several) {
+        ([definition], None) => Ok(definition),
+        ([], None) => {
+            Err(Unreachable::NoPath { wanted: dimension.item.name.clone(), roots: all_roots(catalog, dimension) })
+        }
+        ([], Some(Unreachable::SeveralPaths { ways, .. })) => {
+            Err(Unreachable::SeveralPaths { wanted: dimension.item.name.clone(), ways })
+        }
+        _ => Err(Unreachable::SeveralPaths {
+            wanted: dimension.item.name.clone(),
+            ways: all_roots(catalog, dimension).iter().map(|root| catalog.source(*root).item.name.clone()).collect(),
+        }),
+    }
+}
+
+/// The sources at which an expression's columns begin, each once.
+pub fn roots_of(catalog: &Catalog, expression: &Expression) -> Vec<SourceId> {
+    let mut roots = Vec::new();
+    for input in &expression.inputs {
+        let more = match input {
+            Input::Column(column) => vec![column.path.root],
+            Input::Dimension(id, _) => all_roots(catalog, catalog.dimension(*id)),
+            _ => vec![],
+        };
+        for root in more {
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+    }
+    roots
+}
+
+fn all_roots(catalog: &Catalog, dimension: &Dimension) -> Vec<SourceId> {
+    let mut roots: Vec<SourceId> = dimension.definitions.iter().flat_map(|d| roots_of(catalog, d)).collect();
+    roots.dedup();
+    roots
+}
+
+fn time_part(catalog: &Catalog, value: Expression, dimension: &Dimension, part: TimePart) -> Expression {
+    // `check` has cast every definition to the dimension's type.
+    let expr = part_of(value.expr, &dimension.data_type, part, &catalog.calendar);
+    Expression { expr, inputs: value.inputs }
+}
+
+/// `metric_time` of the standpoint: its own axis. Finer grains than the axis has are refused, since the rows' place
+/// within a day is not known.
+fn metric_time(catalog: &Catalog, from: Standpoint<'_>, part: TimePart) -> Result<Expression, Unreachable> {
+    let Some(axis) = from.axis else { return Err(Unreachable::NoTimeAxis) };
+    let value = flatten(catalog, Standpoint { axis: None, ..from }, axis)?;
+    let native = catalog.axis_type(axis);
+    let fits = match part {
+        TimePart::Whole => true,
+        TimePart::Grain(grain) => grain.fits(&native),
+        TimePart::Extract(part) => part.fits(&native),
+    };
+    if !fits {
+        return Err(Unreachable::TooFine { wanted: format!("metric_time{}", part.suffix()) });
+    }
+    let expr = match part {
+        TimePart::Whole => wall_clock(value.expr, &native, &catalog.calendar),
+        part => part_of(value.expr, &native, part, &catalog.calendar),
+    };
+    // A part's type follows the common axis, so that facts with different native types join.
+    let common = part.data_type(&catalog.metric_time);
+    let expr = if part.data_type(&native) == common { expr } else { cast(expr, common) };
+    Ok(Expression { expr, inputs: value.inputs })
+}
+
+/// Appends the inputs of `value` to `inputs` (each once) and returns its expression renumbered accordingly.
+pub fn append(inputs: &mut Vec<Input>, value: Expression) -> Expr {
+    let numbers: Vec<Expr> = value
+        .inputs
+        .into_iter()
+        .map(|input| {
+            let at = inputs.iter().position(|known| *known == input).unwrap_or_else(|| {
+                inputs.push(input);
+                inputs.len() - 1
+            });
+            Expr::Column(input_column(at))
+        })
+        .collect();
+    replace_inputs(value.expr, &numbers)
+}
+
+/// The expression with its numbered columns replaced by the values at their numbers.
+pub fn replace_inputs(expr: Expr, values: &[Expr]) -> Expr {
+    let replaced = expr.transform(|expr| {
+        Ok(match &expr {
+            Expr::Column(column) => match input_number(column).and_then(|at| values.get(at)) {
+                Some(value) => Transformed::yes(value.clone()),
+                None => Transformed::no(expr),
+            },
+            _ => Transformed::no(expr),
+        })
+    });
+    // The closure never fails.
+    replaced.map(|t| t.data).unwrap_or_else(|error| unreachable!("replacing columns cannot fail: {error}"))
+}

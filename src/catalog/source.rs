@@ -1,0 +1,86 @@
+//! Sources: tables with keys, joins and computed columns.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+
+use super::expr::Expression;
+use super::{Item, SourceId};
+use crate::source::Span;
+
+/// A table of the model.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Name, labels, description.
+    pub item: Item,
+    /// Where its rows come from.
+    pub rows: Rows,
+    /// Where they lie, as written, for people (locations, table name or "query").
+    pub location: String,
+    /// Its columns: those of the table, then computed ones.
+    pub columns: Vec<SourceColumn>,
+    /// Rows that exist at all.
+    pub filter: Option<Expression>,
+    /// Unique sets of columns, by position; the first is the key that de-duplicates.
+    pub keys: Vec<Vec<usize>>,
+    /// The default time axis of indicators on it.
+    pub time: Option<Expression>,
+    /// The joins, many to one.
+    pub joins: Vec<Join>,
+}
+
+/// What is scanned.
+#[derive(Clone)]
+pub enum Rows {
+    /// A table: files, or one that the embedding program registered.
+    Table(Arc<dyn TableSource>),
+    /// `from query`: a plan.
+    Query(Arc<LogicalPlan>),
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Rows::Table(_) => f.write_str("Table"),
+            Rows::Query(plan) => write!(f, "Query({})", plan.display()),
+        }
+    }
+}
+
+/// A column of a source.
+#[derive(Debug, Clone)]
+pub struct SourceColumn {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub label: Option<String>,
+    /// Its type.
+    pub data_type: DataType,
+    /// Whether a value may be missing.
+    pub nullable: bool,
+    /// Not shown to analysts.
+    pub hidden: bool,
+    /// Computed from other columns of the same source.
+    pub computed: Option<Expression>,
+}
+
+/// A many-to-one join.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// The role.
+    pub name: String,
+    /// The joined source.
+    pub to: SourceId,
+    /// Equal pairs: an expression over this source's columns, one over the joined source's.
+    pub on: Vec<(Expression, Expression)>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+impl Source {
+    /// The position of a column.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}

@@ -1,0 +1,70 @@
+//! Grains and date parts as expressions.
+
+use datafusion::arrow::datatypes::{DataType, Field, IntervalMonthDayNanoType, TimeUnit};
+use datafusion::common::ScalarValue;
+use datafusion::functions::datetime::expr_fn::{date_part, date_trunc, to_local_time};
+use datafusion::logical_expr::{Expr, lit};
+
+use super::calendar::{Calendar, DatePart, Grain, TimePart};
+
+/// The part of a time value: `value` has type `axis`, the result [`TimePart::data_type`] of it.
+///
+/// Timestamps with a zone are converted to the calendar's zone first (to their own if it has none), so that days are
+/// cut where its wall clock cuts them.
+pub fn part_of(value: Expr, axis: &DataType, part: TimePart, calendar: &Calendar) -> Expr {
+    match part {
+        TimePart::Whole => value,
+        TimePart::Grain(grain) => {
+            let start = period_start(wall_clock(value, axis, calendar), axis, grain, calendar);
+            cast(start, grain.data_type(axis))
+        }
+        TimePart::Extract(part) => cast(extract(wall_clock(value, axis, calendar), part), DataType::Int32),
+    }
+}
+
+/// A cast; the planner drops it where the types already agree.
+pub fn cast(value: Expr, to: DataType) -> Expr {
+    Expr::Cast(datafusion::logical_expr::Cast {
+        expr: Box::new(value),
+        field: std::sync::Arc::new(Field::new("", to, true)),
+    })
+}
+
+/// The wall-clock time of a value in the calendar's zone; what has no zone is one already.
+pub fn wall_clock(value: Expr, axis: &DataType, calendar: &Calendar) -> Expr {
+    let DataType::Timestamp(unit, Some(zone)) = axis else { return value };
+    let zone = calendar.timezone.as_deref().unwrap_or(zone);
+    to_local_time(vec![cast(value, DataType::Timestamp(*unit, Some(zone.into())))])
+}
+
+fn period_start(value: Expr, axis: &DataType, grain: Grain, calendar: &Calendar) -> Expr {
+    let truncate = |name: &str, value: Expr| date_trunc(lit(name), value);
+    let months = i32::from(calendar.fiscal_start) - 1;
+    match grain {
+        Grain::Day if matches!(axis, DataType::Date32) => value,
+        Grain::Week if calendar.week_start > 0 => {
+            let days = i32::from(calendar.week_start);
+            truncate("week", as_timestamp(value, axis) - interval(0, days)) + interval(0, days)
+        }
+        Grain::FiscalQuarter | Grain::FiscalYear => {
+            let name = if grain == Grain::FiscalYear { "year" } else { "quarter" };
+            truncate(name, truncate("month", value) - interval(months, 0)) + interval(months, 0)
+        }
+        grain => truncate(grain.name(), value),
+    }
+}
+
+fn as_timestamp(value: Expr, axis: &DataType) -> Expr {
+    match axis {
+        DataType::Timestamp(..) => value,
+        _ => cast(value, DataType::Timestamp(TimeUnit::Nanosecond, None)),
+    }
+}
+
+fn interval(months: i32, days: i32) -> Expr {
+    lit(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNanoType::make_value(months, days, 0))))
+}
+
+fn extract(value: Expr, part: DatePart) -> Expr {
+    date_part(lit(part.name()), value)
+}

@@ -1,0 +1,214 @@
+//! First pass: which names are there, and is any there twice?
+
+use std::collections::HashMap;
+
+use super::Checker;
+use crate::catalog::Item;
+use crate::catalog::calendar::TimePart;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::source::Span;
+use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
+
+/// The package of files that declare none.
+pub const DEFAULT_PACKAGE: &str = "public";
+
+/// The name of the shared time axis.
+pub const METRIC_TIME: &str = "metric_time";
+
+/// The declarations of all files, in order, with an index by package and name.
+#[derive(Default)]
+pub(crate) struct Declarations<'a> {
+    pub(crate) sources: Vec<Declared<'a, &'a ast::Source>>,
+    pub(crate) members: Vec<Declared<'a, MemberTree<'a>>>,
+    pub(crate) views: Vec<Declared<'a, &'a ast::View>>,
+    pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
+    member_index: HashMap<(String, String), usize>,
+    source_index: HashMap<(String, String), usize>,
+    /// `use finance.cost` in package `retail`: (`retail`, `cost`) is (`finance`, `cost`).
+    uses: HashMap<(String, String), (String, String)>,
+    /// Where each name of a SQL schema is taken: by sources, indicators, views.
+    relations: HashMap<(String, String), Span>,
+}
+
+/// A declaration with its surroundings.
+#[derive(Clone, Copy)]
+pub(crate) struct Declared<'a, T> {
+    pub(crate) package: &'a str,
+    pub(crate) item: &'a ast::Item,
+    pub(crate) tree: T,
+}
+
+/// Dimensions, segments and indicators share the columns of a package.
+#[derive(Clone, Copy)]
+pub(crate) enum MemberTree<'a> {
+    Dimension(&'a ast::Dimension),
+    Segment(&'a ast::Segment),
+    Indicator(&'a ast::Indicator),
+}
+
+impl<'a> MemberTree<'a> {
+    pub(crate) fn name(self) -> &'a Name {
+        match self {
+            MemberTree::Dimension(tree) => &tree.name,
+            MemberTree::Segment(tree) => &tree.name,
+            MemberTree::Indicator(tree) => &tree.name,
+        }
+    }
+}
+
+impl<'a> Declarations<'a> {
+    /// The position of the member that `name` means in `package`, through `use` if need be.
+    pub(crate) fn member(&self, package: &str, name: &str) -> Option<usize> {
+        self.find(&self.member_index, package, name)
+    }
+
+    /// The position of the source that `name` means in `package`.
+    pub(crate) fn source(&self, package: &str, name: &str) -> Option<usize> {
+        self.find(&self.source_index, package, name)
+    }
+
+    fn find(&self, index: &HashMap<(String, String), usize>, package: &str, name: &str) -> Option<usize> {
+        let own = (package.to_string(), name.to_string());
+        index.get(&own).or_else(|| index.get(self.uses.get(&own)?)).copied()
+    }
+
+    /// The names of all members that a package sees, for suggestions.
+    pub(crate) fn member_names(&self, package: &str) -> Vec<&'a str> {
+        self.members.iter().filter(|m| m.package == package).map(|m| m.tree.name().text.as_str()).collect()
+    }
+
+    /// The names of all sources that a package sees, for suggestions.
+    pub(crate) fn source_names(&self, package: &str) -> Vec<&'a str> {
+        self.sources.iter().filter(|s| s.package == package).map(|s| s.tree.name.text.as_str()).collect()
+    }
+}
+
+impl<'a> Checker<'a> {
+    /// Registers every declared name; the first of two equal ones wins, the second is reported.
+    pub(crate) fn declare(&mut self, files: &'a [ast::File]) {
+        for file in files {
+            let package = file.package.as_ref().map_or(DEFAULT_PACKAGE, |package| package.name.text.as_str());
+            if let Some(declared) = &file.package {
+                self.declare_package(declared);
+            }
+            for item in &file.items {
+                self.declare_item(package, item);
+            }
+        }
+    }
+
+    fn declare_package(&mut self, declared: &ast::Package) {
+        if declared.name.text == "bell" || declared.name.text == "information_schema" {
+            self.report(
+                Diagnostic::new(codes::RESERVED_NAME, format!("a package cannot be named `{}`", declared.name.text))
+                    .at(declared.name.span)
+                    .help("that SQL schema holds the catalog itself; choose another name"),
+            );
+        }
+        let package = self.package(&declared.name.text);
+        if package.label.is_none() {
+            package.label = declared.labels.default.as_ref().map(|label| label.text.clone());
+        }
+    }
+
+    fn declare_item(&mut self, package: &'a str, item: &'a ast::Item) {
+        match &item.kind {
+            ItemKind::Source(tree) => self.declare_source(Declared { package, item, tree }),
+            ItemKind::Dimension(tree) => self.declare_member(package, item, MemberTree::Dimension(tree)),
+            ItemKind::Segment(tree) => self.declare_member(package, item, MemberTree::Segment(tree)),
+            ItemKind::Indicator(tree) => {
+                if self.take_relation(package, &tree.name) {
+                    self.declare_member(package, item, MemberTree::Indicator(tree));
+                }
+            }
+            ItemKind::View(tree) => {
+                if self.take_relation(package, &tree.name) {
+                    self.declared.views.push(Declared { package, item, tree });
+                }
+            }
+            ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
+            ItemKind::Use(tree) => self.declare_use(package, &tree.path),
+            ItemKind::Calendar(_) => {}
+            ItemKind::Later(later) => self.report(not_yet(&later.keyword)),
+        }
+    }
+
+    fn declare_source(&mut self, declared: Declared<'a, &'a ast::Source>) {
+        let name = &declared.tree.name;
+        if self.take_relation(declared.package, name) {
+            let at = self.declared.sources.len();
+            self.declared.source_index.insert((declared.package.to_string(), name.text.clone()), at);
+            self.declared.sources.push(declared);
+        }
+    }
+
+    fn declare_member(&mut self, package: &'a str, item: &'a ast::Item, tree: MemberTree<'a>) {
+        let name = tree.name();
+        let key = (package.to_string(), name.text.clone());
+        if let Some(first) = self.declared.member_index.get(&key) {
+            let first = self.declared.members[*first].tree.name().span;
+            return self.report(duplicate(name, first));
+        }
+        if name.text == METRIC_TIME || TimePart::split(&name.text).is_some_and(|(base, _)| base == METRIC_TIME) {
+            return self.report(reserved(name, "it is the shared time axis of all indicators"));
+        }
+        self.declared.member_index.insert(key, self.declared.members.len());
+        self.declared.members.push(Declared { package, item, tree });
+    }
+
+    /// Claims a name in the package's SQL schema.
+    fn take_relation(&mut self, package: &str, name: &Name) -> bool {
+        if name.text == "indicators" {
+            self.report(reserved(name, "it is the view of all indicators of a package"));
+            return false;
+        }
+        let key = (package.to_string(), name.text.clone());
+        if let Some(first) = self.declared.relations.get(&key).copied() {
+            self.report(duplicate(name, first));
+            return false;
+        }
+        self.declared.relations.insert(key, name.span);
+        true
+    }
+
+    fn declare_use(&mut self, package: &str, path: &Path) {
+        let [from, name] = path.parts.as_slice() else {
+            return self.report(
+                Diagnostic::new(codes::NOT_YET_ITEM, "only `use package.name` is supported so far").at(path.span),
+            );
+        };
+        let key = (package.to_string(), name.text.clone());
+        self.declared.uses.insert(key, (from.text.clone(), name.text.clone()));
+    }
+}
+
+fn duplicate(name: &Name, first: Span) -> Diagnostic {
+    Diagnostic::new(codes::DUPLICATE_NAME, format!("`{}` is declared twice", name.text))
+        .labelled(name.span, "declared again here")
+        .also(first, "first declared here")
+        .help("rename one of them, or move it to another package")
+}
+
+fn reserved(name: &Name, reason: &str) -> Diagnostic {
+    Diagnostic::new(codes::RESERVED_NAME, format!("`{}` is a reserved name: {reason}", name.text))
+        .at(name.span)
+        .help("choose another name")
+}
+
+fn not_yet(keyword: &Name) -> Diagnostic {
+    Diagnostic::new(codes::NOT_YET_ITEM, format!("`{}` is not yet supported", keyword.text))
+        .labelled(keyword.span, "this item is left out; everything else works")
+}
+
+/// What the catalog keeps of every item.
+pub(crate) fn item_of(package: &str, item: &ast::Item, name: &Name, labels: &Labels) -> Item {
+    Item {
+        package: package.to_string(),
+        name: name.text.clone(),
+        label: labels.default.as_ref().map(|text| text.text.clone()),
+        labels: labels.by_language.iter().map(|(tag, text)| (tag.text.clone(), text.text.clone())).collect(),
+        description: item.doc.clone(),
+        owner: None,
+        span: name.span,
+    }
+}

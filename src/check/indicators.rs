@@ -1,0 +1,275 @@
+//! Indicators: what they compute, over which rows, and whether the clauses fit.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use super::declare::{Declared, MemberTree, item_of};
+use super::resolve::{Named, Resolver, Scope, Typed};
+use super::{Checker, Failure};
+use crate::catalog::calendar::Grain;
+use crate::catalog::expr::{Expression, Input, input_number};
+use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain};
+use crate::catalog::reach::{Standpoint, flatten};
+use crate::catalog::unit::Unit;
+use crate::catalog::{IndicatorId, SourceId};
+use crate::diagnostic::{Diagnostic, codes, nearest};
+use crate::source::Span;
+use crate::syntax::ast;
+
+impl<'a> Checker<'a> {
+    pub(crate) fn indicator(
+        &mut self,
+        declared: Declared<'a, MemberTree<'a>>,
+        tree: &'a ast::Indicator,
+    ) -> Result<IndicatorId, Failure> {
+        self.refuse_later_clauses(tree)?;
+        let package = declared.package;
+        let bare = self.only_named_source(package, tree);
+        let scope = Scope::formula(package, bare);
+        let typed = Resolver::new(self, scope, tree.definition.span).resolve(tree.definition.sql.clone())?;
+        self.require_aggregate(tree, &typed)?;
+        let conditions = self.conditions_of(package, tree, bare)?;
+        let time = self.time_of(package, tree)?;
+        self.require_reach(tree, &typed.expression, &conditions, time.as_ref())?;
+        let unit = self.unit_of(tree, &typed.expression)?;
+        let mut item = item_of(package, declared.item, &tree.name, &tree.labels);
+        item.owner = tree.owner.as_ref().map(|owner| owner.text.clone());
+        let additivity = self.additivity_of(&typed.expression);
+        let indicator = Indicator {
+            item,
+            formula: typed.expression,
+            conditions,
+            time,
+            data_type: typed.data_type,
+            unit,
+            good: self.direction_of(tree)?,
+            grain: self.grain_of(package, tree)?,
+            additivity,
+            format: tree.format.as_ref().map(|format| format.text.clone()),
+            definition_text: self.files.text(tree.definition.span).to_string(),
+        };
+        Ok(self.add_indicator(indicator))
+    }
+
+    fn refuse_later_clauses(&self, tree: &ast::Indicator) -> Result<(), Failure> {
+        let fill = tree.fill.as_ref().map(|fill| ("fill".to_string(), fill.span));
+        let later = tree.later.first().map(|clause| (clause.text.clone(), clause.span));
+        match fill.or(later) {
+            Some((clause, span)) => {
+                Err(Diagnostic::new(codes::NOT_YET_EXPRESSION, format!("`{clause}` is not yet supported"))
+                    .labelled(span, "the indicator is left out, since its numbers would not be what was meant")
+                    .into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The only source that the definition and its conditions name.
+    fn only_named_source(&self, package: &str, tree: &ast::Indicator) -> Option<SourceId> {
+        let mut named = self.named_sources(package, &tree.definition.sql);
+        if named.is_empty() {
+            named = tree.conditions.iter().flat_map(|c| self.named_sources(package, &c.sql)).collect();
+            named.dedup();
+        }
+        match named.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
+    fn require_aggregate(&self, tree: &ast::Indicator, typed: &Typed) -> Result<(), Failure> {
+        if typed.expression.inputs.is_empty() {
+            return Err(Diagnostic::new(
+                codes::NOT_AGGREGATED,
+                format!("indicator `{}` measures nothing: it names no aggregate and no indicator", tree.name.text),
+            )
+            .at(tree.definition.span)
+            .into());
+        }
+        Ok(())
+    }
+
+    fn conditions_of(
+        &mut self,
+        package: &str,
+        tree: &ast::Indicator,
+        bare: Option<SourceId>,
+    ) -> Result<Vec<Expression>, Failure> {
+        tree.conditions.iter().map(|tree| self.resolve_condition(tree, Scope::rows(package, bare))).collect()
+    }
+
+    fn time_of(&mut self, package: &str, tree: &ast::Indicator) -> Result<Option<Expression>, Failure> {
+        let Some(time) = &tree.time else { return Ok(None) };
+        let typed = self.resolve_rows(time, Scope::rows(package, self.only_named_source(package, tree)))?;
+        self.require_axis(&typed, time)?;
+        Ok(Some(typed.expression))
+    }
+
+    /// Every aggregate inside must reach every condition and the time axis: nothing is dropped silently.
+    fn require_reach(
+        &self,
+        tree: &ast::Indicator,
+        formula: &Expression,
+        conditions: &[Expression],
+        time: Option<&Expression>,
+    ) -> Result<(), Failure> {
+        let outer = Outer { conditions: conditions.to_vec(), time: time.cloned() };
+        self.require_reach_of(tree.definition.span, formula, &outer)
+    }
+
+    fn require_reach_of(&self, span: Span, formula: &Expression, outer: &Outer) -> Result<(), Failure> {
+        for input in &formula.inputs {
+            match input {
+                Input::Measure(measure) => {
+                    let conditions = outer.conditions.iter().chain(&measure.filter);
+                    self.require_reach_from(span, measure.source, conditions, outer.time.as_ref())?;
+                }
+                Input::Indicator(id, filters) => {
+                    let inner = self.catalog.indicator(*id);
+                    let mut outer = outer.clone();
+                    outer.conditions.extend(filters.iter().chain(&inner.conditions).cloned());
+                    outer.time = inner.time.clone().or(outer.time);
+                    self.require_reach_of(span, &inner.formula, &outer)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn require_reach_from<'e>(
+        &self,
+        span: Span,
+        source: SourceId,
+        conditions: impl Iterator<Item = &'e Expression>,
+        time: Option<&'e Expression>,
+    ) -> Result<(), Failure> {
+        let catalog = &self.catalog;
+        let axis = time.or(catalog.source(source).time.as_ref());
+        let standpoint = Standpoint { source, axis };
+        for expression in conditions.chain(time) {
+            let flat = flatten(catalog, standpoint, expression);
+            let flat = flat.map_err(|problem| super::dimensions::unreachable(catalog, source, &problem).at(span))?;
+            let fans_out = flat.inputs.iter().any(|i| matches!(i, Input::Column(c) if c.path.fans_out()));
+            if fans_out && catalog.source(source).keys.is_empty() {
+                return Err(super::dimensions::needs_key(catalog, source).at(span).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn direction_of(&self, tree: &ast::Indicator) -> Result<Option<Direction>, Failure> {
+        let Some(good) = &tree.good else { return Ok(None) };
+        match good.text.to_lowercase().as_str() {
+            "up" => Ok(Some(Direction::Up)),
+            "down" => Ok(Some(Direction::Down)),
+            _ => Err(Diagnostic::new(codes::BAD_VALUE, format!("`{}` is not a direction", good.text))
+                .at(good.span)
+                .help("write `good up` or `good down`")
+                .into()),
+        }
+    }
+
+    fn grain_of(&mut self, package: &str, tree: &ast::Indicator) -> Result<Option<ViewGrain>, Failure> {
+        let Some(grain) = &tree.grain else { return Ok(None) };
+        let time = match &grain.time {
+            Some(name) => Some(Grain::named(&name.text.to_lowercase()).ok_or_else(|| unknown_grain(name))?),
+            None => None,
+        };
+        let mut by = Vec::new();
+        for path in &grain.by {
+            let Some(name) = path.parts.last() else { continue };
+            match self.member_named(package, &name.text)? {
+                Some(Named::Dimension(id, crate::catalog::calendar::TimePart::Whole)) => by.push(id),
+                _ => return Err(self.unknown_dimension(package, path)),
+            }
+        }
+        Ok(Some(ViewGrain { time, by }))
+    }
+
+    /// "there is no dimension `regoin`".
+    pub(crate) fn unknown_dimension(&self, package: &str, path: &ast::Path) -> Failure {
+        let written: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
+        let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no dimension `{}`", written.join(".")))
+            .at(path.span);
+        match nearest(&written.join("."), self.declared.member_names(package)) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")).into(),
+            None => diagnostic.into(),
+        }
+    }
+
+    /// The declared unit, checked against the one that the formula gives.
+    fn unit_of(&self, tree: &ast::Indicator, formula: &Expression) -> Result<Option<Unit>, Failure> {
+        let derived = super::units::derive(&self.catalog, formula)
+            .map_err(|problem| Diagnostic::new(codes::UNITS, problem).at(tree.definition.span))?;
+        let Some(declared) = &tree.unit else { return Ok(derived) };
+        let unit = Unit::named(&declared.text);
+        if let Some(derived) = derived.filter(|derived| !derived.agrees_with(&unit)) {
+            let name = if derived.name.is_empty() { "a plain number" } else { &derived.name };
+            return Err(Diagnostic::new(
+                codes::UNITS,
+                format!("`{}` is declared in {} but its formula gives {name}", tree.name.text, unit.name),
+            )
+            .labelled(declared.span, "declared here")
+            .also(tree.definition.span, format!("this gives {name}"))
+            .help("declare the unit that the formula gives, or mend the units of its operands")
+            .into());
+        }
+        Ok(Some(unit))
+    }
+
+    /// Additive: sums and counts, their sums and differences, and multiples by constants.
+    fn additivity_of(&self, formula: &Expression) -> Additivity {
+        let additive_input = |input: &Input| match input {
+            Input::Measure(measure) => matches!(measure.kind, AggregateKind::Sum | AggregateKind::Count),
+            Input::Indicator(id, _) => self.catalog.indicator(*id).additivity == Additivity::Additive,
+            _ => false,
+        };
+        if formula.inputs.iter().all(additive_input) && is_linear(&formula.expr) {
+            Additivity::Additive
+        } else {
+            Additivity::NonAdditive
+        }
+    }
+}
+
+/// What surrounds an aggregate: conditions and a time axis of the indicators that use it.
+#[derive(Clone)]
+struct Outer {
+    conditions: Vec<Expression>,
+    time: Option<Expression>,
+}
+
+/// Whether an expression is a linear combination of its inputs, without a constant term.
+fn is_linear(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(column) => input_number(column).is_some(),
+        Expr::Negative(inner) => is_linear(inner),
+        Expr::Cast(cast) => !cast.field.data_type().is_integer() && is_linear(&cast.expr),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {
+            is_linear(left) && is_linear(right)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) => {
+            (is_linear(left) && is_constant(right)) || (is_constant(left) && is_linear(right))
+        }
+        _ => false,
+    }
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    let mut constant = true;
+    let _ = expr.apply(|part| {
+        constant &= matches!(part, Expr::Literal(..) | Expr::Cast(_) | Expr::Negative(_));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    constant
+}
+
+fn unknown_grain(name: &ast::Name) -> Diagnostic {
+    let known: Vec<&str> = Grain::ALL.iter().map(|grain| grain.name()).collect();
+    let diagnostic = Diagnostic::new(codes::BAD_VALUE, format!("`{}` is not a grain of time", name.text)).at(name.span);
+    match nearest(&name.text, known.iter().copied()) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help(format!("grains are {}", known.join(", "))),
+    }
+}

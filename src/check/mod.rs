@@ -1,0 +1,167 @@
+//! Tree to catalog: are the names there, do the types and units fit, is every way unique?
+//!
+//! [`check`] never fails and never stops: items that are wrong are reported and left out, items that depend on them are
+//! left out silently, the rest becomes the [`Catalog`].
+//!
+//! Invariant: this is the only stage that sees both the tree and the catalog; it reads no file, clock or environment.
+
+mod declare;
+mod dimensions;
+pub mod functions;
+mod indicators;
+mod joins;
+mod measures;
+mod resolve;
+mod sources;
+mod units;
+mod views;
+
+use std::collections::{HashMap, HashSet};
+
+use datafusion::arrow::datatypes::SchemaRef;
+
+use crate::catalog::source::Rows;
+use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, SourceId};
+use crate::diagnostic::Diagnostic;
+use crate::source::SourceSet;
+use crate::syntax::ast;
+use declare::Declarations;
+pub(crate) use dimensions::{needs_key, unreachable};
+use functions::Functions;
+
+/// What `check` gives: everything that is right, and everything that is wrong.
+#[derive(Debug)]
+pub struct Checked {
+    /// The items that are right.
+    pub catalog: Catalog,
+    /// What is wrong with the others.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A source's table as found outside.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// What is scanned.
+    pub rows: Rows,
+    /// Its columns.
+    pub schema: SchemaRef,
+}
+
+/// The tables of the sources that could be opened, by package and name. What is missing here was reported by whoever
+/// tried to open it.
+pub type Tables = HashMap<(String, String), Table>;
+
+/// Resolves the trees of all files into one catalog.
+pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, functions: &Functions) -> Checked {
+    let mut checker = Checker::new(sources, functions);
+    checker.declare(files);
+    checker.check_calendar(files);
+    checker.check_sources(tables);
+    checker.check_joins();
+    checker.check_source_expressions();
+    checker.check_members();
+    checker.check_views();
+    checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
+    Checked { catalog: checker.catalog, diagnostics: checker.diagnostics }
+}
+
+/// Why something is not there.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It is wrong, and this says how.
+    Wrong(Box<Diagnostic>),
+    /// It depends on something that was already reported.
+    Silent,
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Failure::Wrong(Box::new(diagnostic))
+    }
+}
+
+/// How far a dimension, segment or indicator has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Resolving,
+    Broken,
+    Done(Member),
+}
+
+/// The catalog while it is being built.
+pub(crate) struct Checker<'a> {
+    pub(crate) files: &'a SourceSet,
+    pub(crate) functions: &'a Functions,
+    pub(crate) catalog: Catalog,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) declared: Declarations<'a>,
+    /// Joins that were reported: names that go through them stay silent.
+    pub(crate) broken_joins: HashSet<(SourceId, String)>,
+    progress: HashMap<(String, String), Progress>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(files: &'a SourceSet, functions: &'a Functions) -> Self {
+        Checker {
+            files,
+            functions,
+            catalog: Catalog::default(),
+            diagnostics: vec![],
+            declared: Declarations::default(),
+            broken_joins: HashSet::new(),
+            progress: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The value, or a report of why there is none.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(Failure::Wrong(diagnostic)) => {
+                self.report(*diagnostic);
+                None
+            }
+            Err(Failure::Silent) => None,
+        }
+    }
+
+    fn add_dimension(&mut self, dimension: crate::catalog::dimension::Dimension) -> DimensionId {
+        let id = DimensionId(self.catalog.dimensions.len() as u32);
+        self.catalog.members.insert(key_of(&dimension.item), Member::Dimension(id));
+        self.package(&dimension.item.package.clone()).dimensions.push(id);
+        self.catalog.dimensions.push(dimension);
+        id
+    }
+
+    fn add_indicator(&mut self, indicator: crate::catalog::indicator::Indicator) -> IndicatorId {
+        let id = IndicatorId(self.catalog.indicators.len() as u32);
+        self.catalog.members.insert(key_of(&indicator.item), Member::Indicator(id));
+        self.package(&indicator.item.package.clone()).indicators.push(id);
+        self.catalog.indicators.push(indicator);
+        id
+    }
+
+    /// The package of that name, which `declare` has made.
+    pub(crate) fn package(&mut self, name: &str) -> &mut crate::catalog::Package {
+        let packages = &mut self.catalog.packages;
+        let at = packages.iter().position(|package| package.name == name).unwrap_or_else(|| {
+            packages.push(crate::catalog::Package {
+                name: name.to_string(),
+                label: None,
+                sources: vec![],
+                dimensions: vec![],
+                indicators: vec![],
+            });
+            packages.len() - 1
+        });
+        &mut packages[at]
+    }
+}
+
+fn key_of(item: &crate::catalog::Item) -> (String, String) {
+    (item.package.clone(), item.name.clone())
+}
