@@ -10,10 +10,6 @@ pub async fn init(_dir: &Path, _from: &[String], _ctx: &SessionContext) -> Resul
     Err(Error::Data("not wired yet".to_string()))
 }
 
-pub fn format(_text: &str) -> Result<String> {
-    Err(Error::Data("not wired yet".to_string()))
-}
-
 pub async fn check_data(_engine: &Engine) -> Result<Vec<Diagnostic>> {
     Err(Error::Data("not wired yet".to_string()))
 }

@@ -37,7 +37,7 @@ fn clause((kind, node): (String, Node)) -> LaterClause {
     LaterClause { kind, span: node.span(), clauses: clauses(&node) }
 }
 
-/// Keywords and closing brackets say nothing that the clause's kind does not say.
+/// Keywords and signs say nothing that the clause's kind does not say.
 fn is_content(kind: &str) -> bool {
-    !kind.starts_with("kw_") && !kind.starts_with("close")
+    !["kw_", "open", "close", "equals"].iter().any(|sign| kind.starts_with(sign))
 }

@@ -11,13 +11,17 @@ pub mod dialect;
 
 mod cursor;
 mod exprs;
+mod format;
 mod items;
 mod later;
 mod modifier;
 mod recover;
 mod scan;
+mod show;
 
 pub use exprs::span_of;
+pub use format::format;
+pub use show::show;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};

@@ -245,6 +245,22 @@ fn check_says_what_is_wrong_on_stdout() {
 }
 
 #[test]
+fn fmt_lays_out_and_checks() {
+    let project = project();
+    let path = project.path().join("shop.bell");
+    std::fs::write(&path, "indicator   gmv=sum( orders.amount )  -- all\n").unwrap();
+    assert_eq!(code(&bell(project.path(), &["fmt", "--check"])), 1);
+    assert!(stdout(&bell(project.path(), &["fmt"])).contains("shop.bell"));
+    let formatted = std::fs::read_to_string(&path).unwrap();
+    assert!(formatted.starts_with("indicator gmv = sum(orders.amount)") && formatted.contains("-- all"));
+    assert_eq!(stdout(&bell(project.path(), &["fmt", "--check"])), "");
+    assert_eq!(stdout(&bell_fed(project.path(), &["fmt", "-"], &formatted)), formatted);
+    let broken = bell_fed(project.path(), &["fmt", "-"], "indicator = 1\n");
+    assert_eq!((code(&broken), broken.stdout.len()), (1, 0));
+    assert!(stderr(&broken).contains("<stdin>:1:"), "{}", stderr(&broken));
+}
+
+#[test]
 fn every_code_has_its_page() {
     let project = project();
     assert!(stdout(&bell(project.path(), &["explain-code", "b0001"])).starts_with("B0001: "));
