@@ -86,23 +86,21 @@ enum Command {
 
 /// Runs a command and reports its failure.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let failure = Failure::new(Error::Data(format!("cannot start threads: {error}")), SourceSet::default());
-            return failure.report(arguments.common.error_format);
-        }
-    };
-    let outcome = runtime.block_on(dispatch(&arguments));
-    // A cancelled query may have left a blocking read behind: nobody waits for it.
-    runtime.shutdown_background();
-    outcome.unwrap_or_else(|failure| failure.report(arguments.common.error_format))
+    outcome(&arguments).unwrap_or_else(|failure| failure.report(arguments.common.error_format))
 }
 
-async fn dispatch(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    interrupt::listen();
-    let common = &arguments.common;
-    match &arguments.command {
+fn outcome(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let started = interrupt::listen().and_then(|()| tokio::runtime::Builder::new_multi_thread().enable_all().build());
+    let runtime = started
+        .map_err(|error| Failure::new(Error::Data(format!("cannot start threads: {error}")), SourceSet::default()))?;
+    let outcome = runtime.block_on(dispatch(&arguments.command, &arguments.common));
+    // A cancelled query may still be computing: nobody waits for it.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Failure> {
+    match command {
         // The prompt outlives a cancelled statement, so `sql` does its own watching.
         Command::Sql(sql) => sql.run(common).await,
         command => interrupt::cancellable(run_command(command, common)).await?,
