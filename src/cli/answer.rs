@@ -171,7 +171,7 @@ fn report(runs: &[Run]) -> String {
     let running = summary(runs.iter().map(|run| run.running).collect());
     let rows = runs.first().map_or(0, |run| run.rows);
     let times = if runs.len() > 1 { format!(", {} runs", runs.len()) } else { String::new() };
-    format!("planning {planning}, running {running}, {rows} rows{times}")
+    format!("planning {planning}, running {running}, rows {rows}{times}")
 }
 
 /// The time, or the least and the median of several.
@@ -199,12 +199,12 @@ mod tests {
 
     #[test]
     fn one_run_is_told_plainly() {
-        assert_eq!(report(&[run(1, 20)]), "planning 1.0 ms, running 20.0 ms, 7 rows");
+        assert_eq!(report(&[run(1, 20)]), "planning 1.0 ms, running 20.0 ms, rows 7");
     }
 
     #[test]
     fn several_runs_give_least_and_median() {
         let text = report(&[run(3, 30), run(1, 50), run(2, 40)]);
-        assert_eq!(text, "planning min 1.0 ms median 2.0 ms, running min 30.0 ms median 40.0 ms, 7 rows, 3 runs");
+        assert_eq!(text, "planning min 1.0 ms median 2.0 ms, running min 30.0 ms median 40.0 ms, rows 7, 3 runs");
     }
 }

@@ -23,12 +23,14 @@ mod show;
 mod sql;
 mod statements;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bellwether::Error;
 use bellwether::source::SourceSet;
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::{Builder, Runtime};
 
 use failure::Failure;
 
@@ -90,13 +92,20 @@ pub fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn outcome(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let started = interrupt::listen().and_then(|()| tokio::runtime::Builder::new_multi_thread().enable_all().build());
+    let started = interrupt::listen().and_then(|()| runtime());
     let runtime = started
         .map_err(|error| Failure::new(Error::Data(format!("cannot start threads: {error}")), SourceSet::default()))?;
     let outcome = runtime.block_on(dispatch(&arguments.command, &arguments.common));
     // A cancelled query may still be computing: nobody waits for it.
     runtime.shutdown_background();
     outcome
+}
+
+/// Twice as many threads as cores, which is as many as a query uses: a cancelled query that does not notice at once
+/// leaves enough for the prompt's next statement.
+fn runtime() -> std::io::Result<Runtime> {
+    let threads = 2 * std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }
 
 async fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Failure> {
