@@ -156,7 +156,9 @@ impl Resolver<'_, '_> {
         let bare = of.or_else(|| self.only_source(&tree));
         let mut inner = Resolver::new(self.checker, Scope::rows(&self.scope.package, bare), place);
         let resolved = inner.aggregate_arguments(call)?;
-        let typed = inner.resolve(resolved)?;
+        let mut typed = inner.planned(resolved)?;
+        // DataFusion keeps the name of `count(*)`, which becomes `count(1)`.
+        typed.expression.expr = typed.expression.expr.unalias();
         let source = self.source_of(&typed.expression, of.or(bare), place)?;
         let mut filters = self.filters.clone();
         if let Some(filter) = filter {

@@ -161,6 +161,11 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if let ControlFlow::Break(failure) = expr.visit(&mut self) {
             return Err(failure);
         }
+        self.planned(expr)
+    }
+
+    /// Types an expression whose names are resolved already.
+    pub(crate) fn planned(self, expr: sql::Expr) -> Result<Typed, Failure> {
         let planned = self.checker.functions.plan(expr, &schema_of(self.types));
         let (planned, data_type) = planned.map_err(|error| expression_error(&error, self.span))?;
         Ok(Typed { expression: Expression { expr: planned, inputs: self.inputs }, data_type })
