@@ -5,6 +5,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod engine;
 pub mod error;
+pub mod init;
 pub mod plan;
 pub mod source;
 pub mod store;
