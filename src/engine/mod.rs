@@ -1,5 +1,7 @@
 //! The only owner of a DataFusion session: opens a project, answers questions.
 
+pub mod verify;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -27,3 +27,4 @@ pub mod view;
 pub use marker::{measure, measure_udaf};
 pub use options::BellOptions;
 pub use query::Request;
+pub use scan::whole_source;

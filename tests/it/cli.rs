@@ -261,6 +261,28 @@ fn fmt_lays_out_and_checks() {
 }
 
 #[test]
+fn init_writes_a_project_once() {
+    let project = project();
+    let output = bell(project.path(), &["init", "new", "--from", "orders.csv"]);
+    assert!(stdout(&output).starts_with("wrote "), "{}", stdout(&output));
+    assert!(stdout(&bell(project.path(), &["check", "-p", "new"])).contains("no errors"));
+    assert_eq!(code(&bell(project.path(), &["init", "new", "--from", "orders.csv"])), 1);
+    assert_eq!(code(&bell(project.path(), &["init", "other", "--from", "nothing*.csv"])), 1);
+    assert_eq!(code(&bell(project.path(), &["init", "other"])), 2);
+}
+
+#[test]
+fn check_proves_keys_only_when_asked_to_read_data() {
+    let project = project();
+    std::fs::write(project.path().join("orders.csv"), "id,region,amount\n1,华东,10.50\n1,华北,4.00\n").unwrap();
+    assert!(stdout(&bell(project.path(), &["check"])).contains("no errors"));
+    let output = bell(project.path(), &["check", "--data"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
+    assert!(text.contains("orders.key (id)") && text.contains("shop.bell:3:"), "{text}");
+}
+
+#[test]
 fn every_code_has_its_page() {
     let project = project();
     assert!(stdout(&bell(project.path(), &["explain-code", "b0001"])).starts_with("B0001: "));
