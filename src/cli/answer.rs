@@ -154,9 +154,13 @@ impl<'a> Started<'a> {
         let start = Instant::now();
         let batch = self.stream.next().await.transpose();
         self.run.running += start.elapsed();
-        let batch = batch.map_err(|error| Failure::asked(error, self.engine, self.question.text()))?;
-        self.run.rows += batch.as_ref().map_or(0, |batch| batch.num_rows());
-        Ok(batch)
+        match batch {
+            Ok(batch) => {
+                self.run.rows += batch.as_ref().map_or(0, |batch| batch.num_rows());
+                Ok(batch)
+            }
+            Err(error) => Err(Failure::asked(self.engine.explained(error).await, self.engine, self.question.text())),
+        }
     }
 }
 

@@ -12,7 +12,6 @@ mod fmt;
 mod init;
 mod input;
 mod interrupt;
-mod library;
 mod list;
 mod output;
 mod progress;
