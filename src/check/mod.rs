@@ -31,9 +31,9 @@ use crate::syntax::ast;
 use declare::Declarations;
 pub use declare::{DEFAULT_PACKAGE, METRIC_TIME};
 pub(crate) use dimensions::{needs_key, unreachable};
-pub(crate) use resolve::expression_error;
 use functions::Functions;
 use resolve::Scope;
+pub(crate) use resolve::expression_error;
 
 /// What `check` gives: everything that is right, and everything that is wrong.
 #[derive(Debug)]

@@ -194,7 +194,8 @@ impl<'a> Checker<'a> {
             }
         };
         let Some(filter) = &source.filter else { return rows.build() };
-        let columns: Vec<Expr> = filter.inputs.iter().map(|input| own_column(source, &scan.table_name, input)).collect();
+        let columns: Vec<Expr> =
+            filter.inputs.iter().map(|input| own_column(source, &scan.table_name, input)).collect();
         rows.filter(replace_inputs(filter.expr.clone(), &columns))?.build()
     }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bellwether::{Engine, Request, Result};
 use clap::Args;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
@@ -148,18 +150,24 @@ impl<'a> Started<'a> {
         Ok(Started { engine, question, stream, only_reads, run: Run { planning, running, rows: 0 } })
     }
 
-    async fn next(&mut self) -> Result<Option<datafusion::arrow::array::RecordBatch>, Failure> {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
         let start = Instant::now();
         let batch = self.stream.next().await.transpose();
         self.run.running += start.elapsed();
-        let batch = batch.map_err(|error| Failure::asked(error, self.engine, self.question.text()))?;
-        self.run.rows += batch.as_ref().map_or(0, |batch| batch.num_rows());
-        Ok(batch)
+        match batch {
+            Ok(batch) => {
+                self.run.rows += batch.as_ref().map_or(0, |batch| batch.num_rows());
+                Ok(batch)
+            }
+            Err(error) => Err(Failure::asked(self.engine.explained(error).await, self.engine, self.question.text())),
+        }
     }
 }
 
+/// The rows, computed by a task of their own: so Ctrl-C is heard even while an operator computes for minutes without
+/// a pause. Dropping the stream ends the task.
 fn stream(frame: &DataFrame, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-    Ok(execute_stream(plan, Arc::new(frame.task_ctx()))?)
+    Ok(spawn_buffered(execute_stream(plan, Arc::new(frame.task_ctx()))?, 2))
 }
 
 fn report(runs: &[Run]) -> String {
@@ -167,7 +175,7 @@ fn report(runs: &[Run]) -> String {
     let running = summary(runs.iter().map(|run| run.running).collect());
     let rows = runs.first().map_or(0, |run| run.rows);
     let times = if runs.len() > 1 { format!(", {} runs", runs.len()) } else { String::new() };
-    format!("planning {planning}, running {running}, {rows} rows{times}")
+    format!("planning {planning}, running {running}, rows {rows}{times}")
 }
 
 /// The time, or the least and the median of several.
@@ -195,12 +203,12 @@ mod tests {
 
     #[test]
     fn one_run_is_told_plainly() {
-        assert_eq!(report(&[run(1, 20)]), "planning 1.0 ms, running 20.0 ms, 7 rows");
+        assert_eq!(report(&[run(1, 20)]), "planning 1.0 ms, running 20.0 ms, rows 7");
     }
 
     #[test]
     fn several_runs_give_least_and_median() {
         let text = report(&[run(3, 30), run(1, 50), run(2, 40)]);
-        assert_eq!(text, "planning min 1.0 ms median 2.0 ms, running min 30.0 ms median 40.0 ms, 7 rows, 3 runs");
+        assert_eq!(text, "planning min 1.0 ms median 2.0 ms, running min 30.0 ms median 40.0 ms, rows 7, 3 runs");
     }
 }

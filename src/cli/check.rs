@@ -4,13 +4,14 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use bellwether::diagnostic::{Diagnostic, Severity};
+use bellwether::engine::verify::verify;
 use bellwether::source::SourceSet;
 use bellwether::{Engine, Error};
 use clap::Args;
 
 use super::failure::{colour_wanted, diagnostics_json, diagnostics_text};
 use super::output::print;
-use super::{Common, ErrorFormat, Failure, library, project};
+use super::{Common, ErrorFormat, Failure, project};
 
 /// Check a project: names, types, units, joins, all errors in one pass. Exit code 1 if there is an error.
 #[derive(Debug, Args)]
@@ -41,9 +42,16 @@ impl Check {
 
     async fn findings(&self, engine: &Engine) -> Result<Vec<Diagnostic>, Failure> {
         let mut findings = engine.warnings().to_vec();
-        if self.data {
-            let found = library::check_data(engine).await;
-            findings.extend(found.map_err(|error| Failure::new(error, engine.sources().clone()))?);
+        if !self.data {
+            return Ok(findings);
+        }
+        let verified = verify(engine.context(), engine.catalog()).await;
+        findings.extend(verified.findings);
+        for failure in verified.failures {
+            match engine.explained(failure).await {
+                Error::Diagnostics(list) => findings.extend(list),
+                error => return Err(Failure::new(error, engine.sources().clone())),
+            }
         }
         Ok(findings)
     }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bellwether::Error;
 use bellwether::source::{SourceFile, SourceSet};
+use bellwether::{Error, syntax};
 use clap::Args;
 
 use super::input::{STDIN, read_text};
 use super::output::print;
-use super::{Common, Failure, library, project};
+use super::{Common, Failure, project};
 
 /// Lay out .bell files the one way; comments stay.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ impl Fmt {
         for path in &paths {
             let set = SourceSet::load(path).map_err(|error| Failure::new(error, SourceSet::default()))?;
             for file in set.files() {
-                match formatted(&set, file).and_then(|outcome| self.settle(file, outcome)) {
+                match formatted(file).and_then(|outcome| self.settle(file, outcome)) {
                     Ok(this) => changed |= this,
                     // The first is as good as any; all of them are what `bell check` is for.
                     Err(error) => failure = failure.or(Some(error)),
@@ -68,7 +68,7 @@ impl Fmt {
         let text = read_text(Path::new(STDIN))?;
         let mut set = SourceSet::default();
         let id = set.add("<stdin>", &text);
-        match formatted(&set, set.file(id))? {
+        match formatted(set.file(id))? {
             Outcome::Changed(_) if self.check => Ok(ExitCode::FAILURE),
             Outcome::Same if self.check => Ok(ExitCode::SUCCESS),
             Outcome::Changed(text) => print(&text).map(|()| ExitCode::SUCCESS),
@@ -77,7 +77,12 @@ impl Fmt {
     }
 }
 
-fn formatted(set: &SourceSet, file: &SourceFile) -> Result<Outcome, Failure> {
-    let text = library::format(&file.text).map_err(|error| Failure::new(error, set.clone()))?;
+fn formatted(file: &SourceFile) -> Result<Outcome, Failure> {
+    let text = syntax::format(&file.name, &file.text).map_err(|list| {
+        // The formatter speaks of the one file that it was given.
+        let mut alone = SourceSet::default();
+        alone.add(&file.name, &file.text);
+        Failure::new(Error::Diagnostics(list), alone)
+    })?;
     Ok(if text == file.text { Outcome::Same } else { Outcome::Changed(text) })
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bellwether::init::{InitReport, init};
 use bellwether::source::SourceSet;
 use clap::Args;
 use datafusion::prelude::SessionContext;
@@ -24,9 +25,15 @@ pub struct Init {
 impl Init {
     /// Writes the project and says what it wrote.
     pub async fn run(&self) -> Result<ExitCode, Failure> {
-        let ctx = SessionContext::new();
-        let report = super::library::init(&self.dir, &self.from, &ctx).await;
-        print(&report.map_err(|error| Failure::new(error, SourceSet::default()))?)?;
+        let report = init(&self.dir, &self.from, &SessionContext::new()).await;
+        print(&text(&report.map_err(|error| Failure::new(error, SourceSet::default()))?))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn text(report: &InitReport) -> String {
+    let files = report.files.iter().map(|file| format!("wrote {}\n", file.display()));
+    let sources = report.sources.iter().map(|line| format!("  {line}\n"));
+    let skipped = report.skipped.iter().map(|line| format!("  left out: {line}\n"));
+    files.chain(sources).chain(skipped).collect()
 }

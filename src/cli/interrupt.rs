@@ -13,17 +13,20 @@ pub const EXIT_CODE: u8 = 130;
 static RUNNING: AtomicBool = AtomicBool::new(false);
 static CANCEL: Notify = Notify::const_new();
 
-/// Starts to listen; needed once.
-pub fn listen() {
-    tokio::spawn(async {
-        while tokio::signal::ctrl_c().await.is_ok() {
-            // Taking the mark away here makes a second Ctrl-C end a query that does not react to the first.
-            if !RUNNING.swap(false, Ordering::SeqCst) {
-                std::process::exit(i32::from(EXIT_CODE));
-            }
-            CANCEL.notify_waiters();
+/// Starts to listen; needed once. A thread of its own listens: the others may all be busy computing.
+pub fn listen() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    std::thread::Builder::new().name("ctrl-c".to_string()).spawn(move || runtime.block_on(presses())).map(drop)
+}
+
+async fn presses() {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        // Taking the mark away here makes a second Ctrl-C end what does not react to the first.
+        if !RUNNING.swap(false, Ordering::SeqCst) {
+            std::process::exit(i32::from(EXIT_CODE));
         }
-    });
+        CANCEL.notify_waiters();
+    }
 }
 
 /// Runs `work` until it is done or Ctrl-C drops it, and with it the query's stream.

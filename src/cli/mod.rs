@@ -12,7 +12,6 @@ mod fmt;
 mod init;
 mod input;
 mod interrupt;
-mod library;
 mod list;
 mod output;
 mod progress;
@@ -23,12 +22,14 @@ mod show;
 mod sql;
 mod statements;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bellwether::Error;
 use bellwether::source::SourceSet;
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::{Builder, Runtime};
 
 use failure::Failure;
 
@@ -86,23 +87,28 @@ enum Command {
 
 /// Runs a command and reports its failure.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let failure = Failure::new(Error::Data(format!("cannot start threads: {error}")), SourceSet::default());
-            return failure.report(arguments.common.error_format);
-        }
-    };
-    let outcome = runtime.block_on(dispatch(&arguments));
-    // A cancelled query may have left a blocking read behind: nobody waits for it.
-    runtime.shutdown_background();
-    outcome.unwrap_or_else(|failure| failure.report(arguments.common.error_format))
+    outcome(&arguments).unwrap_or_else(|failure| failure.report(arguments.common.error_format))
 }
 
-async fn dispatch(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    interrupt::listen();
-    let common = &arguments.common;
-    match &arguments.command {
+fn outcome(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let started = interrupt::listen().and_then(|()| runtime());
+    let runtime = started
+        .map_err(|error| Failure::new(Error::Data(format!("cannot start threads: {error}")), SourceSet::default()))?;
+    let outcome = runtime.block_on(dispatch(&arguments.command, &arguments.common));
+    // A cancelled query may still be computing: nobody waits for it.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Twice as many threads as cores, which is as many as a query uses: a cancelled query that does not notice at once
+/// leaves enough for the prompt's next statement.
+fn runtime() -> std::io::Result<Runtime> {
+    let threads = 2 * std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+}
+
+async fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Failure> {
+    match command {
         // The prompt outlives a cancelled statement, so `sql` does its own watching.
         Command::Sql(sql) => sql.run(common).await,
         command => interrupt::cancellable(run_command(command, common)).await?,

@@ -58,10 +58,10 @@ impl Drop for Progress {
 }
 
 fn status(elapsed: Duration, plan: Option<&Arc<dyn ExecutionPlan>>) -> String {
-    let Some(plan) = plan else { return format!("{} planning", HumanDuration(elapsed)) };
+    let Some(plan) = plan else { return format!("{}: planning", HumanDuration(elapsed)) };
     let (rows, bytes) = read_so_far(plan.as_ref());
     let bytes = if bytes > 0 { format!(", {}", HumanBytes(bytes)) } else { String::new() };
-    format!("{} {} rows read{bytes}", HumanDuration(elapsed), HumanCount(rows))
+    format!("{}: {} rows read{bytes}", HumanDuration(elapsed), HumanCount(rows))
 }
 
 /// Rows and bytes that the plan's leaves, the scans, have given.

@@ -125,7 +125,16 @@ fn indicators(catalog: &Catalog) -> Table {
     });
     Table {
         names: vec![
-            "package", "name", "label", "description", "definition", "unit", "good", "owner", "additivity", "data_type",
+            "package",
+            "name",
+            "label",
+            "description",
+            "definition",
+            "unit",
+            "good",
+            "owner",
+            "additivity",
+            "data_type",
         ],
         rows: rows.collect(),
     }
@@ -148,10 +157,7 @@ fn dimensions(catalog: &Catalog) -> Table {
         row.push(Cell::Text(dimension.item.owner.clone()));
         row
     });
-    Table {
-        names: vec!["package", "name", "label", "description", "kind", "data_type", "owner"],
-        rows: rows.collect(),
-    }
+    Table { names: vec!["package", "name", "label", "description", "kind", "data_type", "owner"], rows: rows.collect() }
 }
 
 fn indicator_dimensions(catalog: &Catalog) -> Table {
@@ -182,9 +188,10 @@ fn sources(catalog: &Catalog) -> Table {
     let rows = catalog.sources.iter().map(|source| {
         let mut row = named(&source.item);
         row.push(text(&source.location));
-        let key = source.keys.first().map(|key| {
-            key.iter().map(|at| source.columns[*at].name.as_str()).collect::<Vec<_>>().join(", ")
-        });
+        let key = source
+            .keys
+            .first()
+            .map(|key| key.iter().map(|at| source.columns[*at].name.as_str()).collect::<Vec<_>>().join(", "));
         row.push(Cell::Text(key));
         row.push(Cell::Text(source.item.owner.clone()));
         row
@@ -212,7 +219,13 @@ fn columns(catalog: &Catalog) -> Table {
 
 fn views(catalog: &Catalog) -> Table {
     let all = catalog.packages.iter().map(|package| {
-        vec![text(&package.name), text("indicators"), Cell::Text(package.label.clone()), Cell::Text(None), text("package")]
+        vec![
+            text(&package.name),
+            text("indicators"),
+            Cell::Text(package.label.clone()),
+            Cell::Text(None),
+            text("package"),
+        ]
     });
     let declared = catalog.views.iter().map(|view| {
         let mut row = named(&view.item);
@@ -224,7 +237,10 @@ fn views(catalog: &Catalog) -> Table {
         row.push(text("indicator"));
         row
     });
-    Table { names: vec!["package", "name", "label", "description", "kind"], rows: all.chain(declared).chain(own).collect() }
+    Table {
+        names: vec!["package", "name", "label", "description", "kind"],
+        rows: all.chain(declared).chain(own).collect(),
+    }
 }
 
 /// A small table for `SHOW` and `DESCRIBE`.

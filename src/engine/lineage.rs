@@ -63,8 +63,7 @@ pub fn facts_of(catalog: &Catalog, id: IndicatorId) -> Vec<SourceId> {
 pub fn axis_types(catalog: &Catalog, id: IndicatorId) -> Vec<DataType> {
     let facts = facts_of(catalog, id);
     let own = catalog.indicator(id).time.as_ref();
-    let axes: Option<Vec<&Expression>> =
-        facts.iter().map(|fact| own.or(catalog.source(*fact).time.as_ref())).collect();
+    let axes: Option<Vec<&Expression>> = facts.iter().map(|fact| own.or(catalog.source(*fact).time.as_ref())).collect();
     axes.unwrap_or_default().into_iter().map(|axis| catalog.axis_type(axis)).collect()
 }
 

@@ -122,7 +122,9 @@ fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
             let schema = known.iter().find(|(_, name)| name == near).map(|(schema, _)| schema.as_str());
             diagnostic.help(format!("did you mean `{}.{near}`?", schema.unwrap_or_default()))
         }
-        None => diagnostic.help("views are written with their package: `retail.indicators`; `bell list views` lists them"),
+        None => {
+            diagnostic.help("views are written with their package: `retail.indicators`; `bell list views` lists them")
+        }
     }
 }
 
@@ -131,7 +133,9 @@ fn relations(ctx: &SessionContext) -> Vec<(String, String)> {
     let default = ctx.state().config_options().catalog.default_catalog.clone();
     let Some(catalog) = ctx.catalog(&default) else { return vec![] };
     let schemas = catalog.schema_names().into_iter().filter_map(|name| Some((catalog.schema(&name)?, name)));
-    schemas.flat_map(|(schema, name)| schema.table_names().into_iter().map(move |table| (name.clone(), table))).collect()
+    schemas
+        .flat_map(|(schema, name)| schema.table_names().into_iter().map(move |table| (name.clone(), table)))
+        .collect()
 }
 
 /// sqlparser's refusal of a text.

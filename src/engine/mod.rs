@@ -10,6 +10,7 @@ mod project;
 mod register;
 pub mod show;
 mod sql;
+pub mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -116,11 +117,8 @@ impl Engine {
     pub async fn query(&self, request: &Request) -> Result<DataFrame> {
         let plan = self.request_plan(request)?;
         let state = self.ctx.state();
-        let expanded = datafusion::optimizer::AnalyzerRule::analyze(
-            &ExpandMeasures::default(),
-            plan,
-            state.config_options(),
-        )?;
+        let expanded =
+            datafusion::optimizer::AnalyzerRule::analyze(&ExpandMeasures::default(), plan, state.config_options())?;
         Ok(DataFrame::new(state, expanded))
     }
 

@@ -36,9 +36,8 @@ pub fn has_wildcard(statement: &mut DfStatement) -> bool {
 
         fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
             for_each_select(&mut query.body, &mut |select| {
-                let wild = |item: &SelectItem| {
-                    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
-                };
+                let wild =
+                    |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
                 self.0 |= select.projection.iter().any(wild);
             });
             ControlFlow::Continue(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Result, TableReference, internal_err};
 use datafusion::datasource::ViewTable;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -141,12 +141,11 @@ fn indicator_plan(catalog: &Arc<Catalog>, id: IndicatorId) -> Result<LogicalPlan
     columns.push(("value".to_string(), Input::Indicator(id, vec![])));
     let name = format!("{}.{}", indicator.item.package, indicator.item.name);
     let view = IndicatorView::new(Arc::clone(catalog), name, columns).into_source();
-    let value = measure(col("value"));
-    let outputs = keys.iter().cloned().chain([ident(value.schema_name().to_string()).alias("value")]);
-    LogicalPlanBuilder::scan(indicator.item.name.as_str(), view, None)?
-        .aggregate(keys.clone(), vec![value])?
-        .project(outputs.collect::<Vec<_>>())?
-        .build()
+    let plan = LogicalPlanBuilder::scan(TableReference::bare(indicator.item.name.as_str()), view, None)?
+        .aggregate(keys, vec![measure(col("value"))])?;
+    let outputs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    let Some((value, keys)) = outputs.split_last() else { return internal_err!("an aggregate has an output") };
+    plan.project(keys.iter().cloned().chain([value.clone().alias("value")]))?.build()
 }
 
 fn grain_columns(catalog: &Catalog, indicator: &Indicator) -> Vec<(String, Input)> {
@@ -155,7 +154,8 @@ fn grain_columns(catalog: &Catalog, indicator: &Indicator) -> Vec<(String, Input
         let part = TimePart::Grain(grain);
         (format!("metric_time{}", part.suffix()), Input::MetricTime(part))
     });
-    let by = grain.by.iter().map(|id| (catalog.dimension(*id).item.name.clone(), Input::Dimension(*id, TimePart::Whole)));
+    let by =
+        grain.by.iter().map(|id| (catalog.dimension(*id).item.name.clone(), Input::Dimension(*id, TimePart::Whole)));
     time.into_iter().chain(by).collect()
 }
 
@@ -186,7 +186,9 @@ impl SchemaProvider for PackageSchema {
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
         match &self.beside {
             Some(schema) => schema.register_table(name, table),
-            None => datafusion::common::plan_err!("schema `{}` is a Bell package: create tables in another", self.package),
+            None => {
+                datafusion::common::plan_err!("schema `{}` is a Bell package: create tables in another", self.package)
+            }
         }
     }
 
@@ -201,7 +203,6 @@ impl SchemaProvider for PackageSchema {
         self.table_names().iter().any(|known| known == name)
     }
 }
-
 
 /// The package schema behind a schema provider, if it is one.
 pub fn as_package(schema: &Arc<dyn SchemaProvider>) -> Option<&PackageSchema> {

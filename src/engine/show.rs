@@ -7,6 +7,7 @@ use super::catalog_tables::{collapsed, small_table};
 use super::lineage::{dimensions_of, lineage_of};
 use crate::catalog::dimension::DimensionKind;
 use crate::catalog::indicator::Direction;
+use crate::catalog::words::in_words;
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Result;
@@ -96,8 +97,10 @@ fn dimensions_for(catalog: &Catalog, name: &[String]) -> Result<RecordBatch> {
 
 fn described(catalog: &Catalog, name: &[String]) -> Result<RecordBatch> {
     let id = find_indicator(catalog, name)?;
-    let rows: Vec<Vec<Option<String>>> =
-        properties(catalog, id).into_iter().map(|(property, value)| vec![Some(property.to_string()), Some(value)]).collect();
+    let rows: Vec<Vec<Option<String>>> = properties(catalog, id)
+        .into_iter()
+        .map(|(property, value)| vec![Some(property.to_string()), Some(value)])
+        .collect();
     Ok(small_table(&["property", "value"], &rows)?)
 }
 
@@ -112,6 +115,7 @@ pub fn properties(catalog: &Catalog, id: IndicatorId) -> Vec<(&'static str, Stri
     }
     add("description", indicator.item.description.clone());
     add("definition", Some(collapsed(&indicator.definition_text)));
+    add("in words", Some(in_words(catalog, id)));
     add("unit", indicator.unit.as_ref().map(ToString::to_string).filter(|unit| !unit.is_empty()));
     add("good", indicator.good.map(|good| if good == Direction::Up { "up" } else { "down" }.to_string()));
     add("owner", indicator.item.owner.clone());
@@ -119,9 +123,9 @@ pub fn properties(catalog: &Catalog, id: IndicatorId) -> Vec<(&'static str, Stri
     add("type", Some(indicator.data_type.to_string()));
     let names = dimensions_of(catalog, id).into_iter().map(|id| catalog.dimension(id).item.name.clone());
     add("dimensions", Some(names.collect::<Vec<_>>().join(", ")));
-    let columns = lineage_of(catalog, id).into_iter().map(|(source, column)| {
-        format!("{}.{}", catalog.source(source).item.name, column.as_deref().unwrap_or("*"))
-    });
+    let columns = lineage_of(catalog, id)
+        .into_iter()
+        .map(|(source, column)| format!("{}.{}", catalog.source(source).item.name, column.as_deref().unwrap_or("*")));
     add("lineage", Some(columns.collect::<Vec<_>>().join(", ")));
     rows
 }

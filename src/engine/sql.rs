@@ -29,13 +29,16 @@ use crate::syntax::dialect::{BellDialect, Text};
 /// A located diagnostic, if it is not SQL or not exactly one statement.
 pub fn parse(file: &SourceFile) -> Result<Statement, Diagnostic> {
     let dialect = BellDialect::new(Text::Statement);
-    let parsed = DFParserBuilder::new(file.text.as_str()).with_dialect(&dialect).build().and_then(|mut p| p.parse_statements());
+    let parsed =
+        DFParserBuilder::new(file.text.as_str()).with_dialect(&dialect).build().and_then(|mut p| p.parse_statements());
     let mut statements = parsed.map_err(|error| super::locate::syntax_error(file, &error))?;
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
         (None, _) => Err(Diagnostic::new(codes::SQL_SYNTAX, "there is no statement")),
-        (Some(_), more) => Err(Diagnostic::new(codes::SQL_SYNTAX, format!("one statement is expected, here are {}", more + 1))
-            .help("run them one by one")),
+        (Some(_), more) => {
+            Err(Diagnostic::new(codes::SQL_SYNTAX, format!("one statement is expected, here are {}", more + 1))
+                .help("run them one by one"))
+        }
     }
 }
 

@@ -29,4 +29,4 @@ pub mod view;
 pub use marker::{measure, measure_udaf};
 pub use options::BellOptions;
 pub use query::Request;
-pub use scan::source_rows;
+pub use scan::{source_rows, whole_source};

@@ -48,8 +48,9 @@ pub fn package_of(catalog: &Catalog, request: &Request) -> Result<String, Diagno
     match found.as_slice() {
         [package] => Ok(package.to_string()),
         [] => Err(unknown(catalog, first)),
-        several => Err(Diagnostic::new(codes::AMBIGUOUS_NAME, format!("several packages have `{first}`"))
-            .help(format!("write one of {}", several.iter().map(|p| format!("{p}.{first}")).collect::<Vec<_>>().join(", ")))),
+        several => Err(Diagnostic::new(codes::AMBIGUOUS_NAME, format!("several packages have `{first}`")).help(
+            format!("write one of {}", several.iter().map(|p| format!("{p}.{first}")).collect::<Vec<_>>().join(", ")),
+        )),
     }
 }
 
@@ -80,9 +81,11 @@ pub fn plan_request(catalog: &Arc<Catalog>, request: &Request, resolved: Resolve
     } else {
         let calls: Vec<Expr> = request.indicators.iter().map(|name| measure(column(name))).collect();
         plan = plan.aggregate(keys.clone(), calls.clone())?;
-        let named = request.indicators.iter().zip(calls).map(|(name, call)| {
-            Expr::Column(Column::new_unqualified(call.schema_name().to_string())).alias(name)
-        });
+        let named = request
+            .indicators
+            .iter()
+            .zip(calls)
+            .map(|(name, call)| Expr::Column(Column::new_unqualified(call.schema_name().to_string())).alias(name));
         let outputs: Vec<Expr> = keys.into_iter().chain(named).collect();
         plan = plan.project(outputs)?;
     }
@@ -162,10 +165,10 @@ fn range(catalog: &Catalog, request: &Request) -> Result<Vec<Expression>, Diagno
     let instant = |at: chrono::NaiveDateTime| {
         let text = at.format("%Y-%m-%d %H:%M:%S%.f").to_string();
         let literal = lit(ScalarValue::Utf8(Some(text)));
-        let timestamp = cast(literal, datafusion::arrow::datatypes::DataType::Timestamp(
-            datafusion::arrow::datatypes::TimeUnit::Nanosecond,
-            None,
-        ));
+        let timestamp = cast(
+            literal,
+            datafusion::arrow::datatypes::DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Nanosecond, None),
+        );
         cast(timestamp, catalog.metric_time.clone())
     };
     let mut conditions = Vec::new();
@@ -197,9 +200,12 @@ fn ordered(plan: LogicalPlanBuilder, request: &Request, outputs: &[String]) -> R
             None => (written.as_str(), true),
         };
         if !outputs.iter().any(|output| output == name) {
-            return Err(Diagnostic::new(codes::REQUEST, format!("`{name}` is not asked for, so it cannot be ordered by"))
-                .help(format!("order by one of {}", outputs.join(", ")))
-                .into());
+            return Err(Diagnostic::new(
+                codes::REQUEST,
+                format!("`{name}` is not asked for, so it cannot be ordered by"),
+            )
+            .help(format!("order by one of {}", outputs.join(", ")))
+            .into());
         }
         let by_dimension = request.distinct || request.by.iter().any(|by| by == name);
         let column = if by_dimension { column(name) } else { Expr::Column(Column::new_unqualified(name)) };

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::replace_inputs;
-use crate::catalog::source::Rows;
+use crate::catalog::source::{Rows, SourceColumn};
 use crate::catalog::{Catalog, SourceId};
 
 /// The paths that a part of a question needs; expressions are registered first, then the plan is built.
@@ -128,8 +128,17 @@ impl<'c> Scan<'c> {
 
 /// A source as an ordinary table: its rows and its columns that are not hidden.
 pub fn source_rows(catalog: &Catalog, id: SourceId) -> Result<LogicalPlan> {
+    columns_where(catalog, id, |column| !column.hidden)
+}
+
+/// A source as an ordinary table with all its columns, hidden ones too.
+pub fn whole_source(catalog: &Catalog, id: SourceId) -> Result<LogicalPlan> {
+    columns_where(catalog, id, |_| true)
+}
+
+fn columns_where(catalog: &Catalog, id: SourceId, shown: impl Fn(&SourceColumn) -> bool) -> Result<LogicalPlan> {
     let scan = Scan::new(catalog, id);
-    let columns = catalog.source(id).columns.iter().enumerate().filter(|(_, column)| !column.hidden);
+    let columns = catalog.source(id).columns.iter().enumerate().filter(|(_, column)| shown(column));
     let columns: Vec<Expr> = columns.map(|(at, column)| scan.own_column(at).alias(&column.name)).collect();
     scan.build()?.project(columns)?.build()
 }

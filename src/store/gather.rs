@@ -132,7 +132,9 @@ fn spec_of(root: &Path, source: &ast::Source, functions: &Functions) -> Result<(
 
 /// A URL as it is; a path, from the project's folder.
 fn resolve_location(root: &Path, location: &str) -> String {
-    let is_url = location.split_once(':').is_some_and(|(scheme, _)| scheme.len() > 1 && scheme.chars().all(char::is_alphanumeric));
+    let is_url = location
+        .split_once(':')
+        .is_some_and(|(scheme, _)| scheme.len() > 1 && scheme.chars().all(char::is_alphanumeric));
     if is_url { location.to_string() } else { root.join(location).display().to_string() }
 }
 
@@ -178,8 +180,8 @@ fn format_of(format: &Name, options: &[(Name, OptionValue)]) -> Result<Format, D
         }
         "csv" => csv_options(options).map(Format::Csv),
         other => {
-            let diagnostic =
-                Diagnostic::new(codes::BAD_VALUE, format!("`{other}` is not a format that can be read")).at(format.span);
+            let diagnostic = Diagnostic::new(codes::BAD_VALUE, format!("`{other}` is not a format that can be read"))
+                .at(format.span);
             Err(match nearest(other, FORMATS.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None => diagnostic.help(format!("formats are {}", FORMATS.join(", "))),

@@ -1,5 +1,7 @@
 //! The one integration binary.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod compare;
 mod manual;
 mod retail;

@@ -1,0 +1,173 @@
+//! Formulas in words, for people: `sum of orders.amount, where paid`.
+
+use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::expr::AggregateFunctionParams;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::scalar::ScalarValue;
+
+use super::expr::{Expression, Input};
+use super::indicator::{AggregateKind, Measure};
+use super::reach::replace_inputs;
+use super::{Catalog, IndicatorId};
+
+/// What an indicator computes: its aggregates in words, other indicators by their names.
+pub fn in_words(catalog: &Catalog, id: IndicatorId) -> String {
+    let indicator = catalog.indicator(id);
+    let conditions: Vec<String> = indicator.conditions.iter().map(|c| worded(catalog, c)).collect();
+    with_conditions(worded(catalog, &indicator.formula), &conditions)
+}
+
+/// An expression with names for its inputs, without what only the machine needs.
+pub fn worded(catalog: &Catalog, expression: &Expression) -> String {
+    let names: Vec<Expr> = expression.inputs.iter().map(|input| verbatim(input_words(catalog, input))).collect();
+    replace_inputs(plain(expression.expr.clone()), &names).human_display().to_string()
+}
+
+fn input_words(catalog: &Catalog, input: &Input) -> String {
+    match input {
+        Input::Column(column) => column.display(catalog),
+        Input::Dimension(id, part) => format!("{}{}", catalog.dimension(*id).item.name, part.suffix()),
+        Input::MetricTime(part) => format!("metric_time{}", part.suffix()),
+        Input::Indicator(id, conditions) => {
+            let conditions: Vec<String> = conditions.iter().map(|c| worded(catalog, c)).collect();
+            with_conditions(catalog.indicator(*id).item.name.clone(), &conditions)
+        }
+        Input::Measure(measure) => measure_words(catalog, measure),
+    }
+}
+
+fn measure_words(catalog: &Catalog, measure: &Measure) -> String {
+    let named =
+        |expr: &Expr| worded(catalog, &Expression { expr: expr.clone(), inputs: measure.aggregate.inputs.clone() });
+    let argument = match &measure.aggregate.expr {
+        Expr::AggregateFunction(call) => argument_of(&call.params),
+        _ => None,
+    };
+    let text = match (measure.kind, argument) {
+        (AggregateKind::Count, None) => format!("number of rows of {}", catalog.source(measure.source).item.name),
+        (AggregateKind::Count, Some(argument)) => format!("number of {}", named(argument)),
+        (AggregateKind::CountDistinct, Some(argument)) => format!("number of distinct {}", named(argument)),
+        (AggregateKind::Sum, Some(argument)) => format!("sum of {}", named(argument)),
+        (AggregateKind::Min, Some(argument)) => format!("least {}", named(argument)),
+        (AggregateKind::Max, Some(argument)) => format!("greatest {}", named(argument)),
+        _ => named(&measure.aggregate.expr),
+    };
+    let filter: Vec<String> = measure.filter.iter().map(|filter| worded(catalog, filter)).collect();
+    with_conditions(text, &filter)
+}
+
+/// The single argument, unless it is the constant of `count(*)`.
+fn argument_of(params: &AggregateFunctionParams) -> Option<&Expr> {
+    match params.args.as_slice() {
+        [Expr::Literal(..)] => None,
+        [argument] => Some(argument),
+        _ => None,
+    }
+}
+
+/// Without casts, aliases and the guard against division by zero; text in quotes.
+fn plain(expr: Expr) -> Expr {
+    let plain = expr.transform_up(|expr| {
+        Ok(match expr {
+            Expr::Cast(cast) => Transformed::yes(*cast.expr),
+            Expr::Alias(alias) => Transformed::yes(*alias.expr),
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => Transformed::yes(verbatim(format!("'{text}'"))),
+            Expr::ScalarFunction(call) if call.func.name() == "nullif" => match call.args.as_slice() {
+                [Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }), zero] if right.as_ref() == zero => {
+                    Transformed::yes(left.as_ref().clone())
+                }
+                _ => Transformed::no(Expr::ScalarFunction(call)),
+            },
+            other => Transformed::no(other),
+        })
+    });
+    // The closure never fails.
+    plain.map(|t| t.data).unwrap_or_else(|error| unreachable!("simplifying for display cannot fail: {error}"))
+}
+
+/// An expression that prints as that text.
+fn verbatim(text: String) -> Expr {
+    Expr::Column(Column::new_unqualified(text))
+}
+
+fn with_conditions(text: String, conditions: &[String]) -> String {
+    if conditions.is_empty() { text } else { format!("{text}, where {}", conditions.join(" and ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::catalog::MemTable;
+    use datafusion::datasource::provider_as_source;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+    use crate::catalog::Member;
+    use crate::catalog::source::Rows;
+    use crate::check::functions::Functions;
+    use crate::check::{Table, Tables, check};
+    use crate::source::SourceSet;
+    use crate::syntax;
+
+    const MODEL: &str = "package shop\n\
+        source orders { from csv 'o.csv' key id time day join customer = customers on customer_id }\n\
+        source customers { from csv 'c.csv' key id }\n\
+        source visits { from csv 'v.csv' time day }\n\
+        dimension region = customers.region\n\
+        dimension channel = orders.channel, visits.channel\n\
+        segment online = orders.channel = 'online'\n\
+        indicator gmv \"成交总额\" = sum(orders.amount) { where online, unit CNY, owner 'a@example.com' }\n\
+        indicator orders_count = count(*) of orders\n\
+        indicator visitors = count(distinct visits.visitor)\n\
+        indicator conversion = orders_count / visitors\n\
+        indicator shipped = max(orders.amount) filter (where orders.channel = 'shop')\n";
+
+    fn catalog() -> Catalog {
+        let mut sources = SourceSet::default();
+        let id = sources.add("shop.bell", MODEL);
+        let parsed = syntax::parse(sources.file(id));
+        assert_eq!(parsed.diagnostics, []);
+        let mut tables = Tables::new();
+        for (name, columns) in [
+            ("orders", "id customer_id channel amount day"),
+            ("customers", "id region"),
+            ("visits", "visitor channel day"),
+        ] {
+            tables.insert(("shop".to_string(), name.to_string()), table(columns));
+        }
+        let functions = Functions::of(&SessionContext::new().state());
+        let checked = check(&sources, &[parsed.file], &tables, &functions);
+        assert_eq!(checked.diagnostics, []);
+        checked.catalog
+    }
+
+    fn table(columns: &str) -> Table {
+        let kind = |name: &str| match name {
+            "day" => DataType::Date32,
+            "amount" => DataType::Decimal128(18, 2),
+            "channel" | "region" => DataType::Utf8,
+            _ => DataType::Int64,
+        };
+        let fields: Vec<Field> = columns.split(' ').map(|name| Field::new(name, kind(name), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let provider = MemTable::try_new(schema.clone(), vec![vec![]]).unwrap();
+        Table { rows: Rows::Table(provider_as_source(Arc::new(provider))), schema }
+    }
+
+    #[test]
+    fn formulas_read_as_text() {
+        let catalog = catalog();
+        let words = |name: &str| match catalog.member("shop", name) {
+            Some(Member::Indicator(id)) => in_words(&catalog, id),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(words("gmv"), "sum of orders.amount, where online");
+        assert_eq!(words("orders_count"), "number of rows of orders");
+        assert_eq!(words("visitors"), "number of distinct visits.visitor");
+        assert_eq!(words("conversion"), "orders_count / visitors");
+        assert_eq!(words("shipped"), "greatest orders.amount, where orders.channel = 'shop'");
+    }
+}
