@@ -9,7 +9,7 @@ use super::value::{DAY, Value, days};
 /// Chance from a seed.
 pub struct Dice(SmallRng);
 
-const TEXTS: [&str; 9] = ["a", "b", "Ab", "ab", "华东", "华南", "华东区", "x y", "O'Hara"];
+const TEXTS: [&str; 11] = ["a", "b", "Ab", "ab", "华东", "华南", "华东区", "x y", "O'Hara", "large", "中"];
 
 impl Dice {
     pub fn new(seed: u64) -> Dice {
@@ -62,10 +62,14 @@ impl Dice {
     }
 
     fn day(&mut self) -> i64 {
-        match self.below(12) {
+        match self.below(13) {
             0 => *self.pick(&[-1, 0, days(2024, 2, 29), days(2000, 1, 1), days(2024, 12, 30)]),
-            1 | 2 => days(2026, 1, 1) + self.between(-3, 3),
-            3 | 4 => days(2026, 2, 1) + self.between(-2, 2),
+            1 => days(2026, 1, 1) + self.between(-3, 3),
+            2 => days(2026, 2, 1) + self.between(-2, 2),
+            // First days of periods, so that conditions on grains meet.
+            3 | 4 => days(2026, self.between(1, 4), 1),
+            5 => days(2026, 1, 5) + 7 * self.between(-4, 10),
+            6 => days(self.between(2025, 2026), 1, 1),
             _ => days(2025, 11, 20) + self.between(0, 150),
         }
     }

@@ -108,6 +108,12 @@ pub fn derived(dice: &mut Dice, columns: &[(Path, Ty)]) -> (Ex, Ty) {
         }
         (Ty::Int, 0) => (Ex::bin(Op::Add, leaf, Ex::Lit(Value::Int(1))), Ty::Int),
         (Ty::Int, 1) => (Ex::Call(Func::Abs, vec![leaf]), Ty::Int),
+        (Ty::Int | Ty::Dec, 3) => {
+            // Bell divides in doubles, and by zero to NULL.
+            let numbers: Vec<&(Path, Ty)> = columns.iter().filter(|(_, ty)| ty.is_number()).collect();
+            let divisor = Ex::Col(dice.pick(&numbers).0.clone());
+            (condition(dice, Ex::bin(Op::Div, leaf, divisor), Ty::Double), Ty::Bool)
+        }
         (_, 2) if ty != Ty::Bool => (condition(dice, leaf, ty), Ty::Bool),
         _ => {
             let (second, second_ty) = dice.pick(columns).clone();

@@ -252,7 +252,8 @@ impl Model {
             let equal = |(a, b): &(usize, usize)| format!("{} = {}.{}", own(*a), target.name, theirs(*b));
             join.on.iter().map(equal).collect::<Vec<_>>().join(" and ")
         };
-        format!("{} = {} on {on}", join.name, target.name)
+        let name = if join.name == target.name { String::new() } else { format!("{} = ", join.name) };
+        format!("{name}{} on {on}", target.name)
     }
 
     fn dimension_text(&self, dimension: &Dimension, word: &str) -> String {
