@@ -1,1 +1,15 @@
-fn main() {}
+//! `bell`: the command line of Bellwether.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Faster than the system's on queries with many distinct values, where most of the time goes into allocation.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(cli::Arguments::parse())
+}

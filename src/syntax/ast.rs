@@ -16,6 +16,8 @@ pub struct File {
     pub package: Option<Package>,
     /// The items that could be read, in order.
     pub items: Vec<Item>,
+    /// The names that broken items would have declared: what refers to them is silent, not wrong.
+    pub broken: Vec<Name>,
 }
 
 /// `package retail "label"`.
@@ -291,6 +293,8 @@ pub struct Indicator {
     pub grain: Option<IndicatorGrain>,
     /// `fill 0`.
     pub fill: Option<Expr>,
+    /// The unit of `fill 0 CNY`.
+    pub fill_unit: Option<Name>,
     /// `time orders.shipped_at`.
     pub time: Option<Expr>,
     /// `format '…'`, for front ends.

@@ -1,16 +1,139 @@
 //! Text to tree; knows nothing of meaning.
+//!
+//! The grammar (`grammar/*.pest`) reads files, items and clauses, and finds where expressions begin and end; SQL's own
+//! parser, under [`dialect::BellDialect`], makes the trees of expressions. A broken item gives one diagnostic and leaves
+//! the others of its file as they are.
+//!
+//! Invariant: the grammar's `Rule` is named nowhere outside this folder.
 
 pub mod ast;
+pub mod dialect;
 
+mod cursor;
+mod exprs;
+mod items;
+mod later;
+mod modifier;
+mod recover;
+mod scan;
+
+pub use exprs::span_of;
+
+use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
-use datafusion::sql::sqlparser::tokenizer;
+use cursor::Rule;
+use items::Declared;
 
-/// The bytes that a place of sqlparser's covers.
-pub fn span_of(file: &SourceFile, span: tokenizer::Span) -> Option<Span> {
-    if span.start.line == 0 {
-        return None;
-    }
-    let start = file.offset(span.start.line as usize, span.start.column as usize);
-    let end = file.offset(span.end.line as usize, span.end.column as usize);
-    Some(Span { file: file.id, start, end })
+/// How deep brackets may nest in a file; deeper text would exhaust the stack of a recursive reader.
+const DEPTH: usize = 60;
+
+/// A file's tree, and what is wrong in the file.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The items that could be read.
+    pub file: ast::File,
+    /// One diagnostic for each broken item.
+    pub diagnostics: Vec<Diagnostic>,
 }
+
+/// Reads a `.bell` file. It never fails: what is broken is left out of the tree and reported.
+///
+/// ```
+/// use bellwether::{source::SourceSet, syntax};
+///
+/// let mut sources = SourceSet::default();
+/// let id = sources.add("model.bell", "indicator gmv = sum(orders.amount)\nindicator = 1\nindicator aov = gmv / buyers");
+/// let parsed = syntax::parse(sources.file(id));
+/// assert_eq!(parsed.file.items.len(), 2);
+/// assert_eq!(parsed.diagnostics.len(), 1);
+/// ```
+pub fn parse(file: &SourceFile) -> Parsed {
+    let mut tree = ast::File { file: file.id, package: None, items: vec![], broken: vec![] };
+    let mut diagnostics = Vec::new();
+    match too_deep(file) {
+        Some(refused) => diagnostics.push(refused),
+        None => read_items(file, &mut tree, &mut diagnostics),
+    }
+    Parsed { file: tree, diagnostics }
+}
+
+/// Reads a text that is one expression, such as a `--where`.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn parse_expression(file: &SourceFile) -> Result<ast::Expr, Diagnostic> {
+    too_deep(file).map_or(Ok(()), Err)?;
+    exprs::expression(file, whole(file))
+}
+
+/// Reads paths with commas between them, such as a `--by`.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn parse_paths(file: &SourceFile) -> Result<Vec<ast::Path>, Diagnostic> {
+    let node = cursor::read(Rule::one_path_list, file, &file.text, 0);
+    node.map(|node| node.paths()).map_err(|failure| recover::explain(file, whole(file), &failure))
+}
+
+/// Reads a question: `gmv, aov by region where channel = 'online'`.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn parse_question(file: &SourceFile) -> Result<ast::Question, Diagnostic> {
+    too_deep(file).map_or(Ok(()), Err)?;
+    // A question is no file: a line may begin with any word. Line ends of one byte keep all places.
+    let text = file.text.replace('\n', "\r");
+    let node = cursor::read(Rule::one_question, file, &text, 0)
+        .map_err(|failure| recover::explain(file, whole(file), &failure))?;
+    items::question(&node)
+}
+
+fn whole(file: &SourceFile) -> Span {
+    Span::new(file.id, 0, file.text.len())
+}
+
+fn too_deep(file: &SourceFile) -> Option<Diagnostic> {
+    let (depth, at) = scan::depth(&file.text);
+    (depth > DEPTH).then(|| {
+        Diagnostic::new(codes::TOO_DEEP, format!("brackets nest more than {DEPTH} deep"))
+            .at(exprs::word_at(file, at))
+            .help("give parts of the expression names of their own")
+    })
+}
+
+fn read_items(file: &SourceFile, tree: &mut ast::File, diagnostics: &mut Vec<Diagnostic>) {
+    let node = match cursor::read(Rule::file, file, &file.text, 0) {
+        Ok(node) => node,
+        Err(failure) => return diagnostics.push(recover::explain(file, whole(file), &failure)),
+    };
+    for piece in node.children() {
+        let read = match piece.rule() {
+            Rule::item => items::item(&piece).map_err(|refused| (piece.span(), refused)),
+            Rule::junk => Err((piece.span(), recover::junk(file, piece.span()))),
+            _ => continue,
+        };
+        match read {
+            Ok(Declared::Item(item)) => tree.items.push(item),
+            Ok(Declared::Package(package)) => set_package(tree, package, diagnostics),
+            Err((span, refused)) => {
+                tree.broken.extend(recover::declared_name(file, span));
+                diagnostics.push(refused);
+            }
+        }
+    }
+}
+
+fn set_package(tree: &mut ast::File, package: ast::Package, diagnostics: &mut Vec<Diagnostic>) {
+    match &tree.package {
+        None => tree.package = Some(package),
+        Some(first) => diagnostics.push(
+            Diagnostic::new(codes::TWO_PACKAGES, format!("a second package, `{}`, in one file", package.name.text))
+                .at(package.name.span)
+                .also(first.name.span, "the first")
+                .help("move its items to a file of their own"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! [`Failure`]: why a command failed, how that is shown, and the exit code.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use annotate_snippets::{Group, Level, Renderer};
+use bellwether::diagnostic::{Diagnostic, json, render};
+use bellwether::source::SourceSet;
+use bellwether::{Engine, Error};
+use datafusion::common::DataFusionError;
+use serde_json::{Value, json};
+
+use super::{ErrorFormat, interrupt};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The model, the question or the data is wrong.
+    Wrong {
+        /// What is wrong.
+        error: Box<Error>,
+        /// The texts that its places point into.
+        sources: Box<SourceSet>,
+    },
+    /// The command line does not make sense; for what the parser of arguments cannot know.
+    Usage(String),
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Failure {
+    /// An error with the texts that its places point into.
+    pub fn new(error: impl Into<Error>, sources: SourceSet) -> Self {
+        Failure::Wrong { error: Box::new(error.into()), sources: Box::new(sources) }
+    }
+
+    /// An error that some question gave.
+    pub fn asked(error: impl Into<Error>, engine: &Engine, question: &str) -> Self {
+        Failure::new(error, engine.sources_with(question))
+    }
+
+    /// Writes the failure to stderr and gives its exit code.
+    pub fn report(&self, format: ErrorFormat) -> ExitCode {
+        let text = match format {
+            ErrorFormat::Text => self.to_text(colour_on_stderr()),
+            ErrorFormat::Json => format!("{}\n", self.to_json()),
+        };
+        // Nothing is left to be done if even stderr is gone.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        match self {
+            Failure::Wrong { .. } => ExitCode::from(1),
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
+        }
+    }
+
+    fn to_text(&self, colour: bool) -> String {
+        match self {
+            Failure::Wrong { error, sources } => match error.as_ref() {
+                Error::Diagnostics(list) => diagnostics_text(sources, list, colour),
+                other => title(&message(other), colour),
+            },
+            Failure::Usage(message) => title(message, colour) + "\nFor more information, try '--help'.\n",
+            Failure::Interrupted => "cancelled\n".to_string(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let plain = |message: &str| json!([{ "code": null, "severity": "error", "message": message }]);
+        match self {
+            Failure::Wrong { error, sources } => match error.as_ref() {
+                Error::Diagnostics(list) => diagnostics_json(sources, list),
+                other => plain(&message(other)),
+            },
+            Failure::Usage(message) => plain(message),
+            Failure::Interrupted => plain("cancelled"),
+        }
+    }
+}
+
+/// Diagnostics for people, an empty line between each two.
+pub fn diagnostics_text(sources: &SourceSet, list: &[Diagnostic], colour: bool) -> String {
+    let texts: Vec<String> = list.iter().map(|diagnostic| render::to_text(sources, diagnostic, colour)).collect();
+    texts.join("\n")
+}
+
+/// Diagnostics for programs: one array.
+pub fn diagnostics_json(sources: &SourceSet, list: &[Diagnostic]) -> Value {
+    list.iter().map(|diagnostic| json::to_json(sources, diagnostic)).collect()
+}
+
+/// Whether stderr is a terminal whose user has not asked for plain text.
+pub fn colour_on_stderr() -> bool {
+    std::io::stderr().is_terminal() && colour_wanted()
+}
+
+/// Whether the user has not asked for plain text: <https://no-color.org>.
+pub fn colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn title(message: &str, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[Group::with_title(Level::ERROR.primary_title(message))]) + "\n"
+}
+
+/// What went wrong, without the wrappers that say through which layers it came.
+fn message(error: &Error) -> String {
+    match error {
+        Error::Engine(error) => innermost(error),
+        other => other.to_string(),
+    }
+}
+
+fn innermost(error: &DataFusionError) -> String {
+    match error.find_root() {
+        DataFusionError::Internal(text) => format!("internal error: {text}"),
+        DataFusionError::SQL(error, _) => unwrapped(&error.to_string()),
+        other => unwrapped(&other.message()),
+    }
+}
+
+/// Layers that a message names before it comes to its point.
+const WRAPPERS: &[&str] = &[
+    "External error: ",
+    "External: ",
+    "Arrow error: ",
+    "ArrowError: ",
+    "Parquet error: ",
+    "Object Store error: ",
+    "Error during planning: ",
+    "Execution error: ",
+    "sql parser error: ",
+    "Generic LocalFileSystem error: ",
+];
+
+fn unwrapped(text: &str) -> String {
+    let mut rest = text.trim();
+    while let Some(shorter) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
+        rest = shorter.trim_start();
+    }
+    rest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lose_their_wrappers() {
+        let inner = DataFusionError::Plan("table 'x' not found".to_string());
+        let outer = DataFusionError::External(Box::new(inner)).context("while planning");
+        assert_eq!(message(&Error::from(outer)), "table 'x' not found");
+        assert_eq!(unwrapped("External error: Arrow error: Divide by zero"), "Divide by zero");
+    }
+
+    #[test]
+    fn every_failure_is_an_array_in_json() {
+        let failure = Failure::new(Error::Data("orders.csv: row 3 has 5 fields".to_string()), SourceSet::default());
+        assert_eq!(failure.to_json()[0]["message"], "orders.csv: row 3 has 5 fields");
+        assert_eq!(Failure::Interrupted.to_json()[0]["severity"], "error");
+    }
+}

@@ -1,0 +1,58 @@
+//! `bell list`: what a project declares.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use super::answer::{Question, TimingArgs, answer};
+use super::output::{Output, OutputArgs};
+use super::{Common, Failure, project};
+
+/// List what the project declares.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Which kind of item
+    #[arg(value_enum, default_value_t = Kind::Indicators)]
+    kind: Kind,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// A kind of item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Indicators with label, unit and formula
+    Indicators,
+    /// Dimensions
+    Dimensions,
+    /// Sources
+    Sources,
+    /// What SQL can select from
+    Views,
+}
+
+impl Kind {
+    /// The statement that lists the items of this kind.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Kind::Indicators => "SELECT * FROM bell.indicators ORDER BY 1, 2",
+            Kind::Dimensions => "SELECT * FROM bell.dimensions ORDER BY 1, 2",
+            Kind::Sources => "SELECT * FROM bell.sources ORDER BY 1, 2",
+            Kind::Views => {
+                "SELECT table_schema AS package, table_name AS view FROM information_schema.tables \
+                 WHERE table_schema NOT IN ('information_schema', 'bell') ORDER BY 1, 2"
+            }
+        }
+    }
+}
+
+impl List {
+    /// Writes the list.
+    pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        let mut output = Output::new(&self.output)?;
+        let engine = project::open(common).await?;
+        answer(&engine, &Question::sql(self.kind.sql()), &mut output, &TimingArgs::NONE).await?;
+        output.commit()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,143 @@
+//! The command line: arguments here, then one file a command.
+//!
+//! Results go to stdout, everything else (errors, timings, progress) to stderr. Exit codes: 0 fine; 1 the model, the
+//! question or the data is wrong; 2 wrong usage; 130 cancelled by Ctrl-C.
+
+mod answer;
+mod check;
+mod explain;
+mod explain_code;
+mod failure;
+mod fmt;
+mod init;
+mod input;
+mod interrupt;
+mod library;
+mod list;
+mod output;
+mod progress;
+mod project;
+mod prompt;
+mod query;
+mod show;
+mod sql;
+mod statements;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bellwether::Error;
+use bellwether::source::SourceSet;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use failure::Failure;
+
+/// Indicators as code: declare them in `.bell` files, ask for them in SQL.
+#[derive(Debug, Parser)]
+#[command(name = "bell", version, about, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands, before or after its name.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// The project's folder; default: the nearest folder upwards that has .bell files
+    #[arg(short, long, global = true, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// How errors are written to stderr
+    #[arg(long, global = true, value_enum, default_value_t = ErrorFormat::Text)]
+    error_format: ErrorFormat,
+}
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ErrorFormat {
+    /// For people: the place with carets, the reason, a suggestion
+    Text,
+    /// For programs: one array of objects
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at data files and write a first project over them
+    Init(init::Init),
+    /// Check a project: all errors in one pass
+    Check(check::Check),
+    /// Lay out .bell files the one way
+    Fmt(fmt::Fmt),
+    /// Explain a diagnostic code
+    ExplainCode(explain_code::ExplainCode),
+    /// Ask for indicators by name
+    Query(query::Query),
+    /// Ask in SQL; without a statement, at a prompt
+    Sql(sql::Sql),
+    /// List what the project declares
+    List(list::List),
+    /// Show an indicator: meaning, formula, owner, dimensions, lineage
+    Show(show::Show),
+    /// Show what becomes of a SQL statement, stage by stage
+    Explain(explain::Explain),
+}
+
+/// Runs a command and reports its failure.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::new(Error::Data(format!("cannot start threads: {error}")), SourceSet::default());
+            return failure.report(arguments.common.error_format);
+        }
+    };
+    let outcome = runtime.block_on(dispatch(&arguments));
+    // A cancelled query may have left a blocking read behind: nobody waits for it.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|failure| failure.report(arguments.common.error_format))
+}
+
+async fn dispatch(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    interrupt::listen();
+    let common = &arguments.common;
+    match &arguments.command {
+        // The prompt outlives a cancelled statement, so `sql` does its own watching.
+        Command::Sql(sql) => sql.run(common).await,
+        command => interrupt::cancellable(run_command(command, common)).await?,
+    }
+}
+
+async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Init(init) => init.run().await,
+        Command::Check(check) => check.run(common).await,
+        Command::Fmt(fmt) => fmt.run(common),
+        Command::ExplainCode(explain_code) => explain_code.run(),
+        Command::Query(query) => query.run(common).await,
+        Command::Sql(sql) => sql.run(common).await,
+        Command::List(list) => list.run(common).await,
+        Command::Show(show) => show.run(common).await,
+        Command::Explain(explain) => explain.run(common).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_project_may_stand_before_or_after_the_command() {
+        for line in [["bell", "-p", "x", "sql", "select 1"], ["bell", "sql", "select 1", "-p", "x"]] {
+            let arguments = Arguments::try_parse_from(line).unwrap();
+            assert_eq!(arguments.common.project, Some(PathBuf::from("x")));
+        }
+    }
+}

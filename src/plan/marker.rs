@@ -1,0 +1,88 @@
+//! `MEASURE`: the marker that an indicator is asked for, in plans from SQL, the DataFrame API and Bell requests alike.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result, internal_err, not_impl_err};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility};
+
+use super::view::{KIND_INDICATOR, KIND_KEY};
+use crate::diagnostic::{Diagnostic, codes};
+
+/// The marker function: `MEASURE(gmv)`, also `AGG` and `AGGREGATE`. It never runs: [`super::rules::ExpandMeasures`]
+/// replaces it by the indicator's plan.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Measure {
+    signature: Signature,
+    aliases: Vec<String>,
+}
+
+static MEASURE: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| {
+    Arc::new(AggregateUDF::new_from_impl(Measure {
+        signature: Signature::any(1, Volatility::Immutable),
+        aliases: vec!["agg".to_string(), "aggregate".to_string()],
+    }))
+});
+
+/// The marker as a function to register or to call.
+pub fn measure_udaf() -> Arc<AggregateUDF> {
+    Arc::clone(&MEASURE)
+}
+
+/// `MEASURE(indicator)` for the DataFrame API; the argument is a column of an indicator view.
+///
+/// ```
+/// use datafusion::prelude::col;
+/// let call = bellwether::plan::measure(col("gmv"));
+/// assert_eq!(call.to_string(), "measure(gmv)");
+/// ```
+pub fn measure(indicator: Expr) -> Expr {
+    MEASURE.call(vec![indicator])
+}
+
+/// Whether an aggregate function is the marker.
+pub(crate) fn is_measure(function: &AggregateUDF) -> bool {
+    function.inner().is::<Measure>()
+}
+
+impl AggregateUDFImpl for Measure {
+    fn name(&self) -> &str {
+        "measure"
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        internal_err!("the type of MEASURE comes from its argument's field")
+    }
+
+    /// The field of the indicator itself, so that what is known of it survives. Refuses what is not an indicator.
+    fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
+        let [field] = arg_fields else { return internal_err!("MEASURE takes one argument") };
+        if field.metadata().get(KIND_KEY).map(String::as_str) == Some(KIND_INDICATOR) {
+            return Ok(Arc::new(field.as_ref().clone().with_nullable(true)));
+        }
+        Err(not_an_indicator(field.name()).into())
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("MEASURE was not expanded: register Bellwether into this session (bellwether::register)")
+    }
+
+    fn state_fields(&self, _args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        not_impl_err!("MEASURE was not expanded: register Bellwether into this session (bellwether::register)")
+    }
+}
+
+/// "MEASURE takes an indicator".
+pub(crate) fn not_an_indicator(name: &str) -> Diagnostic {
+    Diagnostic::new(codes::NOT_AN_INDICATOR, format!("MEASURE takes an indicator, and `{name}` is none"))
+        .help("use a plain column or dimension without MEASURE; `SHOW INDICATORS` lists the indicators")
+}

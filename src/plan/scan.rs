@@ -1,0 +1,148 @@
+//! The rows of one source with the columns of those that it reaches: scans and joins, nothing that is not asked for.
+
+use std::collections::BTreeSet;
+
+use datafusion::common::{Column, JoinType, Result, TableReference};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::path::{ColumnRef, JoinPath, Step};
+use crate::catalog::reach::replace_inputs;
+use crate::catalog::source::Rows;
+use crate::catalog::{Catalog, SourceId};
+
+/// The paths that a part of a question needs; expressions are registered first, then the plan is built.
+pub(crate) struct Scan<'c> {
+    catalog: &'c Catalog,
+    root: SourceId,
+    paths: BTreeSet<JoinPath>,
+}
+
+impl<'c> Scan<'c> {
+    pub(crate) fn new(catalog: &'c Catalog, root: SourceId) -> Self {
+        Scan { catalog, root, paths: BTreeSet::new() }
+    }
+
+    /// The expression over columns of the joined rows; `flat` has only columns that begin at the root.
+    pub(crate) fn place(&mut self, flat: &Expression) -> Expr {
+        let values: Vec<Expr> = flat
+            .inputs
+            .iter()
+            .map(|input| match input {
+                Input::Column(column) => {
+                    self.need(&column.path);
+                    self.column(column)
+                }
+                // `flatten` leaves only columns.
+                other => unreachable!("a flat expression has {other:?} as an input"),
+            })
+            .collect();
+        replace_inputs(flat.expr.clone(), &values)
+    }
+
+    /// A column of the root by its position.
+    pub(crate) fn own_column(&self, column: usize) -> Expr {
+        self.column(&ColumnRef { path: JoinPath::root(self.root), column })
+    }
+
+    /// Whether any path leaves a join's direction, so that a root row may appear several times.
+    pub(crate) fn fans_out(&self) -> bool {
+        self.paths.iter().any(JoinPath::fans_out)
+    }
+
+    /// The joined rows.
+    pub(crate) fn build(&self) -> Result<LogicalPlanBuilder> {
+        let mut ways: Vec<&JoinPath> = self.paths.iter().filter(|path| !path.steps.is_empty()).collect();
+        ways.sort_by_key(|path| path.steps.len());
+        let mut plan = LogicalPlanBuilder::from(self.relation(&JoinPath::root(self.root))?);
+        for way in ways {
+            plan = self.join(plan, way)?;
+        }
+        Ok(plan)
+    }
+
+    /// Registers a path and all that it goes through.
+    fn need(&mut self, path: &JoinPath) {
+        for length in 1..=path.steps.len() {
+            self.paths.insert(JoinPath { root: path.root, steps: path.steps[..length].to_vec() });
+        }
+    }
+
+    /// A column at the end of a path; computed ones are written out.
+    fn column(&self, column: &ColumnRef) -> Expr {
+        let source = self.catalog.source(column.path.target(self.catalog));
+        let declared = &source.columns[column.column];
+        match &declared.computed {
+            Some(expression) => self.at(&column.path, expression),
+            None => Expr::Column(Column::new(Some(alias(self.catalog, &column.path)), declared.name.clone())),
+        }
+    }
+
+    /// An expression over a source's own columns, at the place where a path reaches that source.
+    fn at(&self, path: &JoinPath, own: &Expression) -> Expr {
+        let values: Vec<Expr> = own
+            .inputs
+            .iter()
+            .map(|input| match input {
+                Input::Column(column) => self.column(&ColumnRef { path: path.clone(), column: column.column }),
+                // `check` admits only own columns in sources.
+                other => unreachable!("an expression of a source has {other:?} as an input"),
+            })
+            .collect();
+        replace_inputs(own.expr.clone(), &values)
+    }
+
+    fn relation(&self, path: &JoinPath) -> Result<LogicalPlan> {
+        let source = self.catalog.source(path.target(self.catalog));
+        let name = alias(self.catalog, path);
+        let plan = match &source.rows {
+            Rows::Table(table) => LogicalPlanBuilder::scan(name, table.clone(), None)?,
+            Rows::Query(plan) => LogicalPlanBuilder::from(plan.as_ref().clone()).alias(name)?,
+        };
+        match &source.filter {
+            Some(filter) => plan.filter(self.at(path, filter))?.build(),
+            None => plan.build(),
+        }
+    }
+
+    /// Adds the relation at the end of a path; rows without a match are kept, with NULL for its columns.
+    fn join(&self, plan: LogicalPlanBuilder, way: &JoinPath) -> Result<LogicalPlanBuilder> {
+        let Some((last, before)) = way.steps.split_last() else { return Ok(plan) };
+        let parent = JoinPath { root: way.root, steps: before.to_vec() };
+        let keys: Vec<(Expr, Expr)> = match last {
+            Step::Join(join) => {
+                let join = &self.catalog.source(parent.target(self.catalog)).joins[*join];
+                join.on.iter().map(|(near, far)| (self.at(&parent, near), self.at(way, far))).collect()
+            }
+            Step::Child { source, join } => {
+                let join = &self.catalog.source(*source).joins[*join];
+                join.on.iter().map(|(near, far)| (self.at(&parent, far), self.at(way, near))).collect()
+            }
+        };
+        let right = self.relation(way)?;
+        let equal = conjunction(keys.into_iter().map(|(left, right)| left.eq(right)));
+        plan.join_on(right, JoinType::Left, equal)
+    }
+}
+
+/// The name of the relation at the end of a path: the path as it is written, with a star before a step against a
+/// join's direction, so that no two paths share one.
+fn alias(catalog: &Catalog, path: &JoinPath) -> TableReference {
+    let mut text = catalog.source(path.root).item.name.clone();
+    let mut here = path.root;
+    for step in &path.steps {
+        match step {
+            Step::Join(join) => {
+                let join = &catalog.source(here).joins[*join];
+                text = format!("{text}.{}", join.name);
+                here = join.to;
+            }
+            Step::Child { source, .. } => {
+                text = format!("{text}.*{}", catalog.source(*source).item.name);
+                here = *source;
+            }
+        }
+    }
+    TableReference::bare(text)
+}

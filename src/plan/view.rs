@@ -1,0 +1,149 @@
+//! Indicators as tables: a view's columns are dimensions and indicators, its rows exist only once a question groups them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::{TableType, provider_as_source, source_as_provider};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::catalog::calendar::TimePart;
+use crate::catalog::dimension::DimensionKind;
+use crate::catalog::expr::Input;
+use crate::catalog::{Catalog, DimensionId, IndicatorId};
+use crate::diagnostic::{Diagnostic, codes};
+
+/// The metadata key under which a view's fields say what they are.
+pub const KIND_KEY: &str = "bell.kind";
+/// The value of [`KIND_KEY`] for indicators.
+pub const KIND_INDICATOR: &str = "indicator";
+/// The value of [`KIND_KEY`] for dimensions.
+pub const KIND_DIMENSION: &str = "dimension";
+
+/// `retail.indicators`, or a smaller view.
+#[derive(Debug)]
+pub struct IndicatorView {
+    /// The model.
+    pub catalog: Arc<Catalog>,
+    /// `retail.indicators`, for messages.
+    pub name: String,
+    /// What each column stands for.
+    pub inputs: Vec<Input>,
+    schema: SchemaRef,
+}
+
+impl IndicatorView {
+    /// A view of these columns.
+    pub fn new(catalog: Arc<Catalog>, name: impl Into<String>, columns: Vec<(String, Input)>) -> Self {
+        let fields: Vec<Field> = columns.iter().map(|(name, input)| field_of(&catalog, name, input)).collect();
+        let inputs = columns.into_iter().map(|(_, input)| input).collect();
+        IndicatorView { catalog, name: name.into(), inputs, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// Every dimension (with its grains and parts) and every indicator of a package.
+    pub fn of_package(catalog: &Arc<Catalog>, package: &str) -> Self {
+        let (dimensions, indicators) = match catalog.package(package) {
+            Some(package) => (package.dimensions.clone(), package.indicators.clone()),
+            None => (vec![], vec![]),
+        };
+        Self::of_members(catalog, format!("{package}.indicators"), &dimensions, &indicators)
+    }
+
+    /// These dimensions (with their grains and parts), `metric_time`, and these indicators.
+    pub fn of_members(
+        catalog: &Arc<Catalog>,
+        name: String,
+        dimensions: &[DimensionId],
+        indicators: &[IndicatorId],
+    ) -> Self {
+        let mut columns = Vec::new();
+        for id in dimensions {
+            let dimension = catalog.dimension(*id);
+            let parts = parts_offered(dimension.kind, &dimension.data_type);
+            let column = |part: TimePart| (format!("{}{}", dimension.item.name, part.suffix()), Input::Dimension(*id, part));
+            columns.extend(parts.into_iter().map(column));
+        }
+        for part in TimePart::offered(&catalog.metric_time) {
+            columns.push((format!("metric_time{}", part.suffix()), Input::MetricTime(part)));
+        }
+        for id in indicators {
+            columns.push((catalog.indicator(*id).item.name.clone(), Input::Indicator(*id, vec![])));
+        }
+        IndicatorView::new(Arc::clone(catalog), name, columns)
+    }
+
+    /// The same view with only the columns whose names are wanted.
+    pub fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let names = self.schema.fields().iter().map(|field| field.name().clone());
+        let kept = names.zip(self.inputs.iter().cloned()).filter(|(name, _)| wanted(name)).collect();
+        IndicatorView::new(Arc::clone(&self.catalog), self.name.clone(), kept)
+    }
+
+    /// The view behind a table source, if it is one.
+    pub fn behind(source: &Arc<dyn TableSource>) -> Option<Arc<dyn TableProvider>> {
+        let provider = source_as_provider(source).ok()?;
+        provider.downcast_ref::<IndicatorView>().is_some().then_some(provider)
+    }
+
+    /// As the planner takes it.
+    pub fn into_source(self) -> Arc<dyn TableSource> {
+        provider_as_source(Arc::new(self))
+    }
+}
+
+fn parts_offered(kind: DimensionKind, data_type: &DataType) -> Vec<TimePart> {
+    match kind {
+        DimensionKind::Time => TimePart::offered(data_type).collect(),
+        DimensionKind::Category | DimensionKind::Segment => vec![TimePart::Whole],
+    }
+}
+
+fn field_of(catalog: &Catalog, name: &str, input: &Input) -> Field {
+    let kind = if matches!(input, Input::Indicator(..)) { KIND_INDICATOR } else { KIND_DIMENSION };
+    let mut metadata = HashMap::from([(KIND_KEY.to_string(), kind.to_string())]);
+    let item = match input {
+        Input::Indicator(id, _) => Some(&catalog.indicator(*id).item),
+        Input::Dimension(id, _) => Some(&catalog.dimension(*id).item),
+        _ => None,
+    };
+    if let Some(label) = item.and_then(|item| item.label.clone()) {
+        metadata.insert("bell.label".to_string(), label);
+    }
+    Field::new(name, catalog.input_type(input), true).with_metadata(metadata)
+}
+
+#[async_trait]
+impl TableProvider for IndicatorView {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    /// Only a session without our rule gets here.
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(Diagnostic::new(codes::NOT_EXPANDED, format!("`{}` was scanned without its indicators being expanded", self.name))
+            .help("register Bellwether into this session with `bellwether::register`")
+            .into())
+    }
+}
+
+/// The view that a plan scans, if it is a scan of one.
+pub(crate) fn scanned_view(plan: &LogicalPlan) -> Option<(Arc<dyn TableProvider>, &datafusion::logical_expr::TableScan)> {
+    match plan {
+        LogicalPlan::TableScan(scan) => IndicatorView::behind(&scan.source).map(|view| (view, scan)),
+        _ => None,
+    }
+}

@@ -1,0 +1,43 @@
+//! Items and clauses that are read whole, but not answered yet.
+
+use super::ast::{Later, LaterClause, Name};
+use super::cursor::{Node, Rule};
+use super::exprs;
+use crate::diagnostic::Diagnostic;
+
+/// An item of which only the shape is kept.
+pub(super) fn item(node: &Node) -> Result<Later, Diagnostic> {
+    let own_name = || {
+        node.find(Rule::path)
+            .filter(|_| node.rule() == Rule::target)
+            .map(|path| Name { text: path.text().trim_end().to_string(), span: path.span() })
+    };
+    Ok(Later {
+        keyword: keyword(node),
+        name: node.find(Rule::name).map(|name| name.to_name()).or_else(own_name),
+        clauses: clauses(node),
+    })
+}
+
+/// The word that an item or a clause begins with.
+pub(super) fn keyword(node: &Node) -> Name {
+    let span = exprs::word_at(node.file(), node.span().start as usize);
+    Name { text: node.file().text[span.range()].to_ascii_lowercase(), span }
+}
+
+fn clauses(node: &Node) -> Vec<LaterClause> {
+    node.children()
+        .map(|child| (format!("{:?}", child.rule()), child))
+        .filter(|(kind, _)| is_content(kind))
+        .map(clause)
+        .collect()
+}
+
+fn clause((kind, node): (String, Node)) -> LaterClause {
+    LaterClause { kind, span: node.span(), clauses: clauses(&node) }
+}
+
+/// Keywords and closing brackets say nothing that the clause's kind does not say.
+fn is_content(kind: &str) -> bool {
+    !kind.starts_with("kw_") && !kind.starts_with("close")
+}
