@@ -158,6 +158,17 @@ impl Catalog {
         }
     }
 
+    /// The type of what a numbered column stands for.
+    pub fn input_type(&self, input: &Input) -> DataType {
+        match input {
+            Input::Column(column) => self.source(column.path.target(self)).columns[column.column].data_type.clone(),
+            Input::Dimension(id, part) => part.data_type(&self.dimension(*id).data_type),
+            Input::MetricTime(part) => part.data_type(&self.metric_time),
+            Input::Indicator(id, _) => self.indicator(*id).data_type.clone(),
+            Input::Measure(measure) => measure.data_type.clone(),
+        }
+    }
+
     /// The namespace of that name.
     pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)

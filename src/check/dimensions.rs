@@ -211,21 +211,8 @@ impl<'a> Checker<'a> {
 
     /// A schema of an expression's inputs, to ask for types.
     pub(crate) fn input_schema(&self, expression: &Expression) -> DFSchema {
-        let types = expression.inputs.iter().map(|input| self.input_type(input)).collect();
+        let types = expression.inputs.iter().map(|input| self.catalog.input_type(input)).collect();
         super::resolve::schema_of(types)
-    }
-
-    fn input_type(&self, input: &Input) -> DataType {
-        match input {
-            Input::Column(column) => {
-                let source = self.catalog.source(column.path.target(&self.catalog));
-                source.columns[column.column].data_type.clone()
-            }
-            Input::Dimension(id, part) => part.data_type(&self.catalog.dimension(*id).data_type),
-            Input::MetricTime(part) => part.data_type(&self.catalog.metric_time),
-            Input::Indicator(id, _) => self.catalog.indicator(*id).data_type.clone(),
-            Input::Measure(measure) => measure.data_type.clone(),
-        }
     }
 }
 

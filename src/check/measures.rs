@@ -163,7 +163,7 @@ impl Resolver<'_, '_> {
             filters.push(self.condition(&filter, Some(source))?);
         }
         let Expr::AggregateFunction(function) = &typed.expression.expr else {
-            return Err(Diagnostic::new(codes::EXPRESSION, "this is not an aggregate").at(place).into());
+            return Err(Diagnostic::new(codes::REFUSED_EXPRESSION, "this is not an aggregate").at(place).into());
         };
         let kind = kind_of(function);
         let empty = empty_value(function, &typed.data_type, kind);

@@ -26,6 +26,7 @@ use crate::diagnostic::Diagnostic;
 use crate::source::SourceSet;
 use crate::syntax::ast;
 use declare::Declarations;
+pub(crate) use dimensions::{needs_key, unreachable};
 use functions::Functions;
 
 /// What `check` gives: everything that is right, and everything that is wrong.

@@ -533,5 +533,5 @@ pub(crate) fn expression_error(error: &datafusion::error::DataFusionError, span:
         text = text.strip_prefix(wrapper).unwrap_or(text);
     }
     let first = text.lines().next().unwrap_or(text).trim_end_matches('.');
-    Diagnostic::new(codes::EXPRESSION, first.to_string()).at(span)
+    Diagnostic::new(codes::REFUSED_EXPRESSION, first.to_string()).at(span)
 }

@@ -150,7 +150,7 @@ as `source.column`, or rename one of the two.
 "The clause takes one of a few words: `good up`, `week starts monday`, `grain day`. The message lists them or
 names the nearest.
 ";
-    EXPRESSION = "B0201" Error "an expression is refused by the rules of SQL",
+    REFUSED_EXPRESSION = "B0201" Error "an expression is refused by the rules of SQL",
 "Functions, operators and types are DataFusion's. The message is DataFusion's own: an unknown function, a wrong number of
 arguments, operands whose types do not fit.
 
@@ -260,6 +260,46 @@ these rows are the same order, so that none is counted twice.
 Products and quotients carry their units; a bare number takes the other side's.
 
     indicator odd = gmv_cny + gmv_usd          -- B0401: CNY and USD cannot be added
+";
+    NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
+"`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
+calculate outside of the marker.
+
+    SELECT MEASURE(region) …           -- B0601
+    SELECT MEASURE(gmv / 2) …          -- B0601: write MEASURE(gmv) / 2
+";
+    AGGREGATE_OF_INDICATOR = "B0602" Error "an ordinary aggregate of an indicator",
+"An indicator already says how it is aggregated: a sum of conversion rates, or of distinct counts, would be a wrong number.
+Write `MEASURE(gmv)`. BI tools that can only wrap columns in aggregates: `SET bell.bi_compat = true` reads any aggregate of
+an indicator as `MEASURE`.
+";
+    UNGROUPED = "B0603" Error "an indicator without a group",
+"An indicator has a value for a group of rows. `SELECT gmv FROM retail.indicators` does not say which groups: write
+`MEASURE(gmv)` for one total, or add GROUP BY.
+";
+    INDICATOR_IN_WHERE = "B0604" Error "an indicator in WHERE",
+"WHERE chooses rows before aggregation, and a row has no value of an indicator. Choose groups with HAVING.
+";
+    INDICATOR_AS_KEY = "B0605" Error "an indicator is grouped by",
+"Groups are made before indicators are computed. Aggregate in a subquery, then group its result.
+";
+    MIXED = "B0606" Error "rows of a view are counted",
+"A view has no rows of its own; which rows there are depends on the indicators asked for. Aggregates of dimensions work where
+repeats make no difference (`count(DISTINCT d)`, `min`, `max`) in a query without MEASURE.
+";
+    MEASURE_PLACE = "B0607" Error "MEASURE does not stand on a view",
+"Between a view and the GROUP BY that MEASURE belongs to there may be WHERE, aliases and subqueries of these. A join, LIMIT,
+UNION or window in between would change which rows count. Aggregate first, then join.
+";
+    CORRELATED = "B0608" Error "a correlated subquery on a view",
+"The view's rows exist only once the question groups them, so there is no row to correlate with.
+";
+    VALUES = "B0609" Error "dimension values that occur nowhere",
+"Asked without an indicator, several dimensions show the combinations that occur in a source that reaches all of them.
+There is none, so there is nothing to show.
+";
+    NOT_EXPANDED = "B0610" Error "a view was scanned by a session that does not know Bellwether",
+"Indicator views work in sessions that `bellwether::register` was called on: it adds the rule that expands them.
 ";
     NOT_YET_ITEM = "B0901" Warning "an item is not yet supported",
 "The language has it and files may hold it, but the engine does not answer it yet. It is left out; everything else works.

@@ -1,7 +1,7 @@
 //! Drill-across: the parts of a question, joined on the asked dimensions.
 
-use datafusion::common::{Column, JoinType, NullEquality, Result, TableReference};
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, JoinType, NullEquality, Result, TableReference};
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
@@ -145,8 +145,9 @@ fn join(left: Side, right: Side, shows_groups: bool, parts: usize) -> Result<Joi
     };
     let grouping_id = left.keys.iter().find(|name| *name == "grouping_id").map(key);
     let keys = left.keys.iter().filter(|name| *name != "grouping_id").map(key).collect();
-    let values = [&left, &right].iter().flat_map(|side| side.values.iter().map(|(leaf, name)| (*leaf, side.column(name))));
-    Ok(Joined { keys, grouping_id, values: values.collect(), plan, parts })
+    let values_of = |side: &Side| side.values.iter().map(|(leaf, name)| (*leaf, side.column(name))).collect::<Vec<_>>();
+    let values = [values_of(&left), values_of(&right)].concat();
+    Ok(Joined { keys, grouping_id, values, plan, parts })
 }
 
 fn replace_leaves(value: Expr, leaves: &[Expr]) -> Result<Expr> {

@@ -82,7 +82,13 @@ impl Leaves {
         self.expand_indicator(catalog, call.indicator, &around, call.indicator)
     }
 
-    fn expand_indicator(&mut self, catalog: &Catalog, id: IndicatorId, around: &Surroundings, asked: IndicatorId) -> Expr {
+    fn expand_indicator(
+        &mut self,
+        catalog: &Catalog,
+        id: IndicatorId,
+        around: &Surroundings,
+        asked: IndicatorId,
+    ) -> Expr {
         let indicator = catalog.indicator(id);
         let mut here = around.clone();
         here.conditions.extend(indicator.conditions.iter().cloned());

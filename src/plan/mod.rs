@@ -1,5 +1,29 @@
 //! Catalog and question to one DataFusion `LogicalPlan`; pure and synchronous.
+//!
+//! Every question, from SQL, the DataFrame API or a [`Request`], is a plan with [`measure`] markers over an
+//! [`view::IndicatorView`]. One analyzer rule ([`rules::ExpandMeasures`]) traces each aggregate down to the view and
+//! replaces it by the [`combine::answer`] in its [`context::Context`]:
+//!
+//! 1. indicators become the aggregates that they are made of (`context`),
+//! 2. aggregates that share rows become a part: one scan with the joins it needs, one aggregation (`scan`, `part`),
+//! 3. parts are joined on the asked dimensions (`combine`), and formulas are computed from them.
+//!
+//! Invariant: `plan` never sees the syntax tree, reads no file, and makes no SQL text.
 
+mod across;
+pub mod combine;
+pub mod context;
+mod marker;
+mod options;
+mod part;
 pub mod query;
+mod refuse;
+pub mod rules;
+mod scan;
+mod trace;
+mod values;
+pub mod view;
 
+pub use marker::{measure, measure_udaf};
+pub use options::BellOptions;
 pub use query::Request;

@@ -1,10 +1,9 @@
 //! A part of a question: the aggregates that share one source, one time axis and one set of rows, in one scan and one
 //! aggregation.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result, ScalarValue};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::{conjunction, disjunction};
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
 
@@ -256,14 +255,17 @@ impl Rows {
     fn aggregate_once_per(self, fact_key: Vec<Expr>, sets: Option<&[Vec<usize>]>) -> Result<Aggregated> {
         let count = self.keys.len();
         let mut kept = fact_key;
-        kept.extend(columns_in(&self.aggregates).into_iter().filter(|column| !kept.contains(column)).collect::<Vec<_>>());
+        kept.extend(
+            columns_in(&self.aggregates).into_iter().filter(|column| !kept.contains(column)).collect::<Vec<_>>(),
+        );
         let kept = distinct(&kept.iter().flat_map(columns_of).collect::<Vec<_>>());
         let rows = named_keys(self.builder, &self.keys, &kept)?;
         let keys = (0..count).map(key_column);
         let once = match sets {
             None => rows.aggregate(kept.iter().cloned().chain(keys), Vec::<Expr>::new())?,
             Some(sets) => {
-                let with_kept = |set: &Vec<usize>| kept.iter().cloned().chain(set.iter().map(|at| key_column(*at))).collect();
+                let with_kept =
+                    |set: &Vec<usize>| kept.iter().cloned().chain(set.iter().map(|at| key_column(*at))).collect();
                 let sets = GroupingSet::GroupingSets(sets.iter().map(with_kept).collect());
                 rows.aggregate(vec![Expr::GroupingSet(sets)], Vec::<Expr>::new())?
             }
@@ -344,13 +346,4 @@ fn columns_of(expr: &Expr) -> Vec<Expr> {
         Ok(TreeNodeRecursion::Continue)
     });
     columns
-}
-
-/// Whether an expression is an aggregate call.
-pub(crate) fn as_aggregate(expr: &Expr) -> Option<&AggregateFunction> {
-    match expr {
-        Expr::AggregateFunction(call) => Some(call),
-        Expr::Alias(alias) => as_aggregate(&alias.expr),
-        _ => None,
-    }
 }

@@ -64,7 +64,8 @@ impl IndicatorView {
         for id in dimensions {
             let dimension = catalog.dimension(*id);
             let parts = parts_offered(dimension.kind, &dimension.data_type);
-            let column = |part: TimePart| (format!("{}{}", dimension.item.name, part.suffix()), Input::Dimension(*id, part));
+            let column =
+                |part: TimePart| (format!("{}{}", dimension.item.name, part.suffix()), Input::Dimension(*id, part));
             columns.extend(parts.into_iter().map(column));
         }
         for part in TimePart::offered(&catalog.metric_time) {
@@ -134,14 +135,19 @@ impl TableProvider for IndicatorView {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Err(Diagnostic::new(codes::NOT_EXPANDED, format!("`{}` was scanned without its indicators being expanded", self.name))
-            .help("register Bellwether into this session with `bellwether::register`")
-            .into())
+        Err(Diagnostic::new(
+            codes::NOT_EXPANDED,
+            format!("`{}` was scanned without its indicators being expanded", self.name),
+        )
+        .help("register Bellwether into this session with `bellwether::register`")
+        .into())
     }
 }
 
 /// The view that a plan scans, if it is a scan of one.
-pub(crate) fn scanned_view(plan: &LogicalPlan) -> Option<(Arc<dyn TableProvider>, &datafusion::logical_expr::TableScan)> {
+pub(crate) fn scanned_view(
+    plan: &LogicalPlan,
+) -> Option<(Arc<dyn TableProvider>, &datafusion::logical_expr::TableScan)> {
     match plan {
         LogicalPlan::TableScan(scan) => IndicatorView::behind(&scan.source).map(|view| (view, scan)),
         _ => None,
