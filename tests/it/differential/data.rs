@@ -137,15 +137,19 @@ fn csv_cell(value: &Value) -> String {
 }
 
 fn parquet(path: &FilePath, source: &Source, rows: &[Vec<Value>]) -> std::io::Result<()> {
+    let batch = batch(source, rows);
+    let mut writer = ArrowWriter::try_new(fs::File::create(path)?, batch.schema(), None).expect("a parquet file");
+    writer.write(&batch).expect("a batch");
+    writer.close().expect("a footer");
+    Ok(())
+}
+
+fn batch(source: &Source, rows: &[Vec<Value>]) -> RecordBatch {
     let columns = stored(source);
     let field = |c: &usize| Field::new(&source.columns[*c].name, arrow_type(source.columns[*c].ty), true);
     let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
     let arrays = columns.iter().map(|c| array(source.columns[*c].ty, rows.iter().map(|row| &row[*c]))).collect();
-    let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns fit their schema");
-    let mut writer = ArrowWriter::try_new(fs::File::create(path)?, schema, None).expect("a parquet file");
-    writer.write(&batch).expect("a batch");
-    writer.close().expect("a footer");
-    Ok(())
+    RecordBatch::try_new(schema, arrays).expect("columns fit their schema")
 }
 
 fn arrow_type(ty: Ty) -> DataType {
