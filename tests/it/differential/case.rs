@@ -66,11 +66,16 @@ impl Case {
         let folder = tempfile::tempdir().expect("a temporary folder");
         self.write(folder.path()).expect("files");
         let naive = Naive::new(&self.model, &self.data);
+        if self.questions.is_empty() {
+            return vec![];
+        }
         let engine = match Engine::open(folder.path()).await {
             Ok(engine) => engine,
             Err(error) => {
-                let refused = Outcome::Different(format!("the model is refused:\n{error}"));
-                return vec![refused; self.questions.len()];
+                // One difference, not one for each question.
+                let mut outcomes = vec![Outcome::Unspecified; self.questions.len()];
+                outcomes[..1].fill(Outcome::Different(format!("the model is refused:\n{error}")));
+                return outcomes;
             }
         };
         let mut outcomes = vec![];
