@@ -1,0 +1,192 @@
+//! Puts a project into a session: one schema a package, the marker, the rule that expands it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::ViewTable;
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::{SessionContext, col, ident};
+
+use super::catalog_tables;
+use super::division::IndicatorDivision;
+use crate::catalog::calendar::TimePart;
+use crate::catalog::expr::Input;
+use crate::catalog::indicator::Indicator;
+use crate::catalog::{Catalog, IndicatorId, Member, Package};
+use crate::plan::rules::ExpandMeasures;
+use crate::plan::view::IndicatorView;
+use crate::plan::{BellOptions, measure, measure_udaf, source_rows};
+
+/// Registers a project's packages, the marker `MEASURE` and the rule that expands it into a session that the caller owns.
+///
+/// Afterwards `ctx.sql("SELECT region, MEASURE(gmv) FROM retail.indicators GROUP BY region")` and the DataFrame API with
+/// [`crate::plan::measure`] work. Calling it twice, for two projects, adds both.
+///
+/// # Errors
+/// What DataFusion says, if the session has no catalog to put schemas into.
+pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
+    let known = ctx.state().aggregate_functions().contains_key("measure");
+    if !known {
+        ctx.register_udaf(measure_udaf().as_ref().clone());
+        ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
+        let state = ctx.state_ref();
+        let mut state = state.write();
+        state.register_expr_planner(Arc::new(IndicatorDivision))?;
+        state.config_mut().options_mut().extensions.insert(BellOptions::default());
+    }
+    let default = ctx.state().config_options().catalog.default_catalog.clone();
+    let Some(session) = ctx.catalog(&default) else {
+        return datafusion::common::plan_err!("the session has no catalog `{default}`");
+    };
+    for package in &catalog.packages {
+        let schema = Arc::new(PackageSchema {
+            catalog: Arc::clone(catalog),
+            package: package.name.clone(),
+            beside: session.schema(&package.name),
+        });
+        session.register_schema(&package.name, schema)?;
+    }
+    session.register_schema("bell", Arc::new(catalog_tables::BellSchema::new(Arc::clone(catalog))))?;
+    Ok(())
+}
+
+/// A package as a SQL schema; tables that the schema already had (in `public`) stay in it.
+#[derive(Debug)]
+pub struct PackageSchema {
+    catalog: Arc<Catalog>,
+    package: String,
+    beside: Option<Arc<dyn SchemaProvider>>,
+}
+
+impl PackageSchema {
+    fn package(&self) -> Option<&Package> {
+        self.catalog.package(&self.package)
+    }
+
+    /// A view with only the columns of these names, or all; `None` for what is no indicator view.
+    pub fn view(&self, name: &str, wanted: Option<&dyn Fn(&str) -> bool>) -> Option<IndicatorView> {
+        let view = if name == "indicators" {
+            match wanted {
+                Some(wanted) => return Some(self.narrow(wanted)),
+                None => IndicatorView::of_package(&self.catalog, &self.package),
+            }
+        } else {
+            let found = |view: &&crate::catalog::View| view.item.package == self.package && view.item.name == name;
+            let view = self.catalog.views.iter().find(found)?;
+            let name = format!("{}.{name}", self.package);
+            IndicatorView::of_members(&self.catalog, name, &view.dimensions, &view.indicators)
+        };
+        Some(match wanted {
+            Some(wanted) => view.narrowed(wanted),
+            None => view,
+        })
+    }
+
+    /// The package's view without looking at columns that are not wanted: its cost does not grow with the catalog.
+    fn narrow(&self, wanted: &dyn Fn(&str) -> bool) -> IndicatorView {
+        let Some(package) = self.package() else {
+            return IndicatorView::new(Arc::clone(&self.catalog), "indicators", vec![]);
+        };
+        let named = |id: &&IndicatorId| wanted(&self.catalog.indicator(**id).item.name);
+        let indicators: Vec<IndicatorId> = package.indicators.iter().filter(named).copied().collect();
+        let name = format!("{}.indicators", self.package);
+        IndicatorView::of_members(&self.catalog, name, &package.dimensions, &indicators).narrowed(wanted)
+    }
+
+    fn own_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(view) = self.view(name, None) {
+            return Ok(Some(Arc::new(view)));
+        }
+        if let Some(Member::Indicator(id)) = self.catalog.member(&self.package, name) {
+            return Ok(Some(as_view(indicator_plan(&self.catalog, id)?)));
+        }
+        match self.catalog.source_named(&self.package, name) {
+            Some(id) => Ok(Some(as_view(source_rows(&self.catalog, id)?))),
+            None => Ok(None),
+        }
+    }
+}
+
+fn as_view(plan: LogicalPlan) -> Arc<dyn TableProvider> {
+    Arc::new(ViewTable::new(plan, None))
+}
+
+/// An indicator's own view: its `grain`, or one total row, and `value`.
+fn indicator_plan(catalog: &Arc<Catalog>, id: IndicatorId) -> Result<LogicalPlan> {
+    let indicator = catalog.indicator(id);
+    let mut columns = grain_columns(catalog, indicator);
+    let keys: Vec<Expr> = columns.iter().map(|(name, _)| ident(name)).collect();
+    columns.push(("value".to_string(), Input::Indicator(id, vec![])));
+    let name = format!("{}.{}", indicator.item.package, indicator.item.name);
+    let view = IndicatorView::new(Arc::clone(catalog), name, columns).into_source();
+    let value = measure(col("value"));
+    let outputs = keys.iter().cloned().chain([ident(value.schema_name().to_string()).alias("value")]);
+    LogicalPlanBuilder::scan(indicator.item.name.as_str(), view, None)?
+        .aggregate(keys.clone(), vec![value])?
+        .project(outputs.collect::<Vec<_>>())?
+        .build()
+}
+
+fn grain_columns(catalog: &Catalog, indicator: &Indicator) -> Vec<(String, Input)> {
+    let Some(grain) = &indicator.grain else { return vec![] };
+    let time = grain.time.map(|grain| {
+        let part = TimePart::Grain(grain);
+        (format!("metric_time{}", part.suffix()), Input::MetricTime(part))
+    });
+    let by = grain.by.iter().map(|id| (catalog.dimension(*id).item.name.clone(), Input::Dimension(*id, TimePart::Whole)));
+    time.into_iter().chain(by).collect()
+}
+
+#[async_trait]
+impl SchemaProvider for PackageSchema {
+    fn table_names(&self) -> Vec<String> {
+        let mut names = vec!["indicators".to_string()];
+        if let Some(package) = self.package() {
+            names.extend(package.indicators.iter().map(|id| self.catalog.indicator(*id).item.name.clone()));
+            names.extend(package.sources.iter().map(|id| self.catalog.source(*id).item.name.clone()));
+        }
+        let views = self.catalog.views.iter().filter(|view| view.item.package == self.package);
+        names.extend(views.map(|view| view.item.name.clone()));
+        names.extend(self.beside.iter().flat_map(|schema| schema.table_names()));
+        names
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = self.own_table(name)? {
+            return Ok(Some(table));
+        }
+        match &self.beside {
+            Some(schema) => schema.table(name).await,
+            None => Ok(None),
+        }
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        match &self.beside {
+            Some(schema) => schema.register_table(name, table),
+            None => datafusion::common::plan_err!("schema `{}` is a Bell package: create tables in another", self.package),
+        }
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match &self.beside {
+            Some(schema) => schema.deregister_table(name),
+            None => Ok(None),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+
+/// The package schema behind a schema provider, if it is one.
+pub fn as_package(schema: &Arc<dyn SchemaProvider>) -> Option<&PackageSchema> {
+    let any: &dyn Any = schema.as_ref();
+    any.downcast_ref::<PackageSchema>()
+}
