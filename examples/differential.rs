@@ -53,10 +53,11 @@ async fn main() -> Result<(), String> {
                 continue;
             }
             tally.count(&case.model, &case.questions[at], outcome);
-            if let Outcome::Different(_) = outcome
-                && tally.different <= options.show
-            {
-                report(&options, &case, at).await;
+            if let Outcome::Different(how) = outcome {
+                println!("--seed {seed} --cases 1 --only {at}: {}", how.replace('\n', " "));
+                if tally.different <= options.show {
+                    report(&options, &case, at).await;
+                }
             }
         }
         let done = seed - options.seed + 1;
@@ -70,9 +71,11 @@ async fn main() -> Result<(), String> {
 
 /// Prints a small case with the same difference.
 async fn report(options: &Options, case: &Case, at: usize) {
-    let small = case.only(at).shrunk().await;
+    let alone = matches!(case.only(at).run().await.first(), Some(Outcome::Different(_)));
+    // What another question's items bring about cannot be shown by this one alone.
+    let small = if alone { case.only(at).shrunk().await } else { case.clone() };
     println!("==== --seed {} --cases 1 --only {at}\n{}", case.seed, small.text());
-    for outcome in small.run().await {
+    for outcome in small.run().await.iter().filter(|o| matches!(o, Outcome::Different(_))) {
         println!("{outcome}\n");
     }
     if let Some(keep) = &options.keep {
