@@ -152,6 +152,11 @@ fn grouping(dice: &mut Dice, keys: usize) -> Sets {
         (20..27, _) => {
             let mut masks: Vec<usize> = (0..1 << keys).collect();
             masks = dice.some(&masks, 3);
+            // A key that is shown must be in one of the sets.
+            let all = (1 << keys) - 1;
+            if masks.iter().fold(0, |some, mask| some | mask) != all {
+                masks.push(all);
+            }
             Sets::Listed(masks.iter().map(|mask| (0..keys).filter(|k| mask >> k & 1 == 1).collect()).collect())
         }
         _ => Sets::Plain,

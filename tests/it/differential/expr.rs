@@ -15,6 +15,8 @@ pub enum Ex {
     MetricTime(Grain),
     /// A segment of the model, by position.
     Seg(usize),
+    /// Whether the steps lead to a row.
+    Exists(Path),
     /// A grain of a time.
     Cut(Box<Ex>, Grain),
     /// An aggregate over a source's rows.
@@ -357,7 +359,7 @@ impl Writer<'_> {
             Ex::Dim(at, grain) => self.name(&self.model.dimensions[*at].name, *grain),
             Ex::MetricTime(grain) => self.name("metric_time", *grain),
             Ex::Seg(at) => self.model.segments[*at].name.clone(),
-            Ex::Cut(..) => panic!("grains are written as part of a name"),
+            Ex::Cut(..) | Ex::Exists(_) => panic!("only names are written"),
             Ex::Agg(agg, source, arg) => self.aggregate(*agg, *source, arg.as_deref()),
             Ex::Ind(at) => self.indicator(*at),
             Ex::Filter(x, p) if self.measure == Some("") => Writer { measure: Some("MEASURE"), ..*self }.filter(x, p),

@@ -204,6 +204,7 @@ impl<'a> Naive<'a> {
     fn row_value(&self, ex: &Ex, row: usize, assignment: &Assignment) -> Value {
         let leaf = |leaf: &Ex| match leaf {
             Ex::Col(path) => self.cell(path, row, assignment),
+            Ex::Exists(path) => Value::Bool(self.arrive(path.root, &path.steps, row, assignment).is_some()),
             other => panic!("the harness finds {other:?} in a row"),
         };
         ex.eval(&leaf, self.model.sunday)
@@ -362,14 +363,14 @@ pub fn fold(agg: Agg, values: Vec<Value>) -> Value {
     }
 }
 
-/// DataFusion's median has its argument's type: exact types are cut towards zero.
+/// DataFusion's median of ints is a double; that of decimals keeps their type and is cut towards zero.
 fn middle(sorted: &[Value]) -> Value {
     let half = sorted.len() / 2;
     if sorted.len() % 2 == 1 {
         return sorted[half].clone();
     }
     match arithmetic('+', &sorted[half - 1], &sorted[half]) {
-        Value::Int(n) => Value::Int(n / 2),
+        Value::Int(n) => Value::Double(n as f64 / 2.0),
         Value::Dec(n, scale) => Value::Dec(n / 2, scale),
         Value::Double(x) => Value::Double(x / 2.0),
         other => panic!("the harness takes the median of {other}"),

@@ -43,9 +43,11 @@ const ONLINE: usize = 1;
 const VISITORS: usize = 2;
 const PER_VISIT: usize = 3;
 const STORES_SEEN: usize = 4;
+const LINE_COUNT: usize = 5;
 const REGION: Ex = Ex::Dim(0, Grain::Raw);
 const CATEGORY: Ex = Ex::Dim(1, Grain::Raw);
 const CHANNEL: Ex = Ex::Dim(2, Grain::Raw);
+const SIZE: Ex = Ex::Dim(3, Grain::Raw);
 const MONTH: Ex = Ex::MetricTime(Grain::Month);
 
 /// Orders with lines, visits of the same channels, and stores.
@@ -62,6 +64,8 @@ fn model() -> Model {
     let is_online = Ex::bin(Op::Eq, CHANNEL, Ex::Lit(Value::text("online")));
     let amount = Ex::Agg(Agg::Sum, ORDERS, Some(Box::new(column(ORDERS, &[], 1))));
     let visits = Ex::Agg(Agg::CountRows, VISITS, None);
+    let is_large = Ex::bin(Op::Ge, column(ORDERS, &[], 1), Ex::Lit(Value::Int(5)));
+    let size = Ex::Case(vec![(is_large, Ex::Lit(Value::text("large")))], Some(Box::new(Ex::Lit(Value::text("small")))));
     Model {
         package: "shop".into(),
         sunday: false,
@@ -75,6 +79,7 @@ fn model() -> Model {
             dimension("region", vec![(ORDERS, column(ORDERS, &[up], 1))]),
             dimension("category", vec![(ORDERS, column(ORDERS, &[down], 1))]),
             dimension("channel", vec![(ORDERS, column(ORDERS, &[], 2)), (VISITS, column(VISITS, &[], 0))]),
+            dimension("size", vec![(ORDERS, size)]),
         ],
         segments: vec![],
         indicators: vec![
@@ -83,6 +88,7 @@ fn model() -> Model {
             indicator(visits),
             indicator(Ex::bin(Op::Div, Ex::Ind(AMOUNT), Ex::Ind(VISITORS))),
             indicator(Ex::Agg(Agg::CountDistinct, ORDERS, Some(Box::new(column(ORDERS, &[], 3))))),
+            indicator(Ex::Agg(Agg::CountRows, LINES, None)),
         ],
     }
 }
@@ -138,6 +144,12 @@ fn equals(dimension: Ex, value: &str) -> Ex {
 fn orphans_are_kept() {
     let rows = shown(ask(vec![REGION], &[AMOUNT], vec![], Sets::Plain));
     assert_eq!(rows, ["'east' 15.50", "'west' 3.00", "NULL 2.25"]);
+}
+
+#[test]
+fn a_dimension_of_another_source_is_null_for_orphans() {
+    let rows = shown(ask(vec![SIZE], &[LINE_COUNT], vec![], Sets::Plain));
+    assert_eq!(rows, ["'large' 2", "'small' 3", "NULL 1"]);
 }
 
 #[test]

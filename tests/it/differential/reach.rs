@@ -47,9 +47,9 @@ pub fn serving(model: &Model, fact: usize, dimension: &Dimension) -> Result<Ex, 
     }
 }
 
-/// The expression with its paths beginning at `fact`, where `chain` leads to their root.
+/// The expression with its paths beginning at `fact`, where `chain` leads to their root; NULL for orphans.
 fn rebased(model: &Model, fact: usize, chain: &[Step], ex: &Ex) -> Result<Ex, Why> {
-    ex.replace(&mut |inner| match inner {
+    let rebased = ex.replace(&mut |inner| match inner {
         Ex::Col(path) => {
             let steps: Vec<Step> = chain.iter().chain(&path.steps).copied().collect();
             let rebased = Path { root: fact, steps, column: path.column };
@@ -60,7 +60,9 @@ fn rebased(model: &Model, fact: usize, chain: &[Step], ex: &Ex) -> Result<Ex, Wh
             Ok(Some(Ex::Col(rebased)))
         }
         _ => Ok(None),
-    })
+    })?;
+    let root = Path { root: fact, steps: chain.to_vec(), column: 0 };
+    Ok(Ex::Case(vec![(Ex::Exists(root), rebased)], None))
 }
 
 /// Whether the path comes down to a source that it went through.
