@@ -10,8 +10,9 @@ use super::value::Value;
 pub fn draw(dice: &mut Dice) -> Model {
     let lookups = dice.below(5);
     let facts = *dice.pick(&[1, 1, 2, 2, 2, 3, 4]);
-    let mut shapes: Vec<(usize, bool)> = (0..facts).map(|fact| (fact, dice.percent(82))).collect();
-    let children: Vec<usize> = shapes.iter().filter(|(_, keyed)| *keyed && dice.percent(45)).map(|(f, _)| *f).collect();
+    let keyed: Vec<bool> = (0..facts).map(|_| dice.percent(82)).collect();
+    // The facts, by number, that have a child.
+    let parents: Vec<usize> = (0..facts).filter(|fact| keyed[*fact] && dice.percent(45)).collect();
     let mut model = Model {
         package: dice.pick(&["shop", "retail", "商店"]).to_string(),
         sunday: dice.percent(15),
@@ -20,29 +21,17 @@ pub fn draw(dice: &mut Dice) -> Model {
         segments: vec![],
         indicators: vec![],
     };
-    let first_fact = children.len();
+    for (letter, count) in [('c', parents.len()), ('f', facts), ('l', lookups)] {
+        (0..count).for_each(|at| model.sources.push(empty(dice, &format!("{letter}{at}"))));
+    }
+    let first_fact = parents.len();
     let first_lookup = first_fact + facts;
-    let named = |at: usize| match at {
-        _ if at < first_fact => format!("c{at}"),
-        _ if at < first_lookup => format!("f{}", at - first_fact),
-        _ => format!("l{}", at - first_lookup),
-    };
-    for at in 0..first_lookup + lookups {
-        model.sources.push(empty(dice, &named(at)));
-    }
-    for at in (first_lookup..first_lookup + lookups).rev() {
-        lookup(dice, &mut model.sources[at]);
-        for to in at + 1..first_lookup + lookups {
-            if dice.percent(35) {
-                join(dice, &mut model, at, to);
-            }
-        }
-    }
-    for (fact, keyed) in shapes.drain(..).collect::<Vec<_>>() {
+    draw_lookups(dice, &mut model, first_lookup);
+    for (fact, keyed) in keyed.into_iter().enumerate() {
         fact_columns(dice, &mut model.sources[first_fact + fact], keyed);
         join_lookups(dice, &mut model, first_fact + fact, first_lookup);
     }
-    for (child, fact) in children.iter().enumerate() {
+    for (child, fact) in parents.into_iter().enumerate() {
         let keyed = dice.percent(60);
         fact_columns(dice, &mut model.sources[child], keyed);
         join(dice, &mut model, child, first_fact + fact);
@@ -52,6 +41,19 @@ pub fn draw(dice: &mut Dice) -> Model {
     }
     (0..model.sources.len()).for_each(|at| refine(dice, &mut model, at));
     model
+}
+
+/// Lookup tables with chains among them, the last one first.
+fn draw_lookups(dice: &mut Dice, model: &mut Model, first: usize) {
+    let end = model.sources.len();
+    for at in (first..end).rev() {
+        lookup(dice, &mut model.sources[at]);
+        for to in at + 1..end {
+            if dice.percent(35) {
+                join(dice, model, at, to);
+            }
+        }
+    }
 }
 
 fn empty(dice: &mut Dice, name: &str) -> Source {
@@ -73,7 +75,8 @@ fn add(source: &mut Source, name: &str, ty: Ty, role: Role) -> usize {
 }
 
 fn key(dice: &mut Dice, source: &mut Source) {
-    let types: &[Ty] = *dice.pick(&[&[Ty::Int] as &[Ty], &[Ty::Int], &[Ty::Text], &[Ty::Int, Ty::Text]]);
+    let kinds = [vec![Ty::Int], vec![Ty::Int], vec![Ty::Text], vec![Ty::Int, Ty::Text]];
+    let types = dice.pick(&kinds);
     source.key = types.iter().enumerate().map(|(at, ty)| add(source, &format!("key{at}"), *ty, Role::Key)).collect();
 }
 
@@ -142,7 +145,7 @@ fn join(dice: &mut Dice, model: &mut Model, from: usize, to: usize) {
     }
     let plain = nth == 0 && dice.percent(50);
     let name = if plain { target.name.clone() } else { format!("{}_{}_{nth}", target.name, source.name) };
-    source.joins.push(Join { name, target: to, on });
+    source.joins.push(Join { name, target: to, on, short: dice.percent(60) });
 }
 
 /// Computed columns and the condition on rows.

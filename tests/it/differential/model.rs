@@ -94,6 +94,8 @@ pub struct Join {
     pub name: String,
     pub target: usize,
     pub on: Vec<(usize, usize)>,
+    /// Written `on column` where the names allow it.
+    pub short: bool,
 }
 
 /// A column reached from a root source.
@@ -246,7 +248,7 @@ impl Model {
         let theirs = |c: usize| target.columns[c].name.as_str();
         let same_names = join.on.iter().all(|(a, b)| own(*a) == theirs(*b));
         let to_single_key = join.on.len() == 1 && target.key == [join.on[0].1];
-        let on = if same_names || to_single_key && join.name.len() % 2 == 0 {
+        let on = if same_names || to_single_key && join.short {
             listed(&join.on.iter().map(|(a, _)| own(*a)).collect::<Vec<_>>())
         } else {
             let equal = |(a, b): &(usize, usize)| format!("{} = {}.{}", own(*a), target.name, theirs(*b));
