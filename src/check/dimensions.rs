@@ -27,11 +27,11 @@ impl<'a> Checker<'a> {
             }
             if let Some(filter) = &declared.tree.filter {
                 let filter = self.resolve_condition(filter, Scope::own(declared.package, id));
-                self.catalog.sources[id.0 as usize].filter = self.keep(filter);
+                self.catalog.to_mut().sources[id.0 as usize].filter = self.keep(filter);
             }
             if let Some(time) = &declared.tree.time {
                 let axis = self.axis_of(declared.package, id, time);
-                self.catalog.sources[id.0 as usize].time = self.keep(axis);
+                self.catalog.to_mut().sources[id.0 as usize].time = self.keep(axis);
             }
         }
         self.settle_metric_time();
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
         }
         let typed = self.resolve_rows(tree, Scope::own(package, id));
         if let Some(typed) = self.keep(typed) {
-            self.catalog.sources[id.0 as usize].columns.push(SourceColumn {
+            self.catalog.to_mut().sources[id.0 as usize].columns.push(SourceColumn {
                 name: spec.name.text.clone(),
                 label: spec.labels.default.as_ref().map(|label| label.text.clone()),
                 data_type: typed.data_type,
@@ -96,7 +96,7 @@ impl<'a> Checker<'a> {
         }
         types.retain(is_time);
         if let Some(common) = type_union_resolution(&types) {
-            self.catalog.metric_time = common;
+            self.catalog.to_mut().metric_time = common;
         }
     }
 
@@ -111,7 +111,10 @@ impl<'a> Checker<'a> {
 
     /// The member that a name means, resolved; `None` if there is no such name.
     pub(crate) fn member(&mut self, package: &str, name: &str) -> Result<Option<Member>, Failure> {
-        let Some(at) = self.declared.member(package, name) else { return Ok(None) };
+        let Some(at) = self.declared.member(package, name) else {
+            // Nothing is declared where a checked catalog is asked.
+            return Ok(self.catalog.member(package, name));
+        };
         let declared = self.declared.members[at];
         let key = (declared.package.to_string(), declared.tree.name().text.clone());
         match self.progress.get(&key) {

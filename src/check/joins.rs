@@ -23,7 +23,7 @@ impl<'a> Checker<'a> {
             for join in &declared.tree.joins {
                 let result = self.join_of(declared.package, id, join);
                 match self.keep(result) {
-                    Some(join) => self.catalog.sources[id.0 as usize].joins.push(join),
+                    Some(join) => self.catalog.to_mut().sources[id.0 as usize].joins.push(join),
                     None => {
                         self.broken_joins.insert((id, join.name.text.clone()));
                     }

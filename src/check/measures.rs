@@ -156,7 +156,7 @@ impl Resolver<'_, '_> {
         let bare = of.or_else(|| self.only_source(&tree));
         let mut inner = Resolver::new(self.checker, Scope::rows(&self.scope.package, bare), place);
         let resolved = inner.aggregate_arguments(call)?;
-        let typed = inner.resolve(resolved)?;
+        let typed = inner.typed(resolved)?;
         let source = self.source_of(&typed.expression, of.or(bare), place)?;
         let mut filters = self.filters.clone();
         if let Some(filter) = filter {

@@ -12,22 +12,28 @@ mod indicators;
 mod joins;
 mod measures;
 mod resolve;
+pub mod source_rows;
 mod sources;
 mod units;
 mod views;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use datafusion::arrow::datatypes::SchemaRef;
 
+use crate::catalog::expr::{Expression, Input};
 use crate::catalog::source::Rows;
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, SourceId};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::source::SourceSet;
 use crate::syntax::ast;
 use declare::Declarations;
+pub use declare::{DEFAULT_PACKAGE, METRIC_TIME};
 pub(crate) use dimensions::{needs_key, unreachable};
+pub(crate) use resolve::expression_error;
 use functions::Functions;
+use resolve::Scope;
 
 /// What `check` gives: everything that is right, and everything that is wrong.
 #[derive(Debug)]
@@ -59,10 +65,11 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_sources(tables);
     checker.check_joins();
     checker.check_source_expressions();
+    checker.put_rows_in_place();
     checker.check_members();
     checker.check_views();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
-    Checked { catalog: checker.catalog, diagnostics: checker.diagnostics }
+    Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }
 
 /// Why something is not there.
@@ -92,7 +99,7 @@ enum Progress {
 pub(crate) struct Checker<'a> {
     pub(crate) files: &'a SourceSet,
     pub(crate) functions: &'a Functions,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Cow<'a, Catalog>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) declared: Declarations<'a>,
     /// Joins that were reported: names that go through them stay silent.
@@ -102,10 +109,19 @@ pub(crate) struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn new(files: &'a SourceSet, functions: &'a Functions) -> Self {
+        Checker::with(Cow::Owned(Catalog::default()), functions, files)
+    }
+
+    /// For questions to a catalog that is checked already.
+    fn over(catalog: &'a Catalog, functions: &'a Functions, files: &'a SourceSet) -> Self {
+        Checker::with(Cow::Borrowed(catalog), functions, files)
+    }
+
+    fn with(catalog: Cow<'a, Catalog>, functions: &'a Functions, files: &'a SourceSet) -> Self {
         Checker {
             files,
             functions,
-            catalog: Catalog::default(),
+            catalog,
             diagnostics: vec![],
             declared: Declarations::default(),
             broken_joins: HashSet::new(),
@@ -131,23 +147,23 @@ impl<'a> Checker<'a> {
 
     fn add_dimension(&mut self, dimension: crate::catalog::dimension::Dimension) -> DimensionId {
         let id = DimensionId(self.catalog.dimensions.len() as u32);
-        self.catalog.members.insert(key_of(&dimension.item), Member::Dimension(id));
+        self.catalog.to_mut().members.insert(key_of(&dimension.item), Member::Dimension(id));
         self.package(&dimension.item.package.clone()).dimensions.push(id);
-        self.catalog.dimensions.push(dimension);
+        self.catalog.to_mut().dimensions.push(dimension);
         id
     }
 
     fn add_indicator(&mut self, indicator: crate::catalog::indicator::Indicator) -> IndicatorId {
         let id = IndicatorId(self.catalog.indicators.len() as u32);
-        self.catalog.members.insert(key_of(&indicator.item), Member::Indicator(id));
+        self.catalog.to_mut().members.insert(key_of(&indicator.item), Member::Indicator(id));
         self.package(&indicator.item.package.clone()).indicators.push(id);
-        self.catalog.indicators.push(indicator);
+        self.catalog.to_mut().indicators.push(indicator);
         id
     }
 
     /// The package of that name, which `declare` has made.
     pub(crate) fn package(&mut self, name: &str) -> &mut crate::catalog::Package {
-        let packages = &mut self.catalog.packages;
+        let packages = &mut self.catalog.to_mut().packages;
         let at = packages.iter().position(|package| package.name == name).unwrap_or_else(|| {
             packages.push(crate::catalog::Package {
                 name: name.to_string(),
@@ -164,4 +180,55 @@ impl<'a> Checker<'a> {
 
 fn key_of(item: &crate::catalog::Item) -> (String, String) {
     (item.package.clone(), item.name.clone())
+}
+
+/// The dimension (or column) that the last text of `sources` names, in a checked catalog.
+///
+/// # Errors
+/// A located diagnostic, if there is none.
+pub fn dimension_of(
+    catalog: &Catalog,
+    functions: &Functions,
+    sources: &SourceSet,
+    package: &str,
+) -> Result<Input, Diagnostic> {
+    let mut checker = Checker::over(catalog, functions, sources);
+    let tree = asked_expression(sources)?;
+    let typed = checker.resolve_rows(&tree, Scope::rows(package, None)).map_err(told)?;
+    match typed.expression.inputs.as_slice() {
+        [input] if matches!(typed.expression.expr, datafusion::logical_expr::Expr::Column(_)) => Ok(input.clone()),
+        _ => Err(Diagnostic::new(codes::REQUEST, "`by` takes dimensions, not expressions")
+            .at(tree.span)
+            .help("declare a dimension for it")),
+    }
+}
+
+/// The condition that the last text of `sources` is, in a checked catalog.
+///
+/// # Errors
+/// A located diagnostic, if it is none.
+pub fn condition_of(
+    catalog: &Catalog,
+    functions: &Functions,
+    sources: &SourceSet,
+    package: &str,
+) -> Result<Expression, Diagnostic> {
+    let mut checker = Checker::over(catalog, functions, sources);
+    let tree = asked_expression(sources)?;
+    checker.resolve_condition(&tree, Scope::rows(package, None)).map_err(told)
+}
+
+fn asked_expression(sources: &SourceSet) -> Result<ast::Expr, Diagnostic> {
+    match sources.files().last() {
+        Some(file) => crate::syntax::parse_expression(file),
+        None => Err(Diagnostic::new(codes::REQUEST, "there is no text to read")),
+    }
+}
+
+/// In a checked catalog nothing is broken, so every failure says what it is.
+fn told(failure: Failure) -> Diagnostic {
+    match failure {
+        Failure::Wrong(diagnostic) => *diagnostic,
+        Failure::Silent => Diagnostic::new(codes::REQUEST, "this depends on an item that is broken"),
+    }
 }

@@ -126,8 +126,14 @@ impl Checker<'_> {
     }
 
     pub(crate) fn source_id(&self, package: &str, name: &str) -> Option<SourceId> {
-        let declared = self.declared.sources[self.declared.source(package, name)?];
-        self.catalog.source_named(declared.package, &declared.tree.name.text)
+        match self.declared.source(package, name) {
+            Some(at) => {
+                let declared = self.declared.sources[at];
+                self.catalog.source_named(declared.package, &declared.tree.name.text)
+            }
+            // Nothing is declared where a checked catalog is asked.
+            None => self.catalog.source_named(package, name),
+        }
     }
 
     /// The source that a path begins with (`orders.…` or `retail.orders.…`) and how many parts it took.
@@ -161,9 +167,15 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if let ControlFlow::Break(failure) = expr.visit(&mut self) {
             return Err(failure);
         }
+        self.typed(expr)
+    }
+
+    /// Types an expression whose names are all resolved.
+    pub(crate) fn typed(self, expr: sql::Expr) -> Result<Typed, Failure> {
         let planned = self.checker.functions.plan(expr, &schema_of(self.types));
         let (planned, data_type) = planned.map_err(|error| expression_error(&error, self.span))?;
-        Ok(Typed { expression: Expression { expr: planned, inputs: self.inputs }, data_type })
+        // DataFusion's planner puts an alias around `count(*)`.
+        Ok(Typed { expression: Expression { expr: planned.unalias(), inputs: self.inputs }, data_type })
     }
 
     /// The numbered column for an input.

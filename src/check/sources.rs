@@ -1,12 +1,21 @@
 //! Sources: do the declared columns, keys and partitions exist?
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
 
 use super::declare::{Declared, item_of};
+use super::source_rows::SourceRows;
 use super::{Checker, Failure, Table, Tables};
 use crate::catalog::SourceId;
 use crate::catalog::calendar::Calendar;
-use crate::catalog::source::{Source, SourceColumn};
+use crate::catalog::expr::Input;
+use crate::catalog::reach::replace_inputs;
+use crate::catalog::source::{Rows, Source, SourceColumn};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::syntax::ast::{self, ItemKind, Name};
 
@@ -45,7 +54,7 @@ impl<'a> Checker<'a> {
                 );
             } else {
                 settings = Some(item.span);
-                self.catalog.calendar = self.calendar_of(calendar);
+                self.catalog.to_mut().calendar = self.calendar_of(calendar);
             }
         }
     }
@@ -90,8 +99,8 @@ impl<'a> Checker<'a> {
                 let result = self.source_of(declared, table);
                 if let Some(source) = self.keep(result) {
                     let id = SourceId(self.catalog.sources.len() as u32);
-                    self.catalog.source_names.insert(key, id);
-                    self.catalog.sources.push(source);
+                    self.catalog.to_mut().source_names.insert(key, id);
+                    self.catalog.to_mut().sources.push(source);
                     self.package(declared.package).sources.push(id);
                 }
             }
@@ -147,12 +156,70 @@ impl<'a> Checker<'a> {
         columns
     }
 
+    /// Puts the sources that a `from query` reads in place of their stand-ins, with each one's own `where`.
+    pub(crate) fn put_rows_in_place(&mut self) {
+        for at in 0..self.catalog.sources.len() {
+            let Rows::Query(plan) = &self.catalog.sources[at].rows else { continue };
+            let plan = plan.as_ref().clone();
+            match self.with_rows(plan) {
+                Ok(plan) => self.catalog.to_mut().sources[at].rows = Rows::Query(Arc::new(plan)),
+                Err(error) => {
+                    let span = self.catalog.sources[at].item.span;
+                    self.report(super::expression_error(&error, span));
+                }
+            }
+        }
+    }
+
+    fn with_rows(&self, plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+        let placed = plan.transform_up_with_subqueries(|node| {
+            let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+            let Ok(provider) = source_as_provider(&scan.source) else { return Ok(Transformed::no(node)) };
+            let Some(rows) = provider.downcast_ref::<SourceRows>() else { return Ok(Transformed::no(node)) };
+            let Some(id) = self.catalog.source_named(&rows.package, &rows.name) else {
+                return datafusion::common::plan_err!("source `{}` could not be read", rows.name);
+            };
+            Ok(Transformed::yes(self.rows_of(id, scan)?))
+        })?;
+        Ok(placed.data)
+    }
+
+    /// The rows of a source under the name that a query gives them.
+    fn rows_of(&self, id: SourceId, scan: &TableScan) -> datafusion::error::Result<LogicalPlan> {
+        let source = self.catalog.source(id);
+        let rows = match &source.rows {
+            Rows::Table(table) => LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(table), None)?,
+            Rows::Query(plan) => {
+                LogicalPlanBuilder::from(self.with_rows(plan.as_ref().clone())?).alias(scan.table_name.clone())?
+            }
+        };
+        let Some(filter) = &source.filter else { return rows.build() };
+        let columns: Vec<Expr> = filter.inputs.iter().map(|input| own_column(source, &scan.table_name, input)).collect();
+        rows.filter(replace_inputs(filter.expr.clone(), &columns))?.build()
+    }
+
     /// The position of a column that a clause of the source names.
     pub(crate) fn column_of(&self, source: &Source, name: &Name) -> Result<usize, Failure> {
         match source.column(&name.text) {
             Some(at) => Ok(at),
             None => Err(unknown_column(&source.item.name, name, &source.columns).into()),
         }
+    }
+}
+
+/// A column of a source's filter under the relation name of a query; computed columns are written out.
+fn own_column(source: &Source, relation: &TableReference, input: &Input) -> Expr {
+    let Input::Column(column) = input else {
+        // `check` admits only own columns in sources.
+        unreachable!("a filter of a source has {input:?} as an input")
+    };
+    let declared = &source.columns[column.column];
+    match &declared.computed {
+        Some(computed) => {
+            let inner: Vec<Expr> = computed.inputs.iter().map(|input| own_column(source, relation, input)).collect();
+            replace_inputs(computed.expr.clone(), &inner)
+        }
+        None => Expr::Column(Column::new(Some(relation.clone()), declared.name.clone())),
     }
 }
 

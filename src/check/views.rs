@@ -17,7 +17,7 @@ impl Checker<'_> {
             let dimensions = tree.dimensions.iter().map(|path| self.dimension_at(declared.package, path)).collect();
             if let (Some(indicators), Some(dimensions)) = (self.all(indicators), self.all(dimensions)) {
                 let item = item_of(declared.package, declared.item, &tree.name, &tree.labels);
-                self.catalog.views.push(View { item, indicators, dimensions });
+                self.catalog.to_mut().views.push(View { item, indicators, dimensions });
             }
         }
         for declared in self.declared.hierarchies.clone() {
@@ -25,7 +25,7 @@ impl Checker<'_> {
             let levels = tree.levels.iter().map(|path| self.dimension_at(declared.package, path)).collect();
             if let Some(levels) = self.all(levels) {
                 let item = item_of(declared.package, declared.item, &tree.name, &tree.labels);
-                self.catalog.hierarchies.push(Hierarchy { item, levels });
+                self.catalog.to_mut().hierarchies.push(Hierarchy { item, levels });
             }
         }
     }

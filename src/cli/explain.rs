@@ -2,11 +2,7 @@
 
 use std::process::ExitCode;
 
-use bellwether::Engine;
 use clap::{Args, ValueEnum};
-use datafusion::common::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::displayable;
 
 use super::output::print;
 use super::{Common, Failure, project};
@@ -41,18 +37,20 @@ impl Explain {
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let engine = project::open(common).await?;
         let failed = |error| Failure::asked(error, &engine, &self.sql);
-        let plan = engine.logical_plan(&self.sql).await.map_err(failed)?;
-        let text = stage(&engine, plan, self.stage).await.map_err(|error| failed(error.into()))?;
+        let text = engine.explain(&self.sql, self.stage.into()).await.map_err(failed)?;
         print(&format!("{}\n", text.trim_end()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn stage(engine: &Engine, plan: LogicalPlan, stage: Stage) -> Result<String, DataFusionError> {
-    let state = engine.context().state();
-    Ok(match stage {
-        Stage::Ast | Stage::Catalog | Stage::Plan => plan.display_indent().to_string(),
-        Stage::Optimized => state.optimize(&plan)?.display_indent().to_string(),
-        Stage::Physical => displayable(state.create_physical_plan(&plan).await?.as_ref()).indent(true).to_string(),
-    })
+impl From<Stage> for bellwether::engine::Stage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Ast => Self::Ast,
+            Stage::Catalog => Self::Catalog,
+            Stage::Plan => Self::Plan,
+            Stage::Optimized => Self::Optimized,
+            Stage::Physical => Self::Physical,
+        }
+    }
 }

@@ -6,8 +6,8 @@ use bellwether::diagnostic::Diagnostic;
 use bellwether::{Engine, Error, Result};
 use datafusion::prelude::SessionContext;
 
-pub async fn init(_dir: &Path, _from: &[String], _ctx: &SessionContext) -> Result<String> {
-    Err(Error::Data("not wired yet".to_string()))
+pub async fn init(dir: &Path, from: &[String], ctx: &SessionContext) -> Result<String> {
+    Ok(bellwether::init::init(dir, from, ctx).await?.to_string())
 }
 
 pub fn format(_text: &str) -> Result<String> {

@@ -1,40 +1,92 @@
 //! The only owner of a DataFusion session: opens a project, answers questions.
 
+pub mod catalog_tables;
+mod division;
+mod explain;
+pub mod lineage;
+mod locate;
+mod prepass;
+mod project;
+mod register;
+pub mod show;
+mod sql;
+
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
+use crate::catalog::Catalog;
+use crate::check::functions::Functions;
 use crate::diagnostic::Diagnostic;
-use crate::error::Result;
-use crate::plan::Request;
-use crate::source::SourceSet;
+use crate::error::{Error, Result};
+use crate::plan::request::{Resolved, package_of, plan_request};
+use crate::plan::{Request, rules::ExpandMeasures};
+use crate::source::{FileId, SourceFile, SourceSet};
+use crate::store::explain_read_error;
+pub use explain::Stage;
+pub use project::Project;
+pub use register::register;
+
+/// The name under which a SQL question is shown in diagnostics.
+const QUESTION: &str = "<sql>";
 
 /// A project that was read and checked, with a session that answers questions about it.
 pub struct Engine {
     ctx: SessionContext,
-    sources: Arc<SourceSet>,
-    diagnostics: Vec<Diagnostic>,
+    project: Project,
+    functions: Functions,
 }
 
 impl Engine {
-    /// Opens the project in a folder.
+    /// Opens the project in a folder, in a session of its own.
     ///
     /// # Errors
-    /// [`crate::Error::Diagnostics`] with everything that is wrong in it, all in one pass.
-    pub async fn open(_project: &Path) -> Result<Engine> {
-        unimplemented!("written in parallel")
+    /// [`Error::Diagnostics`] with everything that is wrong in it, all in one pass.
+    pub async fn open(folder: &Path) -> Result<Engine> {
+        let config = SessionConfig::new().with_information_schema(true);
+        Engine::with_context(SessionContext::new_with_config(config), folder).await
+    }
+
+    /// Opens the project in a folder, in a session that the caller made; `from table` reaches the tables in it.
+    ///
+    /// # Errors
+    /// [`Error::Diagnostics`] with everything that is wrong in it.
+    pub async fn with_context(ctx: SessionContext, folder: &Path) -> Result<Engine> {
+        let project = Project::open(folder, &ctx).await?.sound()?;
+        Engine::with_project(ctx, project)
+    }
+
+    /// Puts a project into a session.
+    ///
+    /// # Errors
+    /// What DataFusion says, if the session has no catalog to put schemas into.
+    pub fn with_project(ctx: SessionContext, project: Project) -> Result<Engine> {
+        register(&ctx, &project.catalog)?;
+        let functions = Functions::of(&ctx.state());
+        Ok(Engine { ctx, project, functions })
     }
 
     /// What was only worth a warning.
     pub fn warnings(&self) -> &[Diagnostic] {
-        &self.diagnostics
+        &self.project.diagnostics
     }
 
     /// The project's files, to show diagnostics with.
     pub fn sources(&self) -> &SourceSet {
-        &self.sources
+        &self.project.sources
+    }
+
+    /// The project.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// The checked model.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.project.catalog
     }
 
     /// The session, for plain DataFusion.
@@ -42,28 +94,87 @@ impl Engine {
         &self.ctx
     }
 
-    /// Plans one SQL statement. Nothing runs before the frame is collected or streamed.
+    /// Plans one SQL statement. Nothing runs before the frame is collected or streamed (except `SET` and DDL).
     ///
     /// # Errors
-    /// [`crate::Error::Diagnostics`] whose places are in the file `<sql>`: use [`Engine::sources_with`] to show them.
-    pub async fn sql(&self, _text: &str) -> Result<DataFrame> {
-        unimplemented!("written in parallel")
+    /// [`Error::Diagnostics`] whose places are in the file `<sql>`: use [`Engine::sources_with`] to show them.
+    pub async fn sql(&self, text: &str) -> Result<DataFrame> {
+        let sources = self.question(text);
+        let file = last_file(&sources);
+        if let Some(shown) = show::show(&self.project.catalog, file) {
+            return Ok(self.ctx.read_batch(shown?)?);
+        }
+        let statement = sql::parse(file)?;
+        let plan = sql::plan(&self.ctx, file, statement).await?;
+        Ok(self.ctx.execute_logical_plan(plan).await?)
     }
 
     /// Plans a [`Request`].
-    pub async fn query(&self, _request: &Request) -> Result<DataFrame> {
-        unimplemented!("written in parallel")
+    ///
+    /// # Errors
+    /// [`Error::Diagnostics`], with the places of conditions in [`Engine::sources_with`] the condition.
+    pub async fn query(&self, request: &Request) -> Result<DataFrame> {
+        let plan = self.request_plan(request)?;
+        let state = self.ctx.state();
+        let expanded = datafusion::optimizer::AnalyzerRule::analyze(
+            &ExpandMeasures::default(),
+            plan,
+            state.config_options(),
+        )?;
+        Ok(DataFrame::new(state, expanded))
+    }
+
+    /// The plan of a request with its markers in place.
+    ///
+    /// # Errors
+    /// As [`Engine::query`].
+    pub fn request_plan(&self, request: &Request) -> Result<LogicalPlan> {
+        let catalog = &self.project.catalog;
+        let package = package_of(catalog, request)?;
+        let mut by = Vec::new();
+        for name in &request.by {
+            let sources = self.question(name);
+            by.push((name.clone(), crate::check::dimension_of(catalog, &self.functions, &sources, &package)?));
+        }
+        let mut conditions = Vec::new();
+        for condition in &request.conditions {
+            let sources = self.question(condition);
+            conditions.push(crate::check::condition_of(catalog, &self.functions, &sources, &package)?);
+        }
+        plan_request(catalog, request, Resolved { by, conditions })
     }
 
     /// The project's files with a question added, for showing the diagnostics that the question gave.
     pub fn sources_with(&self, question: &str) -> SourceSet {
-        let mut sources = SourceSet::clone(&self.sources);
-        sources.add("<sql>", question);
-        sources
+        self.question(question)
     }
 
-    /// The plan of a statement at a stage, for `bell explain`.
-    pub async fn logical_plan(&self, _text: &str) -> Result<LogicalPlan> {
-        unimplemented!("written in parallel")
+    /// One SQL statement at a stage of its way to rows, as text.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn explain(&self, text: &str, stage: Stage) -> Result<String> {
+        explain::explain(self, last_file(&self.question(text)), stage).await
     }
+
+    /// An error that came up while a plan ran, with the file (and row) that caused it, if one did: the files of all
+    /// sources are read again for it.
+    pub async fn explained(&self, error: DataFusionError) -> Error {
+        for spec in &self.project.specs {
+            if let Some(found) = explain_read_error(spec, &self.ctx, &error).await {
+                return found.into_diagnostic(&spec.name).into();
+            }
+        }
+        error.into()
+    }
+
+    fn question(&self, text: &str) -> SourceSet {
+        let mut sources = SourceSet::clone(&self.project.sources);
+        sources.add(QUESTION, text);
+        sources
+    }
+}
+
+fn last_file(sources: &SourceSet) -> &SourceFile {
+    sources.file(FileId(sources.files().len() as u32 - 1))
 }

@@ -67,6 +67,25 @@ impl PackageSchema {
         self.catalog.package(&self.package)
     }
 
+    /// Whether a name is an indicator view: `indicators`, or a declared view.
+    pub fn has_view(&self, name: &str) -> bool {
+        name == "indicators" || self.declared_view(name).is_some()
+    }
+
+    /// What a column of an indicator view is.
+    pub fn member_of(&self, view: &str, column: &str) -> Option<Member> {
+        if view == "indicators" {
+            return self.catalog.member(&self.package, column);
+        }
+        let view = self.declared_view(view)?;
+        let named = |id: &&IndicatorId| self.catalog.indicator(**id).item.name == column;
+        view.indicators.iter().find(named).map(|id| Member::Indicator(*id))
+    }
+
+    fn declared_view(&self, name: &str) -> Option<&crate::catalog::View> {
+        self.catalog.views.iter().find(|view| view.item.package == self.package && view.item.name == name)
+    }
+
     /// A view with only the columns of these names, or all; `None` for what is no indicator view.
     pub fn view(&self, name: &str, wanted: Option<&dyn Fn(&str) -> bool>) -> Option<IndicatorView> {
         let view = if name == "indicators" {
@@ -75,8 +94,7 @@ impl PackageSchema {
                 None => IndicatorView::of_package(&self.catalog, &self.package),
             }
         } else {
-            let found = |view: &&crate::catalog::View| view.item.package == self.package && view.item.name == name;
-            let view = self.catalog.views.iter().find(found)?;
+            let view = self.declared_view(name)?;
             let name = format!("{}.{name}", self.package);
             IndicatorView::of_members(&self.catalog, name, &view.dimensions, &view.indicators)
         };

@@ -126,6 +126,14 @@ impl<'c> Scan<'c> {
     }
 }
 
+/// A source as an ordinary table: its rows and its columns that are not hidden.
+pub fn source_rows(catalog: &Catalog, id: SourceId) -> Result<LogicalPlan> {
+    let scan = Scan::new(catalog, id);
+    let columns = catalog.source(id).columns.iter().enumerate().filter(|(_, column)| !column.hidden);
+    let columns: Vec<Expr> = columns.map(|(at, column)| scan.own_column(at).alias(&column.name)).collect();
+    scan.build()?.project(columns)?.build()
+}
+
 /// The name of the relation at the end of a path: the path as it is written, with a star before a step against a
 /// join's direction, so that no two paths share one.
 fn alias(catalog: &Catalog, path: &JoinPath) -> TableReference {

@@ -11,8 +11,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::location::{resolve_location, replace_variables};
-use super::{CsvOptions, Format, SourceSpec};
+use super::{CsvOptions, Format, SourceSpec, replace_variables};
 use crate::catalog::source::Rows;
 use crate::check::functions::Functions;
 use crate::check::{Table, Tables};
@@ -38,7 +37,7 @@ pub async fn gather(root: &Path, files: &[ast::File], ctx: &SessionContext, func
     for (package, source) in sources_of(files) {
         let opened = match &source.from {
             Some(From::Query { query, span }) => {
-                queries.push((package, source, query, *span));
+                queries.push((package, source, query.as_ref(), *span));
                 continue;
             }
             Some(From::Table(path)) => registered(path, ctx).await,
@@ -129,6 +128,12 @@ fn spec_of(root: &Path, source: &ast::Source, functions: &Functions) -> Result<(
         types: column_types(source, functions)?,
     };
     Ok((spec, span))
+}
+
+/// A URL as it is; a path, from the project's folder.
+fn resolve_location(root: &Path, location: &str) -> String {
+    let is_url = location.split_once(':').is_some_and(|(scheme, _)| scheme.len() > 1 && scheme.chars().all(char::is_alphanumeric));
+    if is_url { location.to_string() } else { root.join(location).display().to_string() }
 }
 
 type TypedColumn = (String, Option<datafusion::arrow::datatypes::DataType>);

@@ -2,8 +2,40 @@
 //!
 //! A source declaration becomes a [`SourceSpec`]; [`open`] turns it into a DataFusion table, or says exactly which file
 //! (and row) is not as declared. Nothing is half-read: a table either opens with one schema for all its files, or fails.
+//! To keep that promise `open` lists the files once and looks into each: the footers of Parquet and Arrow files, every
+//! row of CSV and JSON files (their types are found in the values, and a late value must not break or change a query).
+//!
+//! Invariant: no secret (user-info or query of a URL, values of secret environment variables) reaches a [`StoreError`].
 
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+mod csv;
+mod error;
+mod explain;
+pub mod gather;
+mod guess;
+mod json;
+mod listing;
+mod location;
+pub mod profile;
+mod schema;
+pub mod statement;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod text_source;
+pub mod verify;
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::SessionContext;
+
+use crate::diagnostic::codes;
+
+pub use error::{StoreError, redact};
+pub use explain::explain_read_error;
+pub use location::replace_variables;
 
 /// Which files hold the rows of a source, and how to read them.
 #[derive(Debug, Clone)]
@@ -55,9 +87,26 @@ pub struct CsvOptions {
     pub compression: Option<String>,
 }
 
-/// What is known of an opened source before any row is read.
-#[derive(Debug, Clone)]
-pub struct OpenedSchema {
-    /// All columns, partitions last.
-    pub schema: SchemaRef,
+impl Default for CsvOptions {
+    fn default() -> Self {
+        CsvOptions {
+            header: true,
+            delimiter: b',',
+            quote: b'"',
+            escape: None,
+            comment: None,
+            null: None,
+            compression: None,
+        }
+    }
+}
+
+/// Opens a source as a table; needs the network for remote locations. The files are listed once, here: files that
+/// arrive later belong to the table when it is opened again.
+///
+/// # Errors
+/// A [`StoreError`] that names the file, and the row where there is one. Its code is one of `B0350`–`B0358`.
+pub async fn open(spec: &SourceSpec, ctx: &SessionContext) -> Result<Arc<dyn TableProvider>, StoreError> {
+    let table = table::FileTable::open(spec, ctx).await?;
+    table.into_provider(spec).map_err(|error| StoreError::new(codes::BAD_COLUMN_TYPE, error.strip_backtrace()))
 }

@@ -42,7 +42,7 @@ pub struct Item {
 
 /// The kinds of items.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)]
 pub enum ItemKind {
     Source(Source),
     Dimension(Dimension),
@@ -211,6 +211,7 @@ pub struct Join {
 
 /// How rows of a join meet.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
 pub enum JoinOn {
     /// `on customer_id`, `on (a, b)`.
     Columns(Vec<Name>),

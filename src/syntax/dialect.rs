@@ -157,7 +157,8 @@ impl Dialect for BellDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        if self.in_set.get() { modifier::parse_current(parser) } else { None }
+        let current = if self.in_set.get() { modifier::parse_current(parser) } else { None };
+        current.or_else(|| parse_simple(parser))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
@@ -176,6 +177,25 @@ impl Dialect for BellDialect {
             Operator::Duration => Ok(duration(left.clone(), &at)),
         })
     }
+}
+
+/// A name, number or text that what follows cannot make anything else of. The parser would come to the same, but only
+/// after trying to read a type, which fails at the cost of an error message for each operand.
+fn parse_simple(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let next = &parser.peek_nth_token_ref(1).token;
+    match &parser.peek_token_ref().token {
+        Token::Number(..) => Some(parser.parse_value().map(Expr::Value)),
+        Token::SingleQuotedString(_) => Some(parser.parse_value().map(Expr::Value)),
+        Token::Word(word) if word.keyword == Keyword::NoKeyword && ends_operand(next) => {
+            Some(parser.parse_identifier().map(Expr::Identifier))
+        }
+        _ => None,
+    }
+}
+
+fn ends_operand(token: &Token) -> bool {
+    use Token::*;
+    matches!(token, EOF | Comma | Period | RParen | Eq | Neq | Lt | LtEq | Gt | GtEq | Plus | Minus | Mul | Div)
 }
 
 /// A call of one of our functions, at the place of the word that asked for it.

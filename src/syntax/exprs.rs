@@ -121,7 +121,13 @@ fn refusal(file: &SourceFile, span: Span, error: ParserError) -> Diagnostic {
     let (message, place) = split_place(&message);
     let found = place.map(|(line, column)| file.offset(line, column) as usize);
     let at = found.filter(|at| span.range().contains(at)).map_or_else(|| end_of(file, span), |at| word_at(file, at));
-    Diagnostic::new(codes::EXPRESSION, in_our_words(message, file, at, span)).at(at)
+    let refused = Diagnostic::new(codes::EXPRESSION, in_our_words(message, file, at, span)).at(at);
+    let expected = message.split_once(", found: ").map_or("", |(expected, _)| expected);
+    let words = expected.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2);
+    match crate::diagnostic::nearest(&file.text[at.range()], words) {
+        Some(near) if at.range().len() > 1 => refused.help(format!("did you mean `{}`?", near.to_ascii_lowercase())),
+        _ => refused,
+    }
 }
 
 /// Splits `… at Line: 3, Column: 7`.
@@ -184,7 +190,7 @@ fn unknown_type(file: &SourceFile, span: Span) -> Diagnostic {
     ];
     let written = &file.text[span.range()];
     let refused = Diagnostic::new(codes::UNKNOWN_TYPE, format!("there is no type `{written}`")).at(span);
-    match crate::diagnostic::nearest(written, TYPES) {
+    match crate::diagnostic::nearest(written.split('(').next().unwrap_or(written), TYPES) {
         Some(near) => refused.help(format!("did you mean `{near}`?")),
         None => refused.help("types are SQL's, such as `varchar`, `bigint`, `decimal(18,2)`, `timestamp`"),
     }

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr 
 type Read<T> = Result<T, Diagnostic>;
 
 /// What a piece at the top of a file declares.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Declared {
     /// `package …`.
     Package(Package),
@@ -292,7 +293,7 @@ fn indicator(node: &Node) -> Read<Indicator> {
             }
             Rule::time_clause => once(&mut indicator.time, expr(&clause)?, &clause)?,
             Rule::format_clause => once(&mut indicator.format, clause.literal(), &clause)?,
-            Rule::indicator_later => indicator.later.push(later::keyword(&clause)),
+            Rule::indicator_later => indicator.later.push(later::clause_of_indicator(&clause)?),
             _ => {}
         }
     }

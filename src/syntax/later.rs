@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 
 /// An item of which only the shape is kept.
 pub(super) fn item(node: &Node) -> Result<Later, Diagnostic> {
+    check_expressions(node)?;
     let own_name = || {
         node.find(Rule::path)
             .filter(|_| node.rule() == Rule::target)
@@ -19,8 +20,22 @@ pub(super) fn item(node: &Node) -> Result<Later, Diagnostic> {
     })
 }
 
+/// A clause of an indicator of which only the keyword is kept.
+pub(super) fn clause_of_indicator(node: &Node) -> Result<Name, Diagnostic> {
+    check_expressions(node)?;
+    Ok(keyword(node))
+}
+
+/// Only expressions that can be read are accepted; a question may stand in the brackets of `status(gmv by region)`.
+fn check_expressions(node: &Node) -> Result<(), Diagnostic> {
+    node.children().filter(|child| child.rule() != Rule::question).try_for_each(|child| match child.rule() {
+        Rule::expr => exprs::expression(child.file(), child.span()).map(drop),
+        _ => check_expressions(&child),
+    })
+}
+
 /// The word that an item or a clause begins with.
-pub(super) fn keyword(node: &Node) -> Name {
+fn keyword(node: &Node) -> Name {
     let span = exprs::word_at(node.file(), node.span().start as usize);
     Name { text: node.file().text[span.range()].to_ascii_lowercase(), span }
 }
@@ -37,7 +52,7 @@ fn clause((kind, node): (String, Node)) -> LaterClause {
     LaterClause { kind, span: node.span(), clauses: clauses(&node) }
 }
 
-/// Keywords and closing brackets say nothing that the clause's kind does not say.
+/// Keywords and signs say nothing that the clause's kind does not say.
 fn is_content(kind: &str) -> bool {
-    !kind.starts_with("kw_") && !kind.starts_with("close")
+    !["kw_", "open", "close", "equals"].iter().any(|sign| kind.starts_with(sign))
 }

@@ -11,13 +11,17 @@ pub mod dialect;
 
 mod cursor;
 mod exprs;
+mod format;
 mod items;
 mod later;
 mod modifier;
 mod recover;
 mod scan;
+mod show;
 
 pub use exprs::span_of;
+pub use format::format;
+pub use show::show;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
@@ -85,7 +89,7 @@ pub fn parse_question(file: &SourceFile) -> Result<ast::Question, Diagnostic> {
     let text = file.text.replace('\n', "\r");
     let node = cursor::read(Rule::one_question, file, &text, 0)
         .map_err(|failure| recover::explain(file, whole(file), &failure))?;
-    items::question(&node)
+    items::question(&node.must(Rule::question))
 }
 
 fn whole(file: &SourceFile) -> Span {

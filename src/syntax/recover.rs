@@ -74,9 +74,11 @@ pub(super) fn explain(file: &SourceFile, span: Span, failure: &Failure) -> Diagn
         ErrorVariant::ParsingError { positives, .. } => expectations(positives),
         ErrorVariant::CustomError { .. } => vec![],
     };
-    if is_operator(found) {
-        return Diagnostic::new(codes::SYNTAX, format!("something is missing next to `{found}`"))
-            .labelled(place, "no operand on one of its sides");
+    if is_operator(found) && follows_expression(file, span, failure) {
+        return Diagnostic::new(codes::SYNTAX, format!("an operand is missing next to `{found}`")).at(place);
+    }
+    if found.eq_ignore_ascii_case("case") {
+        return Diagnostic::new(codes::SYNTAX, "the `case` has no `end`").at(place);
     }
     let what =
         if found.is_empty() { "the item ends too early".to_string() } else { format!("`{found}` does not fit here") };
@@ -98,6 +100,14 @@ fn after_space(file: &SourceFile, span: Span, at: usize) -> usize {
 
 fn significant(text: &str) -> impl Iterator<Item = Piece<'_>> {
     scan::pieces(text).filter(|piece| !matches!(piece.kind, Kind::Space | Kind::Comment))
+}
+
+/// Where an item could end, an expression was complete; levels of a hierarchy are names.
+fn follows_expression(file: &SourceFile, span: Span, failure: &Failure) -> bool {
+    let first = significant(&file.text[span.range()]).next();
+    let ends = |rules: &[Rule]| rules.iter().any(|rule| matches!(rule, Rule::item_end | Rule::EOI | Rule::close));
+    !first.is_some_and(|word| word.text.eq_ignore_ascii_case("hierarchy"))
+        && matches!(&failure.variant, ErrorVariant::ParsingError { positives, .. } if ends(positives))
 }
 
 fn is_operator(text: &str) -> bool {
@@ -187,6 +197,10 @@ fn expectations(rules: &[Rule]) -> Vec<String> {
 
 fn in_words(rule: &Rule) -> Option<String> {
     let name = format!("{rule:?}");
+    // A conversion is a kind of expression to whoever reads the message.
+    if *rule == Rule::kw_conversion {
+        return None;
+    }
     if let Some(keyword) = name.strip_prefix("kw_") {
         return Some(format!("`{keyword}`"));
     }
@@ -194,11 +208,15 @@ fn in_words(rule: &Rule) -> Option<String> {
         Rule::EOI | Rule::item_end => "the end of the item".into(),
         Rule::expr => "an expression".into(),
         Rule::name | Rule::path | Rule::calendar_grain | Rule::option | Rule::column | Rule::weight => "a name".into(),
-        Rule::text | Rule::label_text | Rule::unit => "a text".into(),
+        Rule::text | Rule::label_text => "a text".into(),
+        Rule::unit => "a unit".into(),
         Rule::number | Rule::amount => "a number".into(),
         Rule::percent => "a percentage".into(),
         Rule::period => "a period such as `2026-01`".into(),
         Rule::data_type => "a type".into(),
+        Rule::equals => "`=`".into(),
+        Rule::open => "`{`".into(),
+        Rule::open_round => "`(`".into(),
         Rule::close => "`}`".into(),
         Rule::close_round => "`)`".into(),
         _ => return None,

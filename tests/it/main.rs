@@ -1,3 +1,7 @@
-//! The integration tests, one binary.
+//! The one integration binary.
 
+mod compare;
 mod differential;
+mod manual;
+mod retail;
+mod tpch;

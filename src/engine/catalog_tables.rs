@@ -1,0 +1,237 @@
+//! The catalog itself as tables in schema `bell`: what indicators, dimensions, sources and views there are, and what
+//! they are made of.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
+use datafusion::common::Result;
+
+use crate::catalog::dimension::DimensionKind;
+use crate::catalog::indicator::Direction;
+use crate::catalog::{Catalog, Item};
+use crate::engine::lineage::{dimensions_of, lineage_of};
+
+/// Schema `bell`.
+#[derive(Debug)]
+pub struct BellSchema {
+    catalog: Arc<Catalog>,
+}
+
+const TABLES: &[&str] = &["indicators", "dimensions", "indicator_dimensions", "lineage", "sources", "columns", "views"];
+
+impl BellSchema {
+    /// The tables of a catalog; they are made when they are asked for.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        BellSchema { catalog }
+    }
+
+    fn build(&self, name: &str) -> Option<Table> {
+        let catalog = &self.catalog;
+        Some(match name {
+            "indicators" => indicators(catalog),
+            "dimensions" => dimensions(catalog),
+            "indicator_dimensions" => indicator_dimensions(catalog),
+            "lineage" => lineage(catalog),
+            "sources" => sources(catalog),
+            "columns" => columns(catalog),
+            "views" => views(catalog),
+            _ => return None,
+        })
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for BellSchema {
+    fn table_names(&self) -> Vec<String> {
+        TABLES.iter().map(ToString::to_string).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match self.build(name) {
+            Some(table) => Ok(Some(table.provider()?)),
+            None => Ok(None),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        TABLES.contains(&name)
+    }
+}
+
+/// Rows of texts (and flags) under names.
+struct Table {
+    names: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+enum Cell {
+    Text(Option<String>),
+    Flag(bool),
+}
+
+fn text(value: impl Into<String>) -> Cell {
+    Cell::Text(Some(value.into()))
+}
+
+impl Table {
+    fn provider(self) -> Result<Arc<dyn TableProvider>> {
+        let columns: Vec<ArrayRef> = (0..self.names.len()).map(|at| self.column(at)).collect();
+        let fields: Vec<Field> = self
+            .names
+            .iter()
+            .zip(&columns)
+            .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+            .collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+    }
+
+    fn column(&self, at: usize) -> ArrayRef {
+        let flags = matches!(self.rows.first().map(|row| &row[at]), Some(Cell::Flag(_)));
+        let cells = self.rows.iter().map(|row| &row[at]);
+        if flags {
+            let value = |cell: &Cell| matches!(cell, Cell::Flag(true));
+            return Arc::new(BooleanArray::from_iter(cells.map(|cell| Some(value(cell)))));
+        }
+        Arc::new(StringArray::from_iter(cells.map(|cell| match cell {
+            Cell::Text(text) => text.clone(),
+            Cell::Flag(flag) => Some(flag.to_string()),
+        })))
+    }
+}
+
+/// package, name, label, description.
+fn named(item: &Item) -> Vec<Cell> {
+    vec![text(&item.package), text(&item.name), Cell::Text(item.label.clone()), Cell::Text(item.description.clone())]
+}
+
+fn indicators(catalog: &Catalog) -> Table {
+    let rows = catalog.indicators.iter().map(|indicator| {
+        let mut row = named(&indicator.item);
+        row.push(text(collapsed(&indicator.definition_text)));
+        row.push(Cell::Text(indicator.unit.as_ref().map(ToString::to_string)));
+        row.push(Cell::Text(indicator.good.map(|good| match good {
+            Direction::Up => "up".to_string(),
+            Direction::Down => "down".to_string(),
+        })));
+        row.push(Cell::Text(indicator.item.owner.clone()));
+        row.push(text(indicator.additivity.to_string()));
+        row.push(text(indicator.data_type.to_string()));
+        row
+    });
+    Table {
+        names: vec![
+            "package", "name", "label", "description", "definition", "unit", "good", "owner", "additivity", "data_type",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// A definition on one line.
+pub(crate) fn collapsed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn dimensions(catalog: &Catalog) -> Table {
+    let rows = catalog.dimensions.iter().map(|dimension| {
+        let mut row = named(&dimension.item);
+        row.push(text(match dimension.kind {
+            DimensionKind::Category => "category",
+            DimensionKind::Time => "time",
+            DimensionKind::Segment => "segment",
+        }));
+        row.push(text(dimension.data_type.to_string()));
+        row.push(Cell::Text(dimension.item.owner.clone()));
+        row
+    });
+    Table {
+        names: vec!["package", "name", "label", "description", "kind", "data_type", "owner"],
+        rows: rows.collect(),
+    }
+}
+
+fn indicator_dimensions(catalog: &Catalog) -> Table {
+    let mut rows = Vec::new();
+    for (at, indicator) in catalog.indicators.iter().enumerate() {
+        for dimension in dimensions_of(catalog, crate::catalog::IndicatorId(at as u32)) {
+            let dimension = &catalog.dimension(dimension).item;
+            let (package, name) = (&indicator.item.package, &indicator.item.name);
+            rows.push(vec![text(package), text(name), text(&dimension.package), text(&dimension.name)]);
+        }
+    }
+    Table { names: vec!["package", "indicator", "dimension_package", "dimension"], rows }
+}
+
+fn lineage(catalog: &Catalog) -> Table {
+    let mut rows = Vec::new();
+    for (at, indicator) in catalog.indicators.iter().enumerate() {
+        for (source, column) in lineage_of(catalog, crate::catalog::IndicatorId(at as u32)) {
+            let source = &catalog.source(source).item;
+            let (package, name) = (&indicator.item.package, &indicator.item.name);
+            rows.push(vec![text(package), text(name), text(&source.package), text(&source.name), Cell::Text(column)]);
+        }
+    }
+    Table { names: vec!["package", "indicator", "source_package", "source", "column"], rows }
+}
+
+fn sources(catalog: &Catalog) -> Table {
+    let rows = catalog.sources.iter().map(|source| {
+        let mut row = named(&source.item);
+        row.push(text(&source.location));
+        let key = source.keys.first().map(|key| {
+            key.iter().map(|at| source.columns[*at].name.as_str()).collect::<Vec<_>>().join(", ")
+        });
+        row.push(Cell::Text(key));
+        row.push(Cell::Text(source.item.owner.clone()));
+        row
+    });
+    Table { names: vec!["package", "name", "label", "description", "location", "key", "owner"], rows: rows.collect() }
+}
+
+fn columns(catalog: &Catalog) -> Table {
+    let mut rows = Vec::new();
+    for source in &catalog.sources {
+        for column in &source.columns {
+            rows.push(vec![
+                text(&source.item.package),
+                text(&source.item.name),
+                text(&column.name),
+                Cell::Text(column.label.clone()),
+                text(column.data_type.to_string()),
+                Cell::Flag(column.hidden),
+                Cell::Flag(column.computed.is_some()),
+            ]);
+        }
+    }
+    Table { names: vec!["package", "source", "name", "label", "data_type", "hidden", "computed"], rows }
+}
+
+fn views(catalog: &Catalog) -> Table {
+    let all = catalog.packages.iter().map(|package| {
+        vec![text(&package.name), text("indicators"), Cell::Text(package.label.clone()), Cell::Text(None), text("package")]
+    });
+    let declared = catalog.views.iter().map(|view| {
+        let mut row = named(&view.item);
+        row.push(text("view"));
+        row
+    });
+    let own = catalog.indicators.iter().map(|indicator| {
+        let mut row = named(&indicator.item);
+        row.push(text("indicator"));
+        row
+    });
+    Table { names: vec!["package", "name", "label", "description", "kind"], rows: all.chain(declared).chain(own).collect() }
+}
+
+/// A small table for `SHOW` and `DESCRIBE`.
+pub(crate) fn small_table(names: &[&str], rows: &[Vec<Option<String>>]) -> Result<RecordBatch> {
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let columns: Vec<ArrayRef> = (0..names.len())
+        .map(|at| Arc::new(StringArray::from_iter(rows.iter().map(|row| row[at].clone()))) as ArrayRef)
+        .collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}

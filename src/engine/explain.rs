@@ -1,0 +1,82 @@
+//! Every stage of a question, printed.
+
+use datafusion::physical_plan::displayable;
+
+use super::{Engine, locate, prepass, show, sql};
+use crate::catalog::expr::Input;
+use crate::catalog::{DimensionId, IndicatorId, Member};
+use crate::error::Result;
+use crate::source::SourceFile;
+
+/// A stage of a question, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The statement as parsed, with bare indicators marked.
+    Ast,
+    /// The indicators and dimensions that it names, as they were resolved.
+    Catalog,
+    /// The logical plan with indicators expanded.
+    Plan,
+    /// The same after DataFusion's optimizer.
+    Optimized,
+    /// What runs.
+    Physical,
+}
+
+/// A statement at a stage, as text.
+///
+/// # Errors
+/// As [`Engine::sql`].
+pub async fn explain(engine: &Engine, file: &SourceFile, stage: Stage) -> Result<String> {
+    let mut statement = sql::parse(file)?;
+    let ctx = engine.context();
+    match stage {
+        Stage::Ast => {
+            prepass::rewrite(&mut statement, &sql::Schemas::of(ctx));
+            return Ok(statement.to_string());
+        }
+        Stage::Catalog => {
+            sql::plan(ctx, file, statement).await?;
+            return Ok(named_members(engine, file));
+        }
+        _ => {}
+    }
+    let plan = sql::plan(ctx, file, statement).await?;
+    let state = ctx.state();
+    Ok(match stage {
+        Stage::Optimized => state.optimize(&plan)?.display_indent().to_string(),
+        Stage::Physical => displayable(state.create_physical_plan(&plan).await?.as_ref()).indent(true).to_string(),
+        _ => plan.display_indent().to_string(),
+    })
+}
+
+/// What the catalog knows of every indicator and dimension that a statement names.
+fn named_members(engine: &Engine, file: &SourceFile) -> String {
+    let catalog = engine.catalog();
+    let words = locate::Words::of(file).all();
+    let mut text = String::new();
+    for (at, indicator) in catalog.indicators.iter().enumerate() {
+        if words.contains(&indicator.item.name) {
+            text.push_str(&format!("indicator {}\n", indicator.item.name));
+            for (property, value) in show::properties(catalog, IndicatorId(at as u32)).into_iter().skip(1) {
+                text.push_str(&format!("  {property}: {value}\n"));
+            }
+        }
+    }
+    for (at, dimension) in catalog.dimensions.iter().enumerate() {
+        let name = &dimension.item.name;
+        let used = words.iter().any(|word| word.split("__").next() == Some(name.as_str()));
+        if used && catalog.member(&dimension.item.package, name) == Some(Member::Dimension(DimensionId(at as u32))) {
+            text.push_str(&format!("dimension {name}: {}\n", dimension.data_type));
+            for definition in &dimension.definitions {
+                let columns = definition.inputs.iter().filter_map(|input| match input {
+                    Input::Column(column) => Some(column.display(catalog)),
+                    Input::Dimension(id, _) => Some(catalog.dimension(*id).item.name.clone()),
+                    _ => None,
+                });
+                text.push_str(&format!("  from {}\n", columns.collect::<Vec<_>>().join(", ")));
+            }
+        }
+    }
+    text
+}

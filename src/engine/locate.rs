@@ -1,0 +1,176 @@
+//! Where in a SQL text a refusal belongs.
+//!
+//! DataFusion's errors and our rule's refusals name things, and mostly carry no place. The text's own words do: the
+//! first word that the message names is the place.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use datafusion::common::{Column, SchemaError};
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast as sql;
+use datafusion::sql::sqlparser::ast::Spanned;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::diagnostic::{Diagnostic, codes, nearest};
+use crate::error::Error;
+use crate::source::{SourceFile, Span};
+use crate::syntax::dialect::{BellDialect, Text};
+use crate::syntax::span_of;
+
+/// The words of a SQL text, folded as SQL folds them, with their places.
+pub struct Words {
+    words: Vec<(String, Span)>,
+    whole: Span,
+}
+
+impl Words {
+    /// The words of a text; none, if it cannot be split into tokens.
+    pub fn of(file: &SourceFile) -> Self {
+        let dialect = BellDialect::new(Text::Statement);
+        let tokens = Tokenizer::new(&dialect, &file.text).tokenize_with_location().unwrap_or_default();
+        let words = tokens.into_iter().filter_map(|token| {
+            let Token::Word(word) = token.token else { return None };
+            let text = if word.quote_style.is_some() { word.value } else { word.value.to_lowercase() };
+            Some((text, span_of(file, token.span)?))
+        });
+        Words { words: words.collect(), whole: Span::new(file.id, 0, file.text.len()) }
+    }
+
+    /// All words, each once.
+    pub fn all(&self) -> HashSet<String> {
+        self.words.iter().map(|(word, _)| word.clone()).collect()
+    }
+
+    /// The first place of a word.
+    fn place(&self, word: &str) -> Option<Span> {
+        let folded = word.to_lowercase();
+        let exact = self.words.iter().find(|(text, _)| text == word);
+        exact.or_else(|| self.words.iter().find(|(text, _)| *text == folded)).map(|(_, span)| *span)
+    }
+
+    /// The place of the first word that a message names in backticks, whole or by its parts.
+    fn named_in(&self, message: &str) -> Option<Span> {
+        message.split('`').skip(1).step_by(2).find_map(|name| {
+            let parts = name.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|part| !part.is_empty());
+            self.place(name).or_else(|| parts.filter(|p| !is_function_word(p)).find_map(|part| self.place(part)))
+        })
+    }
+}
+
+fn is_function_word(word: &str) -> bool {
+    matches!(word.to_lowercase().as_str(), "measure" | "agg" | "aggregate" | "indicators")
+}
+
+/// The error with its place in the text, as far as it can be told.
+pub fn located(error: Error, words: &Words, ctx: &SessionContext) -> Error {
+    match error {
+        Error::Diagnostics(list) => Error::Diagnostics(list.into_iter().map(|d| placed(d, words)).collect()),
+        Error::Engine(error) => match explained(&error, ctx) {
+            Some(diagnostic) => placed(diagnostic, words).into(),
+            None => Error::Engine(error),
+        },
+        other => other,
+    }
+}
+
+fn placed(diagnostic: Diagnostic, words: &Words) -> Diagnostic {
+    if diagnostic.primary.is_some() {
+        return diagnostic;
+    }
+    let span = words.named_in(&diagnostic.message);
+    let noted = || diagnostic.notes.iter().find_map(|note| words.named_in(note));
+    match span.or_else(noted) {
+        Some(span) => diagnostic.at(span),
+        None => diagnostic.at(words.whole),
+    }
+}
+
+/// A planning error of DataFusion's as one of ours; `None` for what is not the question's fault.
+fn explained(error: &DataFusionError, ctx: &SessionContext) -> Option<Diagnostic> {
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _) => Some(schema_error(error)),
+        DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => Some(plan_error(message, ctx)),
+        DataFusionError::Diagnostic(_, inner) => explained(inner, ctx),
+        DataFusionError::Collection(errors) => errors.first().and_then(|error| explained(error, ctx)),
+        _ => None,
+    }
+}
+
+fn schema_error(error: &SchemaError) -> Diagnostic {
+    let SchemaError::FieldNotFound { field, valid_fields } = error else {
+        return Diagnostic::new(codes::SQL, error.to_string());
+    };
+    let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no column `{}` here", field.name));
+    let known: Vec<&str> = valid_fields.iter().map(Column::name).collect();
+    match nearest(&field.name, known.iter().copied()) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("`SHOW INDICATORS` and `SHOW DIMENSIONS` list what the views have"),
+    }
+}
+
+fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
+    let table = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
+    let Some(table) = table else { return Diagnostic::new(codes::SQL, message.lines().next().unwrap_or(message)) };
+    let last = table.rsplit('.').next().unwrap_or(table);
+    let diagnostic = Diagnostic::new(codes::UNKNOWN_TABLE, format!("there is no table or view `{last}`"));
+    let known = relations(ctx);
+    match nearest(last, known.iter().map(|(_, name)| name.as_str())) {
+        Some(near) => {
+            let schema = known.iter().find(|(_, name)| name == near).map(|(schema, _)| schema.as_str());
+            diagnostic.help(format!("did you mean `{}.{near}`?", schema.unwrap_or_default()))
+        }
+        None => diagnostic.help("views are written with their package: `retail.indicators`; `bell list views` lists them"),
+    }
+}
+
+/// The tables and views of all schemas.
+fn relations(ctx: &SessionContext) -> Vec<(String, String)> {
+    let default = ctx.state().config_options().catalog.default_catalog.clone();
+    let Some(catalog) = ctx.catalog(&default) else { return vec![] };
+    let schemas = catalog.schema_names().into_iter().filter_map(|name| Some((catalog.schema(&name)?, name)));
+    schemas.flat_map(|(schema, name)| schema.table_names().into_iter().map(move |table| (name.clone(), table))).collect()
+}
+
+/// sqlparser's refusal of a text.
+pub fn syntax_error(file: &SourceFile, error: &DataFusionError) -> Diagnostic {
+    let text = error.find_root().strip_backtrace();
+    let text = text.trim_start_matches("SQL error: ").trim_start_matches("ParserError(\"").trim_end_matches("\")");
+    let text = text.trim_start_matches("TokenizerError(\"");
+    let (message, place) = match text.rsplit_once(" at Line: ") {
+        Some((message, place)) => (message, line_and_column(place)),
+        None => (text, None),
+    };
+    let diagnostic = Diagnostic::new(codes::SQL_SYNTAX, message.to_string());
+    match place {
+        Some((line, column)) => {
+            let at = file.offset(line, column) as usize;
+            let end = file.text[at..].char_indices().nth(1).map_or(file.text.len(), |(next, _)| at + next);
+            diagnostic.at(Span::new(file.id, at, end))
+        }
+        None => diagnostic.at(Span::new(file.id, 0, file.text.len())),
+    }
+}
+
+fn line_and_column(place: &str) -> Option<(usize, usize)> {
+    let (line, column) = place.split_once(", Column: ")?;
+    let digits: String = column.chars().take_while(char::is_ascii_digit).collect();
+    Some((line.parse().ok()?, digits.parse().ok()?))
+}
+
+/// `AT (…)` in SQL parses but is not answered yet.
+pub fn at_modifier(file: &SourceFile, statement: &mut Statement) -> Option<Diagnostic> {
+    let statement = super::prepass::inner(statement)?;
+    let found = sql::visit_expressions(statement, |expr| match expr {
+        sql::Expr::Function(call) if call.name.to_string() == "bell_at" => ControlFlow::Break(expr.span()),
+        _ => ControlFlow::Continue(()),
+    });
+    let ControlFlow::Break(span) = found else { return None };
+    let diagnostic = Diagnostic::new(codes::NOT_YET_EXPRESSION, "`AT (…)` is not yet supported");
+    Some(match span_of(file, span) {
+        Some(span) => diagnostic.at(span),
+        None => diagnostic,
+    })
+}

@@ -1,0 +1,66 @@
+//! A project: its texts, its checked catalog, and what is wrong with it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::prelude::SessionContext;
+
+use crate::catalog::Catalog;
+use crate::check::functions::Functions;
+use crate::check::{Checked, check};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::error::{Error, Result};
+use crate::source::SourceSet;
+use crate::store::SourceSpec;
+use crate::store::gather::gather;
+use crate::syntax;
+use crate::syntax::ast;
+
+/// A project as far as it is right, with everything that is wrong.
+pub struct Project {
+    /// The texts.
+    pub sources: SourceSet,
+    /// The trees.
+    pub files: Vec<ast::File>,
+    /// The items that are right.
+    pub catalog: Arc<Catalog>,
+    /// What is wrong, in order of place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How the files of each source are read.
+    pub specs: Vec<SourceSpec>,
+}
+
+impl Project {
+    /// Reads and checks the project in a folder. Tables that it names by `from table` are looked up in `ctx`.
+    ///
+    /// # Errors
+    /// Only if its texts cannot be read: what is wrong in them is in [`Project::diagnostics`].
+    pub async fn open(folder: &Path, ctx: &SessionContext) -> Result<Project> {
+        Ok(Project::of(SourceSet::load(folder)?, ctx).await)
+    }
+
+    /// The same for texts that were read already.
+    pub async fn of(sources: SourceSet, ctx: &SessionContext) -> Project {
+        let parsed: Vec<syntax::Parsed> = sources.files().iter().map(syntax::parse).collect();
+        let mut diagnostics: Vec<Diagnostic> = parsed.iter().flat_map(|parsed| parsed.diagnostics.clone()).collect();
+        let files: Vec<ast::File> = parsed.into_iter().map(|parsed| parsed.file).collect();
+        let functions = Functions::of(&ctx.state());
+        let gathered = gather(&sources.root, &files, ctx, &functions).await;
+        diagnostics.extend(gathered.diagnostics);
+        let Checked { catalog, diagnostics: found } = check(&sources, &files, &gathered.tables, &functions);
+        diagnostics.extend(found);
+        diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
+        Project { sources, files, catalog: Arc::new(catalog), diagnostics, specs: gathered.specs }
+    }
+
+    /// The project, if nothing in it is wrong (warnings are).
+    ///
+    /// # Errors
+    /// [`Error::Diagnostics`] with all that is.
+    pub fn sound(self) -> Result<Project> {
+        if self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
+            return Err(Error::Diagnostics(self.diagnostics));
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,134 @@
+//! SQL through our own entrance: `AT`, bare indicators, `SHOW` and errors that point into the text.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::catalog::SchemaProvider;
+use datafusion::common::TableReference;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::ObjectName;
+
+use super::locate::{Words, located};
+use super::prepass::{self, Views};
+use super::register::as_package;
+use crate::catalog::Member;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::error::Result;
+use crate::plan::rules::ExpandMeasures;
+use crate::plan::view::IndicatorView;
+use crate::source::SourceFile;
+use crate::store::statement::{KnownTables, plan_statement};
+use crate::syntax::dialect::{BellDialect, Text};
+
+/// The one statement that a text is.
+///
+/// # Errors
+/// A located diagnostic, if it is not SQL or not exactly one statement.
+pub fn parse(file: &SourceFile) -> Result<Statement, Diagnostic> {
+    let dialect = BellDialect::new(Text::Statement);
+    let parsed = DFParserBuilder::new(file.text.as_str()).with_dialect(&dialect).build().and_then(|mut p| p.parse_statements());
+    let mut statements = parsed.map_err(|error| super::locate::syntax_error(file, &error))?;
+    match (statements.pop_front(), statements.len()) {
+        (Some(statement), 0) => Ok(statement),
+        (None, _) => Err(Diagnostic::new(codes::SQL_SYNTAX, "there is no statement")),
+        (Some(_), more) => Err(Diagnostic::new(codes::SQL_SYNTAX, format!("one statement is expected, here are {}", more + 1))
+            .help("run them one by one")),
+    }
+}
+
+/// Plans a statement over the session's tables and indicator views, with markers expanded.
+///
+/// # Errors
+/// [`Error::Diagnostics`] that point into `file`.
+pub async fn plan(ctx: &SessionContext, file: &SourceFile, statement: Statement) -> Result<LogicalPlan> {
+    let words = Words::of(file);
+    let marked = marked(ctx, file, statement).await.map_err(|error| located(error, &words, ctx))?;
+    let state = ctx.state();
+    let expanded = ExpandMeasures::default().analyze(marked, state.config_options());
+    expanded.map_err(|error| located(error.into(), &words, ctx))
+}
+
+/// Plans a statement with its markers in place.
+///
+/// # Errors
+/// [`Error::Diagnostics`], perhaps without a place.
+pub async fn marked(ctx: &SessionContext, file: &SourceFile, mut statement: Statement) -> Result<LogicalPlan> {
+    let words = Words::of(file);
+    if let Some(at) = super::locate::at_modifier(file, &mut statement) {
+        return Err(at.into());
+    }
+    let schemas = Schemas::of(ctx);
+    prepass::rewrite(&mut statement, &schemas);
+    let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
+    let state = ctx.state();
+    let mut known = KnownTables::new();
+    for reference in state.resolve_table_references(&statement)? {
+        if let Some(view) = schemas.view(&reference, wanted.as_ref()) {
+            known.insert(reference, view.into_source());
+        }
+    }
+    Ok(plan_statement(&state, statement, known).await?)
+}
+
+/// The schemas of a session, for finding indicator views.
+pub struct Schemas<'c> {
+    ctx: &'c SessionContext,
+    default: String,
+    aggregates: HashSet<String>,
+}
+
+impl<'c> Schemas<'c> {
+    /// Those of a session.
+    pub fn of(ctx: &'c SessionContext) -> Self {
+        let state = ctx.state();
+        let default = state.config_options().catalog.default_schema.clone();
+        Schemas { ctx, default, aggregates: state.aggregate_functions().keys().cloned().collect() }
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let catalog = self.ctx.state().config_options().catalog.default_catalog.clone();
+        self.ctx.catalog(&catalog)?.schema(name)
+    }
+
+    fn view(&self, reference: &TableReference, wanted: Option<&HashSet<String>>) -> Option<IndicatorView> {
+        let schema = self.schema(reference.schema().unwrap_or(&self.default))?;
+        let package = as_package(&schema)?;
+        match wanted {
+            Some(wanted) => package.view(reference.table(), Some(&|name: &str| wanted.contains(name))),
+            None => package.view(reference.table(), None),
+        }
+    }
+
+    /// The schema and table that a name in FROM means.
+    fn parts(&self, table: &ObjectName) -> Option<(String, String)> {
+        let names: Vec<String> =
+            table.0.iter().map(|part| part.as_ident().map(prepass::normal)).collect::<Option<Vec<_>>>()?;
+        match names.as_slice() {
+            [table] => Some((self.default.clone(), table.clone())),
+            [.., schema, table] => Some((schema.clone(), table.clone())),
+            [] => None,
+        }
+    }
+}
+
+impl Views for Schemas<'_> {
+    fn is_view(&self, table: &ObjectName) -> bool {
+        let Some((schema, table)) = self.parts(table) else { return false };
+        let Some(schema) = self.schema(&schema) else { return false };
+        as_package(&schema).is_some_and(|package| package.has_view(&table))
+    }
+
+    fn is_indicator(&self, table: &ObjectName, column: &str) -> bool {
+        let Some((schema, table)) = self.parts(table) else { return false };
+        let Some(schema) = self.schema(&schema) else { return false };
+        let Some(package) = as_package(&schema) else { return false };
+        matches!(package.member_of(&table, column), Some(Member::Indicator(_)))
+    }
+
+    fn is_aggregate(&self, function: &str) -> bool {
+        self.aggregates.contains(function)
+    }
+}

@@ -1,0 +1,46 @@
+//! The reference manual: a page a chapter, in the order in which a newcomer would read them.
+//!
+//! | chapter | for |
+//! |---|---|
+//! | [getting started](getting_started) | the first answer, the first own project |
+//! | [the language](language) | rules that hold everywhere in a `.bell` file; what is not yet supported |
+//! | [sources](sources) | where rows lie, what tells them apart, how tables relate |
+//! | [dimensions](dimensions) | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
+//! | [indicators](indicators) | what to measure: aggregates, filters, formulas, units |
+//! | [the numbers](numbers) | what an answer means, exactly |
+//! | [SQL](sql) | asking in SQL |
+//! | [the command line](command_line) | `bell` and its commands |
+//! | [errors](errors) | how to read a refusal |
+//! | [embedding](embedding) | Bellwether in a Rust program |
+//!
+//! The pages are Markdown files beside this one. Their Bell is parsed and their Rust is run by the tests.
+
+#[doc = include_str!("getting_started.md")]
+pub mod getting_started {}
+
+#[doc = include_str!("language.md")]
+pub mod language {}
+
+#[doc = include_str!("sources.md")]
+pub mod sources {}
+
+#[doc = include_str!("dimensions.md")]
+pub mod dimensions {}
+
+#[doc = include_str!("indicators.md")]
+pub mod indicators {}
+
+#[doc = include_str!("numbers.md")]
+pub mod numbers {}
+
+#[doc = include_str!("sql.md")]
+pub mod sql {}
+
+#[doc = include_str!("command_line.md")]
+pub mod command_line {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("embedding.md")]
+pub mod embedding {}

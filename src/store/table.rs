@@ -1,0 +1,321 @@
+//! [`FileTable`]: the files of a source as a DataFusion table.
+//!
+//! DataFusion's own listing table lists again for every query, skips files whose names end otherwise, and merges
+//! schemas. This one holds the list of files that [`FileTable::open`] looked through.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Column, ColumnStatistics, DFSchema, Statistics};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::arrow::ArrowFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{PartitionedFile, helpers};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::error::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
+use datafusion::object_store::ObjectStore;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
+use futures::{StreamExt, TryStreamExt};
+
+use super::listing::{DataFile, list};
+use super::text_source::{TextFormat, TextSource};
+use super::{CsvOptions, Format, SourceSpec, StoreError, csv, json, schema, text};
+use crate::diagnostic::codes;
+
+/// How many files are looked into at once.
+const CONCURRENT_FILES: usize = 32;
+
+/// The files of a source.
+#[derive(Debug)]
+pub(super) struct FileTable {
+    store_url: ObjectStoreUrl,
+    files: Vec<PartitionedFile>,
+    names: Vec<String>,
+    table_schema: TableSchema,
+    reader: Reader,
+}
+
+#[derive(Debug)]
+enum Reader {
+    DataFusion(Arc<dyn FileFormat>),
+    Text(TextFormat),
+}
+
+impl FileTable {
+    /// Lists the files and looks into each.
+    pub async fn open(spec: &SourceSpec, ctx: &SessionContext) -> Result<FileTable, StoreError> {
+        let (location, files) = list(spec, ctx).await?;
+        let (file_schema, reader) = look_into(spec, ctx, &location.store, &files).await?;
+        let file_schema = Arc::new(file_schema);
+        check_columns(&file_schema, spec)?;
+        let partition =
+            |(name, data_type): &(String, DataType)| FieldRef::new(Field::new(name, data_type.clone(), true));
+        let partitions: Vec<FieldRef> = spec.partitions.iter().map(partition).collect();
+        let table_schema = TableSchema::builder(file_schema).with_table_partition_cols(partitions).build();
+        let mut table = FileTable {
+            store_url: location.store_url,
+            names: files.iter().map(|file| file.shown.clone()).collect(),
+            files: Vec::new(),
+            table_schema,
+            reader,
+        };
+        table.files = table.with_statistics(&files, &location.store, spec, ctx).await?;
+        Ok(table)
+    }
+
+    /// The table as a provider; the columns of Arrow files are cast to their declared types above the scan.
+    pub fn into_provider(self, spec: &SourceSpec) -> Result<Arc<dyn TableProvider>> {
+        let table: Arc<dyn TableProvider> = Arc::new(self);
+        if spec.format != Format::Arrow || spec.types.is_empty() {
+            return Ok(table);
+        }
+        let column = |field: &FieldRef| {
+            let column = Expr::Column(Column::new_unqualified(field.name()));
+            match csv::declared_type(&spec.types, field.name()) {
+                Some(data_type) => cast(column, data_type.clone()).alias(field.name()),
+                None => column,
+            }
+        };
+        let columns: Vec<Expr> = table.schema().fields().iter().map(column).collect();
+        let plan = LogicalPlanBuilder::scan(&spec.name, provider_as_source(table), None)?.project(columns)?.build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+
+    /// The table of each file alone, with the file's name, to find the one that cannot be read.
+    pub fn one_by_one(&self) -> impl Iterator<Item = (&str, FileTable)> {
+        self.files.iter().zip(&self.names).map(|(file, name)| {
+            let table = FileTable {
+                store_url: self.store_url.clone(),
+                files: vec![file.clone()],
+                names: vec![name.clone()],
+                table_schema: self.table_schema.clone(),
+                reader: match &self.reader {
+                    Reader::DataFusion(format) => Reader::DataFusion(Arc::clone(format)),
+                    Reader::Text(format) => Reader::Text(format.clone()),
+                },
+            };
+            (name.as_str(), table)
+        })
+    }
+
+    /// Row counts and bounds where the format knows them (Parquet): DataFusion plans with them and answers from them.
+    async fn with_statistics(
+        &self,
+        files: &[DataFile],
+        store: &Arc<dyn ObjectStore>,
+        spec: &SourceSpec,
+        ctx: &SessionContext,
+    ) -> Result<Vec<PartitionedFile>, StoreError> {
+        let state = ctx.state();
+        let known = async |file: &DataFile| match &self.reader {
+            Reader::DataFusion(format) => {
+                let schema = Arc::clone(self.table_schema.file_schema());
+                let found = format.infer_stats(&state, store, schema, &file.meta).await;
+                found.map_err(|error| StoreError::from_reading(&file.shown, &error))
+            }
+            Reader::Text(_) => Ok(Statistics::new_unknown(self.table_schema.file_schema())),
+        };
+        let with_statistics = async |file: DataFile| {
+            let statistics = known(&file).await?;
+            let mut partitioned = PartitionedFile::new_from_meta(file.meta).with_partition_values(file.partition);
+            partitioned.statistics = Some(Arc::new(self.trustworthy(statistics, spec)));
+            Ok(partitioned)
+        };
+        futures::stream::iter(files.to_vec()).map(with_statistics).buffered(CONCURRENT_FILES).try_collect().await
+    }
+
+    /// Bounds of a column that is cast while it is read are in the order of the file's type ('9' > '10'), and
+    /// partition columns may be NULL: nothing is claimed of either.
+    fn trustworthy(&self, mut statistics: Statistics, spec: &SourceSpec) -> Statistics {
+        for (field, column) in self.table_schema.file_schema().fields().iter().zip(&mut statistics.column_statistics) {
+            if csv::declared_type(&spec.types, field.name()).is_some() {
+                *column = ColumnStatistics::new_unknown();
+            }
+        }
+        let partitions = spec.partitions.iter().map(|_| ColumnStatistics::new_unknown());
+        statistics.column_statistics.extend(partitions);
+        statistics.total_byte_size = Precision::Absent;
+        statistics
+    }
+
+    /// The files whose folders can satisfy the filters, all of which are about partition columns only.
+    fn pruned(&self, state: &dyn Session, filters: Vec<Expr>) -> Result<Vec<PartitionedFile>> {
+        let Some(filter) = conjunction(filters) else { return Ok(self.files.clone()) };
+        let schema: SchemaRef = Arc::new(Schema::new(self.table_schema.table_partition_cols().clone()));
+        let column =
+            |at: usize| ScalarValue::iter_to_array(self.files.iter().map(|file| file.partition_values[at].clone()));
+        let columns: Vec<ArrayRef> = (0..schema.fields().len()).map(column).collect::<Result<_>>()?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        let expr = state.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
+        let kept = expr.evaluate(&batch)?.into_array(self.files.len())?;
+        let kept = kept.as_boolean().iter().map(|keep| keep == Some(true));
+        Ok(self.files.iter().zip(kept).filter(|(_, keep)| *keep).map(|(file, _)| file.clone()).collect())
+    }
+
+    fn is_about_partitions(&self, filter: &Expr) -> bool {
+        let names: Vec<&str> =
+            self.table_schema.table_partition_cols().iter().map(|field| field.name().as_str()).collect();
+        !names.is_empty() && helpers::expr_applicable_for_cols(&names, filter)
+    }
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.table_schema.table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let support = |filter: &&Expr| match self.is_about_partitions(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (by_folder, by_row): (Vec<Expr>, Vec<Expr>) =
+            filters.iter().cloned().partition(|filter| self.is_about_partitions(filter));
+        let files = self.pruned(state, by_folder)?;
+        if files.is_empty() {
+            let schema = datafusion::common::project_schema(&self.schema(), projection)?;
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
+        let statistics = Statistics::try_merge_iter(statistics, &self.schema())?;
+        let source = match &self.reader {
+            Reader::DataFusion(format) => format.file_source(self.table_schema.clone()),
+            Reader::Text(format) => Arc::new(TextSource::new(format.clone(), self.table_schema.clone())),
+        };
+        let config = FileScanConfigBuilder::new(self.store_url.clone(), source)
+            .with_file_groups(FileGroup::new(files).split_files(state.config().target_partitions()))
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit.filter(|_| by_row.is_empty()))
+            .build();
+        match &self.reader {
+            Reader::DataFusion(format) => format.create_physical_plan(state, config).await,
+            Reader::Text(_) => Ok(DataSourceExec::from_data_source(config)),
+        }
+    }
+}
+
+/// The schema of the files, and what reads them.
+async fn look_into(
+    spec: &SourceSpec,
+    ctx: &SessionContext,
+    store: &Arc<dyn ObjectStore>,
+    files: &[DataFile],
+) -> Result<(Schema, Reader), StoreError> {
+    match &spec.format {
+        Format::Parquet => {
+            let options = ctx.state().default_table_options().parquet;
+            let format: Arc<dyn FileFormat> = Arc::new(ParquetFormat::new().with_options(options));
+            let found = schemas(format.as_ref(), ctx, store, files).await?;
+            let schema = schema::with_declared(&schema::unify(&found, &spec.types)?, &spec.types)?;
+            Ok((schema, Reader::DataFusion(format)))
+        }
+        Format::Arrow => {
+            let found = schemas(&ArrowFormat, ctx, store, files).await?;
+            let schema = schema::unify(&found, &spec.types)?;
+            schema::with_declared(&schema, &spec.types)?;
+            // DataFusion's Arrow source gives what the file holds, by position: `open` casts above it.
+            match found.iter().find(|(_, other)| !schema::same_columns(&schema, other)) {
+                Some((file, _)) => {
+                    Err(StoreError::new(codes::SCHEMAS_DIFFER, "the columns differ in type or order from other files")
+                        .in_file(file))
+                }
+                None => Ok((schema, Reader::DataFusion(Arc::new(ArrowFormat)))),
+            }
+        }
+        Format::Csv(options) => {
+            let shape = csv::look_through(store, files, spec, options).await?;
+            schema::check_names(&shape.schema, &spec.types)?;
+            let reader = csv_reader(options, files, shape.line_breaks)?;
+            Ok((shape.schema, reader))
+        }
+        Format::Json { compression } => {
+            let schema = json::look_through(store, files, spec, compression.as_deref()).await?;
+            Ok((schema, Reader::Text(TextFormat::Json(compression.clone()))))
+        }
+    }
+}
+
+async fn schemas(
+    format: &dyn FileFormat,
+    ctx: &SessionContext,
+    store: &Arc<dyn ObjectStore>,
+    files: &[DataFile],
+) -> Result<Vec<(String, Schema)>, StoreError> {
+    let state = ctx.state();
+    let schema_of = |file: DataFile| {
+        let state = &state;
+        async move {
+            if file.meta.size == 0 {
+                return Err(StoreError::new(codes::FILE_UNREADABLE, "the file is empty").in_file(&file.shown));
+            }
+            let found = format.infer_schema(state, store, std::slice::from_ref(&file.meta)).await;
+            let schema = found.map_err(|error| StoreError::from_reading(&file.shown, &error))?;
+            Ok((file.shown, schema.as_ref().clone()))
+        }
+    };
+    futures::stream::iter(files.to_vec()).map(schema_of).buffered(CONCURRENT_FILES).try_collect().await
+}
+
+fn csv_reader(options: &CsvOptions, files: &[DataFile], line_breaks: bool) -> Result<Reader, StoreError> {
+    for file in files {
+        let compression = text::compression_of(options.compression.as_deref(), &file.meta.location)?;
+        if compression.is_compressed() || options.null.as_deref().is_some_and(|null| !null.is_empty()) {
+            return Ok(Reader::Text(TextFormat::Csv(options.clone())));
+        }
+    }
+    let format = CsvFormat::default()
+        .with_has_header(options.header)
+        .with_delimiter(options.delimiter)
+        .with_quote(options.quote)
+        .with_escape(options.escape)
+        .with_comment(options.comment)
+        .with_newlines_in_values(line_breaks)
+        .with_file_compression_type(FileCompressionType::UNCOMPRESSED);
+    Ok(Reader::DataFusion(Arc::new(format)))
+}
+
+/// Each name must be one column, the folders' included.
+fn check_columns(file_schema: &Schema, spec: &SourceSpec) -> Result<(), StoreError> {
+    let names =
+        file_schema.fields().iter().map(|field| field.name()).chain(spec.partitions.iter().map(|(name, _)| name));
+    let mut seen = std::collections::HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(name.as_str())) {
+        Some(name) if spec.partitions.iter().any(|(partition, _)| partition == name) => {
+            let reason = format!("the partition `{name}` is also a column in the files");
+            Err(StoreError::new(codes::BAD_LAYOUT, reason).help("leave it out of `partition by`, or out of the files"))
+        }
+        Some(name) => Err(StoreError::new(codes::BAD_LAYOUT, format!("the files have the column `{name}` twice"))),
+        None => Ok(()),
+    }
+}

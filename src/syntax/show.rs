@@ -1,0 +1,247 @@
+//! The tree of a file as text, for `explain --stage ast`: compact, indented, without places.
+
+use std::fmt::{Display, Write};
+
+use super::ast::*;
+
+/// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
+pub fn show(file: &File) -> String {
+    let mut out = Lines { text: String::new(), depth: 0 };
+    if let Some(package) = &file.package {
+        out.line(format!("package {}", package.name.text));
+        out.labels(&package.labels);
+    }
+    for item in &file.items {
+        for line in item.doc.iter().flat_map(|doc| doc.lines()) {
+            out.line(format!("/// {line}"));
+        }
+        out.item(&item.kind);
+    }
+    out.text
+}
+
+struct Lines {
+    text: String,
+    depth: usize,
+}
+
+impl Lines {
+    fn line(&mut self, text: impl Display) {
+        let _ = writeln!(self.text, "{:indent$}{text}", "", indent = self.depth * 2);
+    }
+
+    fn inside(&mut self, write: impl FnOnce(&mut Self)) {
+        self.depth += 1;
+        write(self);
+        self.depth -= 1;
+    }
+
+    fn head(&mut self, kind: &str, name: &Name, labels: &Labels) {
+        self.line(format!("{kind} {}", name.text));
+        self.labels(labels);
+    }
+
+    fn labels(&mut self, labels: &Labels) {
+        self.inside(|out| {
+            if let Some(label) = &labels.default {
+                out.line(format!("label {:?}", label.text));
+            }
+            for (language, label) in &labels.by_language {
+                out.line(format!("label {} {:?}", language.text, label.text));
+            }
+        });
+    }
+
+    fn item(&mut self, kind: &ItemKind) {
+        match kind {
+            ItemKind::Source(source) => self.source(source),
+            ItemKind::Dimension(dimension) => self.dimension(dimension),
+            ItemKind::Hierarchy(hierarchy) => self.hierarchy(hierarchy),
+            ItemKind::Segment(segment) => {
+                self.head("segment", &segment.name, &segment.labels);
+                self.inside(|out| out.exprs("=", &segment.definitions));
+            }
+            ItemKind::Calendar(calendar) => self.calendar(calendar),
+            ItemKind::Indicator(indicator) => self.indicator(indicator),
+            ItemKind::View(view) => self.view(view),
+            ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
+            ItemKind::Later(later) => self.later(later),
+        }
+    }
+
+    fn exprs(&mut self, word: &str, exprs: &[Expr]) {
+        for expr in exprs {
+            self.line(format!("{word} {}", expr.sql));
+        }
+    }
+
+    fn expr(&mut self, word: &str, expr: &Option<Expr>) {
+        self.exprs(word, expr.as_slice());
+    }
+
+    fn owner(&mut self, owner: &Option<Text>) {
+        if let Some(owner) = owner {
+            self.line(format!("owner {:?}", owner.text));
+        }
+    }
+
+    fn source(&mut self, source: &Source) {
+        self.head("source", &source.name, &source.labels);
+        self.inside(|out| {
+            out.from(&source.from);
+            for column in &source.partitions {
+                out.line(format!("partition {}{}", column.name.text, data_type(&column.data_type)));
+            }
+            for key in &source.keys {
+                out.line(format!("key {}", names(key)));
+            }
+            out.expr("time", &source.time);
+            out.expr("where", &source.filter);
+            source.joins.iter().for_each(|join| out.join(join));
+            source.columns.iter().for_each(|column| out.column(column));
+            out.owner(&source.owner);
+        });
+    }
+
+    fn from(&mut self, from: &Option<From>) {
+        match from {
+            None => {}
+            Some(From::Table(table)) => self.line(format!("from table {}", path(table))),
+            Some(From::Query { query, .. }) => self.line(format!("from query {query}")),
+            Some(From::Files { format, locations, options }) => {
+                let places: Vec<String> = locations.iter().map(|text| format!("{:?}", text.text)).collect();
+                self.line(format!("from {} {}", format.text, places.join(", ")));
+                self.inside(|out| options.iter().for_each(|(name, value)| out.option(name, value)));
+            }
+        }
+    }
+
+    fn option(&mut self, name: &Name, value: &OptionValue) {
+        let value = match value {
+            OptionValue::Text(text) => format!("{:?}", text.text),
+            OptionValue::Word(word) => word.text.clone(),
+            OptionValue::Bool(value, _) => value.to_string(),
+            OptionValue::Number(digits, _) => digits.clone(),
+        };
+        self.line(format!("{} {value}", name.text));
+    }
+
+    fn join(&mut self, join: &Join) {
+        let on = match &join.on {
+            JoinOn::Columns(columns) => format!("({})", names(columns)),
+            JoinOn::Equation(equation) => equation.sql.to_string(),
+        };
+        self.line(format!("join {} = {} on {on}", join.name.text, path(&join.to)));
+        if let Some((from, to)) = &join.valid {
+            self.inside(|out| out.line(format!("valid from {} to {}", from.sql, to.sql)));
+        }
+    }
+
+    fn column(&mut self, column: &ColumnSpec) {
+        let hidden = if column.hidden { " hidden" } else { "" };
+        self.line(format!("column {}{}{hidden}", column.name.text, data_type(&column.data_type)));
+        self.labels(&column.labels);
+        self.inside(|out| out.expr("=", &column.computed));
+    }
+
+    fn dimension(&mut self, dimension: &Dimension) {
+        self.head("dimension", &dimension.name, &dimension.labels);
+        self.inside(|out| {
+            out.exprs("=", &dimension.definitions);
+            out.owner(&dimension.owner);
+        });
+    }
+
+    fn hierarchy(&mut self, hierarchy: &Hierarchy) {
+        self.head("hierarchy", &hierarchy.name, &hierarchy.labels);
+        let levels: Vec<String> = hierarchy.levels.iter().map(path).collect();
+        self.inside(|out| out.line(format!("= {}", levels.join(" > "))));
+    }
+
+    fn calendar(&mut self, calendar: &Calendar) {
+        match &calendar.name {
+            Some(name) => self.head("calendar", name, &calendar.labels),
+            None => self.line("calendar"),
+        }
+        let settings = [("week starts", &calendar.week_starts), ("fiscal year starts", &calendar.fiscal_year_starts)];
+        self.inside(|out| {
+            if let Some(from) = &calendar.from {
+                out.line(format!("from {}", path(from)));
+            }
+            if let Some(zone) = &calendar.timezone {
+                out.line(format!("timezone {:?}", zone.text));
+            }
+            for (word, value) in settings {
+                out.word(word, value);
+            }
+            for (grain, column) in &calendar.grains {
+                out.line(format!("{} {}", grain.text, column.text));
+            }
+        });
+    }
+
+    fn word(&mut self, word: &str, value: &Option<Name>) {
+        if let Some(value) = value {
+            self.line(format!("{word} {}", value.text));
+        }
+    }
+
+    fn indicator(&mut self, indicator: &Indicator) {
+        self.head("indicator", &indicator.name, &indicator.labels);
+        self.inside(|out| {
+            out.line(format!("= {}", indicator.definition.sql));
+            out.exprs("where", &indicator.conditions);
+            out.word("unit", &indicator.unit);
+            out.word("good", &indicator.good);
+            out.owner(&indicator.owner);
+            if let Some(grain) = &indicator.grain {
+                let time = grain.time.as_ref().map_or("", |time| &time.text);
+                out.line(format!("grain {time} by {}", paths(&grain.by)));
+            }
+            out.expr("fill", &indicator.fill);
+            out.word("fill unit", &indicator.fill_unit);
+            out.expr("time", &indicator.time);
+            if let Some(format) = &indicator.format {
+                out.line(format!("format {:?}", format.text));
+            }
+            indicator.later.iter().for_each(|clause| out.line(format!("later {}", clause.text)));
+        });
+    }
+
+    fn view(&mut self, view: &View) {
+        self.head("view", &view.name, &view.labels);
+        self.inside(|out| {
+            out.line(format!("indicators {}", paths(&view.indicators)));
+            out.line(format!("dimensions {}", paths(&view.dimensions)));
+        });
+    }
+
+    fn later(&mut self, later: &Later) {
+        let name = later.name.as_ref().map_or("", |name| &name.text);
+        self.line(format!("later {} {name}", later.keyword.text).trim_end());
+        self.inside(|out| out.later_clauses(&later.clauses));
+    }
+
+    fn later_clauses(&mut self, clauses: &[LaterClause]) {
+        for clause in clauses {
+            self.line(&clause.kind);
+            self.inside(|out| out.later_clauses(&clause.clauses));
+        }
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
+}
+
+fn paths(all: &[Path]) -> String {
+    all.iter().map(path).collect::<Vec<_>>().join(", ")
+}
+
+fn names(all: &[Name]) -> String {
+    all.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn data_type(data_type: &Option<(datafusion::sql::sqlparser::ast::DataType, crate::source::Span)>) -> String {
+    data_type.as_ref().map_or(String::new(), |(data_type, _)| format!(" {data_type}"))
+}
