@@ -87,7 +87,9 @@ impl Case {
     }
 
     fn due(&self, naive: &Naive<'_>, question: &Question) -> Result<Rows, Why> {
-        if question.form == Form::Sql("") && question.keys.is_empty() {
+        // A filtered one is written with MEASURE.
+        let bare = |item: &Ex| !matches!(item, Ex::Filter(..));
+        if question.form == Form::Sql("") && question.keys.is_empty() && question.items.iter().any(bare) {
             return Err(Why::Refused("a bare indicator without GROUP BY".into()));
         }
         naive.answer(question)

@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::draw_items::{facts_of, formula};
 use super::draw_rows::{condition, joined};
 use super::expr::{DAY_GRAINS, Ex, Func, Grain, Op};
-use super::model::{Model, Ty};
+use super::model::{Dimension, Model, Ty};
 use super::question::{Form, Order, Period, Question, Sets};
 use super::reach::resolve;
 use super::value::{Value, days};
@@ -28,18 +28,16 @@ fn view(dice: &mut Dice, model: &Model) -> Question {
     Question::of(Form::View(at), vec![], vec![Ex::Ind(at)], Sets::Plain)
 }
 
-/// Dimensions that are defined on one source only: on the rows of that source.
+/// Dimensions of one source's own columns. Through joins the page does not say whose rows give the values.
 fn distinct(dice: &mut Dice, model: &Model) -> Option<Question> {
-    let single = model.dimensions.iter().filter(|d| d.definitions.len() == 1);
-    let roots: Vec<usize> = single.map(|d| d.definitions[0].0).collect();
-    if roots.is_empty() {
+    let rooted = |at: usize| own_root(&model.dimensions[at]).map(|root| (root, at));
+    let own: Vec<(usize, usize)> = (0..model.dimensions.len()).filter_map(rooted).collect();
+    if own.is_empty() {
         return None;
     }
-    let root = *dice.pick(&roots);
-    let own: Vec<(Ex, Ty)> = (0..model.dimensions.len())
-        .filter(|at| model.dimensions[*at].definitions.len() == 1 && model.dimensions[*at].definitions[0].0 == root)
-        .map(|at| (Ex::Dim(at, Grain::Raw), model.dimensions[at].ty))
-        .collect();
+    let (root, _) = *dice.pick(&own);
+    let own = own.into_iter().filter(|(other, _)| *other == root);
+    let own: Vec<(Ex, Ty)> = own.map(|(_, at)| (Ex::Dim(at, Grain::Raw), model.dimensions[at].ty)).collect();
     let count = dice.between(1, 2) as usize;
     let keys: Vec<Ex> = dice.some(&own, count).into_iter().map(|(ex, _)| ex).collect();
     let items = (0..keys.len()).map(Ex::Key).collect();
@@ -50,6 +48,14 @@ fn distinct(dice: &mut Dice, model: &Model) -> Option<Question> {
     }
     order(dice, &mut question, &[]);
     Some(question)
+}
+
+/// The only source whose columns the dimension reads.
+fn own_root(dimension: &Dimension) -> Option<usize> {
+    let [(root, ex)] = dimension.definitions.as_slice() else { return None };
+    let mut joined = false;
+    ex.visit(&mut |inner| joined |= matches!(inner, Ex::Col(path) if !path.steps.is_empty()));
+    (!joined).then_some(*root)
 }
 
 fn asked(dice: &mut Dice, model: &Model, form: Form) -> Option<Question> {
@@ -67,8 +73,14 @@ fn asked(dice: &mut Dice, model: &Model, form: Form) -> Option<Question> {
                 (*key, *ty) = key_expression(dice, key.clone(), *ty);
             }
         }
-        keys.dedup();
     }
+    let mut distinct: Vec<(Ex, Ty)> = vec![];
+    keys.into_iter().for_each(|key| {
+        if !distinct.contains(&key) {
+            distinct.push(key)
+        }
+    });
+    let keys = distinct;
     let sets = if sql { grouping(dice, keys.len()) } else { Sets::Plain };
     let keys: Vec<Ex> = keys.into_iter().map(|(ex, _)| ex).collect();
     let mut items: Vec<Ex> = (0..keys.len()).map(Ex::Key).collect();
