@@ -1,5 +1,7 @@
 //! `bell`: the command line of Bellwether.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod cli;
 
 use std::process::ExitCode;

@@ -214,7 +214,7 @@ impl Resolver<'_, '_> {
             (None, roots) => {
                 match roots.iter().copied().filter(|root| reaches_all(*root)).collect::<Vec<_>>().as_slice() {
                     [only] => *only,
-                    _ => return Err(self.unclear_source(&roots.to_vec(), place)),
+                    _ => return Err(self.unclear_source(roots, place)),
                 }
             }
         };

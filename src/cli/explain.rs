@@ -36,7 +36,7 @@ impl Explain {
     /// Writes the stage.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let engine = project::open(common).await?;
-        let failed = |error| Failure::asked(error, &engine, &self.sql);
+        let failed = |error| Failure::new(error, engine.sources_with(&self.sql));
         let text = engine.explain(&self.sql, self.stage.into()).await.map_err(failed)?;
         print(&format!("{}\n", text.trim_end()))?;
         Ok(ExitCode::SUCCESS)

@@ -4,9 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use annotate_snippets::{Group, Level, Renderer};
+use bellwether::Error;
 use bellwether::diagnostic::{Diagnostic, json, render};
 use bellwether::source::SourceSet;
-use bellwether::{Engine, Error};
 use datafusion::common::DataFusionError;
 use serde_json::{Value, json};
 
@@ -32,11 +32,6 @@ impl Failure {
     /// An error with the texts that its places point into.
     pub fn new(error: impl Into<Error>, sources: SourceSet) -> Self {
         Failure::Wrong { error: Box::new(error.into()), sources: Box::new(sources) }
-    }
-
-    /// An error that some question gave.
-    pub fn asked(error: impl Into<Error>, engine: &Engine, question: &str) -> Self {
-        Failure::new(error, engine.sources_with(question))
     }
 
     /// Writes the failure to stderr and gives its exit code.

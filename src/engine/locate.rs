@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use datafusion::catalog::SchemaProvider;
 use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
@@ -14,6 +16,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use datafusion::sql::sqlparser::ast::Spanned;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::register::as_package;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Error;
 use crate::source::{SourceFile, Span};
@@ -91,7 +94,7 @@ fn placed(diagnostic: Diagnostic, words: &Words) -> Diagnostic {
 /// A planning error of DataFusion's as one of ours; `None` for what is not the question's fault.
 fn explained(error: &DataFusionError, ctx: &SessionContext) -> Option<Diagnostic> {
     match error.find_root() {
-        DataFusionError::SchemaError(error, _) => Some(schema_error(error)),
+        DataFusionError::SchemaError(error, _) => Some(schema_error(error, ctx)),
         DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => Some(plan_error(message, ctx)),
         DataFusionError::Diagnostic(_, inner) => explained(inner, ctx),
         DataFusionError::Collection(errors) => errors.first().and_then(|error| explained(error, ctx)),
@@ -99,13 +102,15 @@ fn explained(error: &DataFusionError, ctx: &SessionContext) -> Option<Diagnostic
     }
 }
 
-fn schema_error(error: &SchemaError) -> Diagnostic {
+fn schema_error(error: &SchemaError, ctx: &SessionContext) -> Diagnostic {
     let SchemaError::FieldNotFound { field, valid_fields } = error else {
         return Diagnostic::new(codes::SQL, error.to_string());
     };
     let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no column `{}` here", field.name));
-    let known: Vec<&str> = valid_fields.iter().map(Column::name).collect();
-    match nearest(&field.name, known.iter().copied()) {
+    // An indicator view is planned with the columns that the text names: the others are in its package.
+    let members = members(ctx);
+    let known = valid_fields.iter().map(Column::name).chain(members.iter().map(String::as_str));
+    match nearest(&field.name, known.filter(|name| *name != field.name)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("`SHOW INDICATORS` and `SHOW DIMENSIONS` list what the views have"),
     }
@@ -130,12 +135,22 @@ fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
 
 /// The tables and views of all schemas.
 fn relations(ctx: &SessionContext) -> Vec<(String, String)> {
+    schemas(ctx)
+        .into_iter()
+        .flat_map(|(name, schema)| schema.table_names().into_iter().map(move |table| (name.clone(), table)))
+        .collect()
+}
+
+/// The indicators and dimensions of all packages.
+fn members(ctx: &SessionContext) -> Vec<String> {
+    let schemas = schemas(ctx);
+    schemas.iter().filter_map(|(_, schema)| as_package(schema)).flat_map(|package| package.members()).collect()
+}
+
+fn schemas(ctx: &SessionContext) -> Vec<(String, Arc<dyn SchemaProvider>)> {
     let default = ctx.state().config_options().catalog.default_catalog.clone();
     let Some(catalog) = ctx.catalog(&default) else { return vec![] };
-    let schemas = catalog.schema_names().into_iter().filter_map(|name| Some((catalog.schema(&name)?, name)));
-    schemas
-        .flat_map(|(schema, name)| schema.table_names().into_iter().map(move |table| (name.clone(), table)))
-        .collect()
+    catalog.schema_names().into_iter().filter_map(|name| catalog.schema(&name).map(|schema| (name, schema))).collect()
 }
 
 /// sqlparser's refusal of a text.

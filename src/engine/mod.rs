@@ -33,6 +33,9 @@ pub use register::register;
 
 /// The name under which a SQL question is shown in diagnostics.
 const QUESTION: &str = "<sql>";
+/// The names under which the parts of a request are shown in diagnostics.
+const BY: &str = "<by>";
+const WHERE: &str = "<where>";
 
 /// A project that was read and checked, with a session that answers questions about it.
 pub struct Engine {
@@ -113,7 +116,7 @@ impl Engine {
     /// Plans a [`Request`].
     ///
     /// # Errors
-    /// [`Error::Diagnostics`], with the places of conditions in [`Engine::sources_with`] the condition.
+    /// [`Error::Diagnostics`] whose places are in its texts: use [`Engine::sources_with_request`] to show them.
     pub async fn query(&self, request: &Request) -> Result<DataFrame> {
         let plan = self.request_plan(request)?;
         let state = self.ctx.state();
@@ -129,14 +132,16 @@ impl Engine {
     pub fn request_plan(&self, request: &Request) -> Result<LogicalPlan> {
         let catalog = &self.project.catalog;
         let package = package_of(catalog, request)?;
+        // Each text is the last one when it is read, and the same file as in `sources_with_request`.
+        let mut sources = SourceSet::clone(&self.project.sources);
         let mut by = Vec::new();
         for name in &request.by {
-            let sources = self.question(name);
+            sources.add(BY, name);
             by.push((name.clone(), crate::check::dimension_of(catalog, &self.functions, &sources, &package)?));
         }
         let mut conditions = Vec::new();
         for condition in &request.conditions {
-            let sources = self.question(condition);
+            sources.add(WHERE, condition);
             conditions.push(crate::check::condition_of(catalog, &self.functions, &sources, &package)?);
         }
         plan_request(catalog, request, Resolved { by, conditions })
@@ -145,6 +150,14 @@ impl Engine {
     /// The project's files with a question added, for showing the diagnostics that the question gave.
     pub fn sources_with(&self, question: &str) -> SourceSet {
         self.question(question)
+    }
+
+    /// The project's files with the texts of a request added, for showing the diagnostics that the request gave.
+    pub fn sources_with_request(&self, request: &Request) -> SourceSet {
+        let mut sources = SourceSet::clone(&self.project.sources);
+        request.by.iter().for_each(|name| _ = sources.add(BY, name));
+        request.conditions.iter().for_each(|condition| _ = sources.add(WHERE, condition));
+        sources
     }
 
     /// One SQL statement at a stage of its way to rows, as text.

@@ -266,6 +266,11 @@ impl Wrapping<'_> {
         Expr::CompoundIdentifier(vec![relation, name.clone()])
     }
 
+    /// Whether a name that stands here is outside of aggregates, in a query whose bare indicators are meant as measures.
+    fn is_bare(&self) -> bool {
+        self.inside == 0 && self.scope.grouped
+    }
+
     fn is_aggregate(&self, call: &Function) -> bool {
         call.over.is_none() && last_name(&call.name).is_some_and(|name| self.pass.views.is_aggregate(&name))
     }
@@ -294,12 +299,10 @@ impl VisitorMut for Wrapping<'_> {
                     set_only_argument(call, argument);
                 }
             }
-            Expr::Identifier(name) if self.inside == 0 && self.scope.grouped => {
-                if self.pass.is_indicator(self.scope, &normal(name)) {
-                    *expr = measure_of(self.qualified(&name.clone()));
-                }
+            Expr::Identifier(name) if self.is_bare() && self.pass.is_indicator(self.scope, &normal(name)) => {
+                *expr = measure_of(self.qualified(&name.clone()));
             }
-            Expr::CompoundIdentifier(parts) if self.inside == 0 && self.scope.grouped && parts.len() == 2 => {
+            Expr::CompoundIdentifier(parts) if self.is_bare() && parts.len() == 2 => {
                 let own = normal(&parts[0]) == normal(&self.scope.relation);
                 if own && self.pass.is_indicator(self.scope, &normal(&parts[1])) {
                     *expr = measure_of(expr.clone());

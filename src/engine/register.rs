@@ -82,6 +82,14 @@ impl PackageSchema {
         view.indicators.iter().find(named).map(|id| Member::Indicator(*id))
     }
 
+    /// The names of the package's indicators and dimensions.
+    pub fn members(&self) -> Vec<String> {
+        let Some(package) = self.package() else { return vec![] };
+        let indicators = package.indicators.iter().map(|id| &self.catalog.indicator(*id).item.name);
+        let dimensions = package.dimensions.iter().map(|id| &self.catalog.dimension(*id).item.name);
+        indicators.chain(dimensions).cloned().collect()
+    }
+
     fn declared_view(&self, name: &str) -> Option<&crate::catalog::View> {
         self.catalog.views.iter().find(|view| view.item.package == self.package && view.item.name == name)
     }

@@ -134,7 +134,8 @@ impl Expansion {
     fn indicator_call(&self, call: &AggregateFunction, traced: &Traced) -> Result<Option<Call>> {
         let arguments = call.params.args.iter().map(|arg| traced.expression(arg)).collect::<Result<Vec<_>>>()?;
         let indicator = arguments.iter().find_map(|argument| argument.indicator());
-        if !is_measure(&call.func) && !(self.options.bi_compat && indicator.is_some()) {
+        let is_asked = is_measure(&call.func) || (self.options.bi_compat && indicator.is_some());
+        if !is_asked {
             return match arguments.iter().find_map(Traced::any_indicator) {
                 Some(id) => Err(refuse::aggregate_of_indicator(call, traced.catalog().indicator(id)).into()),
                 None => Ok(None),

@@ -152,8 +152,8 @@ impl TextSource {
     fn send_batches(&self, reader: Box<dyn Read + Send>, file: &str, sender: &mpsc::Sender<Result<RecordBatch>>) {
         let failed = |error: ArrowError| StoreError::from_reading(file, &error.into()).into();
         match self.batches(reader) {
-            Ok(mut batches) => {
-                while let Some(batch) = batches.next() {
+            Ok(batches) => {
+                for batch in batches {
                     let last = batch.is_err();
                     if sender.blocking_send(batch.map_err(failed)).is_err() || last {
                         return;

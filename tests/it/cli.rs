@@ -315,6 +315,29 @@ fn conditions_limit_what_is_asked() {
 }
 
 #[test]
+fn a_request_is_refused_where_it_is_wrong() {
+    let project = project();
+    let output = bell(project.path(), &["query", "gmv", "--by", "region,regoin"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains(" --> <by>:1:1\n"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("did you mean `region`?"), "{}", stderr(&output));
+    let output = bell(project.path(), &["query", "gmv", "--by", "region", "--where", "true", "--where", "1 = regoin"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains(" --> <where>:1:5\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_misspelt_column_in_sql_is_named() {
+    let project = project();
+    for (wrong, right) in [("MEASURE(gvm)", "gmv"), ("regoin", "region")] {
+        let question = format!("SELECT {wrong} FROM shop.indicators GROUP BY region");
+        let output = bell(project.path(), &["sql", &question]);
+        assert_eq!(code(&output), 1);
+        assert!(stderr(&output).contains(&format!("did you mean `{right}`?")), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn what_is_declared_can_be_listed() {
     let project = project();
     for (kind, name) in

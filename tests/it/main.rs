@@ -1,5 +1,7 @@
 //! The one integration binary.
 
+#![allow(clippy::unwrap_used)]
+
 #[cfg(feature = "cli")]
 mod cli;
 mod compare;
