@@ -5,4 +5,5 @@ mod cli;
 mod compare;
 mod manual;
 mod retail;
+mod scripts;
 mod tpch;
