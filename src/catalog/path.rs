@@ -57,12 +57,48 @@ impl JoinPath {
         JoinPath { root: prefix.root, steps: prefix.steps.iter().chain(&self.steps).copied().collect() }
     }
 
+    /// The path without steps up a join and down the same one again: `items.order.items` is the line itself, since
+    /// grouping and conditions on one child source mean the same child row.
+    pub fn without_returns(&self, catalog: &Catalog) -> Self {
+        let mut short = JoinPath::root(self.root);
+        for step in &self.steps {
+            if let (Some((Step::Join(up), before)), Step::Child { source, join }) = (short.steps.split_last(), step) {
+                let parent = JoinPath { root: self.root, steps: before.to_vec() };
+                if up == join && parent.target(catalog) == *source {
+                    short = parent;
+                    continue;
+                }
+            }
+            short.steps.push(*step);
+        }
+        short
+    }
+
     /// The source at its end.
     pub fn target(&self, catalog: &Catalog) -> SourceId {
         self.steps.iter().fold(self.root, |at, step| match step {
             Step::Join(join) => catalog.source(at).joins[*join].to,
             Step::Child { source, .. } => *source,
         })
+    }
+
+    /// A column at its end that is never NULL where the path leads to a row; none for the root itself.
+    pub fn marker(&self, catalog: &Catalog) -> Option<ColumnRef> {
+        let (last, before) = self.steps.split_last()?;
+        let parent = JoinPath { root: self.root, steps: before.to_vec() };
+        let joined = |expression: &super::expr::Expression| expression.as_column().map(|column| column.column);
+        // Rows meet by equality, so a joined column that is met is not NULL.
+        let column = match last {
+            Step::Join(join) => {
+                let join = &catalog.source(parent.target(catalog)).joins[*join];
+                join.on.iter().find_map(|(_, far)| joined(far))
+            }
+            Step::Child { source, join } => {
+                catalog.source(*source).joins[*join].on.iter().find_map(|(near, _)| joined(near))
+            }
+        };
+        let key = || catalog.source(self.target(catalog)).keys.first().and_then(|key| key.first().copied());
+        Some(ColumnRef { path: self.clone(), column: column.or_else(key)? })
     }
 
     /// How it is written: `orders.store`.

@@ -8,6 +8,7 @@ use datafusion::logical_expr::utils::{conjunction, disjunction};
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::context::{Context, Leaf};
+use super::guards::guarded;
 use super::scan::Scan;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
@@ -131,6 +132,7 @@ impl Part {
             Some(filter) => scan.build()?.filter(filter)?,
             None => scan.build()?,
         };
+        let aggregates = with_exact_types(aggregates);
         let rows = Rows { builder: rows, keys, aggregates: distinct(&aggregates) };
         let aggregated = if scan.fans_out() {
             let key = self.fact_key(context, &scan)?;
@@ -163,7 +165,7 @@ impl Part {
             }
             all.extend(disjunction(ways));
         }
-        Ok(conjunction(all))
+        Ok(conjunction(all).map(guarded))
     }
 
     /// The aggregate call of a leaf, filtered by what not all leaves share.
@@ -171,7 +173,7 @@ impl Part {
         let shared = self.alternatives.iter().all(|conditions| *conditions == leaf.conditions);
         let own = if shared { &[][..] } else { &leaf.conditions[..] };
         let filter = conjunction(own.iter().chain(&leaf.filters).map(|condition| scan.place(condition)));
-        match (scan.place(&leaf.aggregate), filter) {
+        match (scan.place(&leaf.aggregate), filter.map(guarded)) {
             (Expr::AggregateFunction(mut call), Some(filter)) => {
                 call.params.filter = Some(Box::new(filter));
                 Expr::AggregateFunction(call)
@@ -284,6 +286,26 @@ impl Rows {
             plan,
         })
     }
+}
+
+/// DataFusion rewrites distinct counts beside sums to two aggregations, in which the type of a decimal sum grows and no
+/// longer is the plan's. Named calls are left alone by that rule.
+fn with_exact_types(aggregates: Vec<Expr>) -> Vec<Expr> {
+    let decimal_sum = |expr: &Expr| match expr {
+        Expr::AggregateFunction(call) => !call.params.distinct && call.func.name() == "sum",
+        _ => false,
+    };
+    if !aggregates.iter().any(decimal_sum) {
+        return aggregates;
+    }
+    let named = |expr: Expr| match &expr {
+        Expr::AggregateFunction(call) if call.params.distinct => {
+            let name = expr.schema_name().to_string();
+            expr.alias(name)
+        }
+        _ => expr,
+    };
+    aggregates.into_iter().map(named).collect()
 }
 
 /// A total needs some aggregate to have its one row, even where no leaf is asked of the part.
