@@ -8,4 +8,5 @@ mod compare;
 mod differential;
 mod manual;
 mod retail;
+mod scripts;
 mod tpch;
