@@ -6,3 +6,4 @@ mod compare;
 mod manual;
 mod retail;
 mod tpch;
+mod tpch_pairs;
