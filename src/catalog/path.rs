@@ -65,6 +65,25 @@ impl JoinPath {
         })
     }
 
+    /// A column at its end that is never NULL where the path leads to a row; none for the root itself.
+    pub fn marker(&self, catalog: &Catalog) -> Option<ColumnRef> {
+        let (last, before) = self.steps.split_last()?;
+        let parent = JoinPath { root: self.root, steps: before.to_vec() };
+        let joined = |expression: &super::expr::Expression| expression.as_column().map(|column| column.column);
+        // Rows meet by equality, so a joined column that is met is not NULL.
+        let column = match last {
+            Step::Join(join) => {
+                let join = &catalog.source(parent.target(catalog)).joins[*join];
+                join.on.iter().find_map(|(_, far)| joined(far))
+            }
+            Step::Child { source, join } => {
+                catalog.source(*source).joins[*join].on.iter().find_map(|(near, _)| joined(near))
+            }
+        };
+        let key = || catalog.source(self.target(catalog)).keys.first().and_then(|key| key.first().copied());
+        Some(ColumnRef { path: self.clone(), column: column.or_else(key)? })
+    }
+
     /// How it is written: `orders.store`.
     pub fn display(&self, catalog: &Catalog) -> String {
         let mut text = catalog.source(self.root).item.name.clone();

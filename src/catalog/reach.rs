@@ -4,12 +4,12 @@
 //! or says why it cannot be (invariants 1, 5 and 6 of the language: nothing is dropped, two ways are an error).
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 
 use super::calendar::TimePart;
 use super::dimension::Dimension;
 use super::expr::{Expression, Input, input_column, input_number};
-use super::path::{ColumnRef, chains};
+use super::path::{ColumnRef, JoinPath, chains};
 use super::time::{cast, part_of, wall_clock};
 use super::{Catalog, DimensionId, SourceId};
 
@@ -70,7 +70,9 @@ fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Resu
         Input::Column(column) => reach_column(catalog, from.source, column),
         Input::Dimension(id, part) => {
             let dimension = catalog.dimension(*id);
-            let value = flatten(catalog, from, definition_for(catalog, from.source, *id)?)?;
+            let definition = definition_for(catalog, from.source, *id)?;
+            let value = flatten(catalog, from, definition)?;
+            let value = only_where_found(catalog, from.source, definition, value);
             Ok(time_part(catalog, value, dimension, *part))
         }
         Input::MetricTime(part) => metric_time(catalog, from, *part),
@@ -78,8 +80,54 @@ fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Resu
     }
 }
 
+/// The value of a definition that begins at another source: NULL for a row that finds none there, even where the
+/// expression would make something of NULLs (`coalesce`, `case`). What gives NULL for NULLs needs no test.
+fn only_where_found(catalog: &Catalog, from: SourceId, definition: &Expression, value: Expression) -> Expression {
+    let roots = roots_of(catalog, definition);
+    let ([root], false) = (roots.as_slice(), keeps_null(&definition.expr)) else { return value };
+    match chains(catalog, from, *root).as_slice() {
+        [path] => when_found(catalog, path, value),
+        _ => value,
+    }
+}
+
+/// `case when` the path leads to a row `then` the value; the value itself at the root.
+fn when_found(catalog: &Catalog, path: &JoinPath, value: Expression) -> Expression {
+    let Some(marker) = path.marker(catalog) else { return value };
+    let mut inputs = value.inputs;
+    let found = append(&mut inputs, Expression::input(Input::Column(marker)));
+    Expression { expr: if_found(found, value.expr), inputs }
+}
+
+/// The value where the marker is not NULL, else NULL.
+pub fn if_found(marker: Expr, value: Expr) -> Expr {
+    Expr::Case(Case { expr: None, when_then_expr: vec![(Box::new(marker.is_not_null()), Box::new(value))], else_expr: None })
+}
+
+/// Whether an expression surely gives NULL when all its columns are NULL.
+pub fn keeps_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(_) => true,
+        Expr::Cast(cast) => keeps_null(&cast.expr),
+        Expr::Negative(inner) | Expr::Not(inner) => keeps_null(inner),
+        Expr::Like(like) => keeps_null(&like.expr),
+        Expr::InList(list) => keeps_null(&list.expr),
+        Expr::Between(between) => keeps_null(&between.expr),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+            Operator::And | Operator::Or => keeps_null(left) && keeps_null(right),
+            Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => false,
+            _ => keeps_null(left) || keeps_null(right),
+        },
+        _ => false,
+    }
+}
+
 fn reach_column(catalog: &Catalog, from: SourceId, column: &ColumnRef) -> Result<Expression, Unreachable> {
-    let ways = chains(catalog, from, column.path.root);
+    // Against a direction only where written: a path that fans out serves its own root alone.
+    let ways = match column.path.fans_out() && column.path.root != from {
+        true => vec![],
+        false => chains(catalog, from, column.path.root),
+    };
     match ways.as_slice() {
         [prefix] => {
             let path = column.path.after(prefix);

@@ -131,6 +131,7 @@ impl Part {
             Some(filter) => scan.build()?.filter(filter)?,
             None => scan.build()?,
         };
+        let aggregates = with_exact_types(aggregates);
         let rows = Rows { builder: rows, keys, aggregates: distinct(&aggregates) };
         let aggregated = if scan.fans_out() {
             let key = self.fact_key(context, &scan)?;
@@ -284,6 +285,26 @@ impl Rows {
             plan,
         })
     }
+}
+
+/// DataFusion rewrites distinct counts beside sums to two aggregations, in which the type of a decimal sum grows and no
+/// longer is the plan's. Named calls are left alone by that rule.
+fn with_exact_types(aggregates: Vec<Expr>) -> Vec<Expr> {
+    let decimal_sum = |expr: &Expr| match expr {
+        Expr::AggregateFunction(call) => !call.params.distinct && call.func.name() == "sum",
+        _ => false,
+    };
+    if !aggregates.iter().any(decimal_sum) {
+        return aggregates;
+    }
+    let named = |expr: Expr| match &expr {
+        Expr::AggregateFunction(call) if call.params.distinct => {
+            let name = expr.schema_name().to_string();
+            expr.alias(name)
+        }
+        _ => expr,
+    };
+    aggregates.into_iter().map(named).collect()
 }
 
 /// A total needs some aggregate to have its one row, even where no leaf is asked of the part.

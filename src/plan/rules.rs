@@ -83,7 +83,9 @@ impl Expansion {
             }
             refuse::measures_elsewhere(aggregate)?;
         }
-        if let Some(traced) = trace(&plan)? {
+        // A sort on top is the answer's order; below an aggregate it means nothing.
+        let on_top = matches!(plan, LogicalPlan::Sort(_));
+        if let Some(traced) = trace(&plan)?.filter(|_| !on_top) {
             return self.ungrouped(&plan, &traced);
         }
         let children = plan.map_children(|child| Ok(Transformed::yes(self.rewrite(child)?)))?.data;

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
-use crate::catalog::reach::replace_inputs;
+use crate::catalog::reach::{if_found, keeps_null, replace_inputs};
 use crate::catalog::source::{Rows, SourceColumn};
 use crate::catalog::{Catalog, SourceId};
 
@@ -74,8 +74,18 @@ impl<'c> Scan<'c> {
         let source = self.catalog.source(column.path.target(self.catalog));
         let declared = &source.columns[column.column];
         match &declared.computed {
-            Some(expression) => self.at(&column.path, expression),
+            Some(expression) => self.computed(&column.path, expression),
             None => Expr::Column(Column::new(Some(alias(self.catalog, &column.path)), declared.name.clone())),
+        }
+    }
+
+    /// A computed column is a column of its source's rows: where a path finds no row it is NULL, whatever the expression
+    /// would make of NULLs.
+    fn computed(&self, path: &JoinPath, expression: &Expression) -> Expr {
+        let value = self.at(path, expression);
+        match path.marker(self.catalog).filter(|_| !keeps_null(&expression.expr)) {
+            Some(marker) => if_found(self.column(&marker), value),
+            None => value,
         }
     }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod compare;
+mod differential;
 mod manual;
 mod retail;
 mod tpch;

@@ -1,0 +1,59 @@
+//! The differential harness: random models, data and questions, answered by the engine and by a naive evaluator that
+//! was written from the language page alone.
+//!
+//! `cargo run --release --example differential -- --cases 10000 --seed 1` runs it at length; the test below runs some
+//! fixed seeds.
+
+mod case;
+mod compare;
+mod data;
+mod dice;
+mod draw_items;
+mod draw_questions;
+mod draw_rows;
+mod draw_sources;
+mod expr;
+mod features;
+mod model;
+mod naive;
+#[cfg(test)]
+mod naive_tests;
+mod question;
+mod reach;
+mod value;
+
+pub use case::{Case, Outcome};
+pub use features::Tally;
+
+/// Seeds of the short run.
+#[cfg(test)]
+const SEEDS: std::ops::Range<u64> = 1..151;
+
+#[tokio::test]
+async fn engine_and_naive_evaluator_agree() {
+    let mut tally = Tally::default();
+    let mut report = String::new();
+    for seed in SEEDS {
+        let case = Case::draw(seed);
+        for (at, outcome) in case.run().await.into_iter().enumerate() {
+            tally.count(&case.model, &case.questions[at], &outcome);
+            if let Outcome::Different(how) = &outcome {
+                let small = if report.is_empty() { shortened(&case, at).await } else { how.clone() };
+                let question = case.questions[at].text(&case.model);
+                report += &format!("--seed {seed} --cases 1 --only {at}\n{question}\n{small}\n\n");
+            }
+        }
+    }
+    println!("{tally}");
+    assert!(report.is_empty(), "reproduce with `cargo run --example differential -- …`:\n{report}");
+    assert!(tally.equal > 500, "only {} questions were compared", tally.equal);
+    assert!(tally.missing().is_empty(), "never compared: {:?}", tally.missing());
+}
+
+/// A small case with the same difference: done for the first one only, since it takes many runs.
+#[cfg(test)]
+async fn shortened(case: &Case, at: usize) -> String {
+    let small = case.only(at).shrunk().await;
+    let outcomes: Vec<String> = small.run().await.iter().map(ToString::to_string).collect();
+    format!("{}\n{}", small.text(), outcomes.join("\n"))
+}
