@@ -10,3 +10,4 @@ mod manual;
 mod retail;
 mod scripts;
 mod tpch;
+mod tpch_pairs;
