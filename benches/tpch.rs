@@ -7,6 +7,8 @@
 //! The tables are written once into `target` (or the folder in `BELL_TPCH`). Both sides are first compared row by row.
 //! Goal: a ratio of at most 1.05 each.
 
+// The comparison is a test's: it stops at the first surprise.
+#[allow(clippy::unwrap_used)]
 #[path = "../tests/it/compare.rs"]
 mod compare;
 #[path = "../tests/it/tpch_pairs.rs"]

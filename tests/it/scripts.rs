@@ -161,7 +161,7 @@ async fn run(script: &Script) -> String {
         let answer = answer.replace(&format!("{}/", folder.path().display()), "");
         let answer = answer.replace(&folder.path().display().to_string(), ".");
         let lines: Vec<&str> = answer.trim_end().lines().map(str::trim_end).collect();
-        write!(printed, "{gap}{}{}\n", question.written, lines.join("\n")).unwrap();
+        writeln!(printed, "{gap}{}{}", question.written, lines.join("\n")).unwrap();
     }
     printed
 }
