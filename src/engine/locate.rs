@@ -182,7 +182,7 @@ fn line_and_column(place: &str) -> Option<(usize, usize)> {
 pub fn at_modifier(file: &SourceFile, statement: &mut Statement) -> Option<Diagnostic> {
     let statement = super::prepass::inner(statement)?;
     let found = sql::visit_expressions(statement, |expr| match expr {
-        sql::Expr::Function(call) if call.name.to_string() == "bell_at" => ControlFlow::Break(expr.span()),
+        sql::Expr::Function(call) if is_at(call) => ControlFlow::Break(expr.span()),
         _ => ControlFlow::Continue(()),
     });
     let ControlFlow::Break(span) = found else { return None };
@@ -191,4 +191,8 @@ pub fn at_modifier(file: &SourceFile, statement: &mut Statement) -> Option<Diagn
         Some(span) => diagnostic.at(span),
         None => diagnostic,
     })
+}
+
+fn is_at(call: &sql::Function) -> bool {
+    matches!(call.name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value == "bell_at"))
 }
