@@ -17,12 +17,15 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bellwether::diagnostic::{Diagnostic, Severity, render};
 use bellwether::engine::{Stage, verify::verify};
 use bellwether::source::{SourceFile, SourceSet};
 use bellwether::{Engine, Error, Request, syntax};
-use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::util::display::FormatOptions;
+use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
 use datafusion::prelude::{CsvReadOptions, DataFrame, SessionConfig, SessionContext};
 
 macro_rules! folders {
@@ -265,11 +268,18 @@ async fn rows(engine: &Engine, question: &Question) -> Result<String, Error> {
         (_, Some(json)) => engine.query(&request(json)).await?,
         _ => engine.sql(text).await?,
     };
-    let batches = match frame.collect().await {
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    let mut batches = match frame.collect().await {
         Ok(batches) => batches,
         Err(error) => return Err(engine.explained(error).await),
     };
-    Ok(pretty_format_batches(&batches).map(|table| table.to_string()).unwrap_or_default())
+    let options = FormatOptions::new().with_null("NULL");
+    if schema.fields().is_empty() {
+        return Ok(String::new());
+    }
+    // So that an answer without rows shows its columns.
+    batches.push(RecordBatch::new_empty(schema));
+    Ok(pretty_format_batches_with_options(&batches, &options).unwrap().to_string())
 }
 
 /// A session that has the same schemas, but was never prepared for them.
