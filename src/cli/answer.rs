@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether::{Engine, Request, Result};
+use bellwether::{Engine, Error, Request, Result};
 use clap::Args;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
@@ -60,10 +60,11 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn text(&self) -> &str {
+    /// An error that the question gave, with the texts that it points into.
+    fn failed(&self, error: Error, engine: &Engine) -> Failure {
         match self {
-            Question::Sql { text, .. } => text,
-            Question::Request(_) => "",
+            Question::Sql { text, .. } => Failure::asked(error, engine, text),
+            Question::Request(request) => Failure::new(error, engine.sources_with_request(request)),
         }
     }
 }
@@ -139,7 +140,7 @@ struct Started<'a> {
 impl<'a> Started<'a> {
     async fn new(engine: &'a Engine, question: &'a Question<'a>, progress: &Progress) -> Result<Self, Failure> {
         let start = Instant::now();
-        let failed = |error| Failure::asked(error, engine, question.text());
+        let failed = |error| question.failed(error, engine);
         let frame = question.plan(engine).await.map_err(failed)?;
         let plan = frame.create_physical_plan().await.map_err(|error| failed(error.into()))?;
         let planning = start.elapsed();
@@ -159,7 +160,7 @@ impl<'a> Started<'a> {
                 self.run.rows += batch.as_ref().map_or(0, |batch| batch.num_rows());
                 Ok(batch)
             }
-            Err(error) => Err(Failure::asked(self.engine.explained(error).await, self.engine, self.question.text())),
+            Err(error) => Err(self.question.failed(self.engine.explained(error).await, self.engine)),
         }
     }
 }

@@ -34,6 +34,9 @@ pub use register::register;
 /// The name under which a SQL question is shown in diagnostics.
 const QUESTION: &str = "<sql>";
 
+/// The name under which the parts of a request are shown.
+const REQUEST: &str = "<request>";
+
 /// A project that was read and checked, with a session that answers questions about it.
 pub struct Engine {
     ctx: SessionContext,
@@ -113,7 +116,7 @@ impl Engine {
     /// Plans a [`Request`].
     ///
     /// # Errors
-    /// [`Error::Diagnostics`], with the places of conditions in [`Engine::sources_with`] the condition.
+    /// [`Error::Diagnostics`], with places in [`Engine::sources_with_request`].
     pub async fn query(&self, request: &Request) -> Result<DataFrame> {
         let plan = self.request_plan(request)?;
         let state = self.ctx.state();
@@ -130,13 +133,13 @@ impl Engine {
         let catalog = &self.project.catalog;
         let package = package_of(catalog, request)?;
         let mut by = Vec::new();
-        for name in &request.by {
-            let sources = self.question(name);
+        for (at, name) in request.by.iter().enumerate() {
+            let sources = self.with(REQUEST, &request.text_of(at));
             by.push((name.clone(), crate::check::dimension_of(catalog, &self.functions, &sources, &package)?));
         }
         let mut conditions = Vec::new();
-        for condition in &request.conditions {
-            let sources = self.question(condition);
+        for at in 0..request.conditions.len() {
+            let sources = self.with(REQUEST, &request.text_of(request.by.len() + at));
             conditions.push(crate::check::condition_of(catalog, &self.functions, &sources, &package)?);
         }
         plan_request(catalog, request, Resolved { by, conditions })
@@ -145,6 +148,11 @@ impl Engine {
     /// The project's files with a question added, for showing the diagnostics that the question gave.
     pub fn sources_with(&self, question: &str) -> SourceSet {
         self.question(question)
+    }
+
+    /// The same with the parts of a request.
+    pub fn sources_with_request(&self, request: &Request) -> SourceSet {
+        self.with(REQUEST, &request.text())
     }
 
     /// One SQL statement at a stage of its way to rows, as text.
@@ -167,8 +175,12 @@ impl Engine {
     }
 
     fn question(&self, text: &str) -> SourceSet {
+        self.with(QUESTION, text)
+    }
+
+    fn with(&self, name: &str, text: &str) -> SourceSet {
         let mut sources = SourceSet::clone(&self.project.sources);
-        sources.add(QUESTION, text);
+        sources.add(name, text);
         sources
     }
 }

@@ -36,3 +36,22 @@ pub struct Request {
     /// The dimensions' distinct values, without an indicator.
     pub distinct: bool,
 }
+
+impl Request {
+    /// The `by` and `where` parts, one after the other on lines of their own: the text that diagnostics point into.
+    pub fn text(&self) -> String {
+        self.parts().collect::<Vec<_>>().join("\n")
+    }
+
+    /// [`Request::text`] with blanks in place of all but one of the parts, counted from the first of `by`. What is read
+    /// from it has its place in the whole.
+    pub(crate) fn text_of(&self, part: usize) -> String {
+        let blank = |part: &str| " ".repeat(part.len());
+        let lines = self.parts().enumerate().map(|(at, text)| if at == part { text.to_string() } else { blank(text) });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.by.iter().chain(&self.conditions).map(String::as_str)
+    }
+}

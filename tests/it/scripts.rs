@@ -217,6 +217,9 @@ async fn findings(engine: &Result<Engine, Error>, texts: &SourceSet, data: bool)
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if findings.is_empty() {
+        return "no errors".to_string();
+    }
     format!("{}\nerrors: {errors}, warnings: {warnings}", shown(texts, &findings))
 }
 
@@ -248,10 +251,10 @@ async fn answer(engine: &Engine, question: &Question) -> String {
     answered.unwrap_or_else(|error| failure(&error, &texts_of(engine, &question.text)))
 }
 
-/// The texts that diagnostics of a question point into: a request's conditions stand alone.
+/// The texts that diagnostics of a question point into.
 fn texts_of(engine: &Engine, question: &str) -> SourceSet {
     match question.strip_prefix("query ").map(request) {
-        Some(request) => engine.sources_with(request.conditions.last().map_or("", String::as_str)),
+        Some(request) => engine.sources_with_request(&request),
         None => engine.sources_with(question),
     }
 }
