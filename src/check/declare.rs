@@ -1,6 +1,6 @@
 //! First pass: which names are there, and is any there twice?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Checker;
 use crate::catalog::Item;
@@ -26,6 +26,8 @@ pub(crate) struct Declarations<'a> {
     source_index: HashMap<(String, String), usize>,
     /// `use finance.cost` in package `retail`: (`retail`, `cost`) is (`finance`, `cost`).
     uses: HashMap<(String, String), (String, String)>,
+    /// Names of items that could not be read: what depends on them is silent.
+    broken: HashSet<(String, String)>,
     /// Where each name of a SQL schema is taken: by sources, indicators, views.
     relations: HashMap<(String, String), Span>,
 }
@@ -72,6 +74,16 @@ impl<'a> Declarations<'a> {
         index.get(&own).or_else(|| index.get(self.uses.get(&own)?)).copied()
     }
 
+    /// Whether a path begins with the name of an item that could not be read, so that it is no mistake of its own.
+    pub(crate) fn is_broken(&self, package: &str, path: &[&str]) -> bool {
+        let broken = |package: &str, name: &str| self.broken.contains(&(package.to_string(), name.to_string()));
+        match path {
+            [first, second, ..] => broken(package, first) || broken(first, second),
+            [name] => broken(package, name),
+            [] => false,
+        }
+    }
+
     /// The names of all members that a package sees, for suggestions.
     pub(crate) fn member_names(&self, package: &str) -> Vec<&'a str> {
         self.members.iter().filter(|m| m.package == package).map(|m| m.tree.name().text.as_str()).collect()
@@ -91,6 +103,8 @@ impl<'a> Checker<'a> {
             if let Some(declared) = &file.package {
                 self.declare_package(declared);
             }
+            let broken = file.broken.iter().map(|name| (package.to_string(), name.text.clone()));
+            self.declared.broken.extend(broken);
             for item in &file.items {
                 self.declare_item(package, item);
             }

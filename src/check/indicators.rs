@@ -190,6 +190,9 @@ impl<'a> Checker<'a> {
     /// "there is no dimension `regoin`".
     pub(crate) fn unknown_dimension(&self, package: &str, path: &ast::Path) -> Failure {
         let written: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
+        if self.declared.is_broken(package, &written) {
+            return Failure::Silent;
+        }
         let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no dimension `{}`", written.join(".")))
             .at(path.span);
         match nearest(&written.join("."), self.declared.member_names(package)) {

@@ -71,6 +71,9 @@ impl<'a> Checker<'a> {
 
     pub(crate) fn unknown_source(&self, package: &str, path: &Path) -> Failure {
         let written: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
+        if self.declared.is_broken(package, &written) {
+            return Failure::Silent;
+        }
         let diagnostic =
             Diagnostic::new(codes::UNKNOWN_SOURCE, format!("there is no source `{}`", written.join("."))).at(path.span);
         let last = written.last().copied().unwrap_or_default();

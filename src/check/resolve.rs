@@ -405,6 +405,10 @@ impl<'c, 'a> Resolver<'c, 'a> {
     fn unknown(&self, parts: &[sql::Ident]) -> Failure {
         let text = written(parts);
         let package = &self.scope.package;
+        let path: Vec<&str> = parts.iter().map(|part| part.value.as_str()).collect();
+        if self.checker.declared.is_broken(package, &path) {
+            return Failure::Silent;
+        }
         let mut known: Vec<&str> = Vec::new();
         if let Some(source) = self.scope.bare {
             known.extend(self.checker.catalog.source(source).columns.iter().map(|column| column.name.as_str()));

@@ -56,6 +56,9 @@ impl Checker<'_> {
             return Ok(id);
         }
         let written: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
+        if self.declared.is_broken(package, &written) {
+            return Err(Failure::Silent);
+        }
         let text = written.join(".");
         let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no indicator `{text}`")).at(path.span);
         Err(match nearest(&text, self.declared.member_names(package)) {

@@ -34,14 +34,17 @@ pub struct Finding {
 impl Finding {
     /// The finding as a sentence with its code.
     pub fn into_diagnostic(self) -> Diagnostic {
-        let rows = if self.rows == 1 { "1 row".to_string() } else { format!("{} rows", self.rows) };
-        let what = match self.code {
-            codes::KEY_NOT_UNIQUE => "share a key with another row",
-            codes::KEY_NULL => "have no key",
-            codes::JOIN_ORPHANS => "find no match",
-            _ => "begin before the validity of another row has ended",
+        let (one, many) = match self.code {
+            codes::KEY_NOT_UNIQUE => ("shares a key with another row", "share a key with another row"),
+            codes::KEY_NULL => ("has no key", "have no key"),
+            codes::JOIN_ORPHANS => ("finds no match", "find no match"),
+            _ => (
+                "begins before the validity of another row has ended",
+                "begin before the validity of another row has ended",
+            ),
         };
-        let diagnostic = Diagnostic::new(self.code, format!("{}: {rows} {what}", self.subject));
+        let what = if self.rows == 1 { format!("1 row {one}") } else { format!("{} rows {many}", self.rows) };
+        let diagnostic = Diagnostic::new(self.code, format!("{}: {what}", self.subject));
         if self.example.is_empty() { diagnostic } else { diagnostic.note(format!("for example {}", self.example)) }
     }
 }

@@ -17,12 +17,15 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bellwether::diagnostic::{Diagnostic, Severity, render};
 use bellwether::engine::{Stage, verify::verify};
 use bellwether::source::{SourceFile, SourceSet};
 use bellwether::{Engine, Error, Request, syntax};
-use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::util::display::FormatOptions;
+use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
 use datafusion::prelude::{CsvReadOptions, DataFrame, SessionConfig, SessionContext};
 
 macro_rules! folders {
@@ -214,6 +217,9 @@ async fn findings(engine: &Result<Engine, Error>, texts: &SourceSet, data: bool)
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if findings.is_empty() {
+        return "no errors".to_string();
+    }
     format!("{}\nerrors: {errors}, warnings: {warnings}", shown(texts, &findings))
 }
 
@@ -245,10 +251,10 @@ async fn answer(engine: &Engine, question: &Question) -> String {
     answered.unwrap_or_else(|error| failure(&error, &texts_of(engine, &question.text)))
 }
 
-/// The texts that diagnostics of a question point into: a request's conditions stand alone.
+/// The texts that diagnostics of a question point into.
 fn texts_of(engine: &Engine, question: &str) -> SourceSet {
     match question.strip_prefix("query ").map(request) {
-        Some(request) => engine.sources_with(request.conditions.last().map_or("", String::as_str)),
+        Some(request) => engine.sources_with_request(&request),
         None => engine.sources_with(question),
     }
 }
@@ -265,11 +271,18 @@ async fn rows(engine: &Engine, question: &Question) -> Result<String, Error> {
         (_, Some(json)) => engine.query(&request(json)).await?,
         _ => engine.sql(text).await?,
     };
-    let batches = match frame.collect().await {
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    let mut batches = match frame.collect().await {
         Ok(batches) => batches,
         Err(error) => return Err(engine.explained(error).await),
     };
-    Ok(pretty_format_batches(&batches).map(|table| table.to_string()).unwrap_or_default())
+    let options = FormatOptions::new().with_null("NULL");
+    if schema.fields().is_empty() {
+        return Ok(String::new());
+    }
+    // So that an answer without rows shows its columns.
+    batches.push(RecordBatch::new_empty(schema));
+    Ok(pretty_format_batches_with_options(&batches, &options).unwrap().to_string())
 }
 
 /// A session that has the same schemas, but was never prepared for them.
