@@ -122,17 +122,3 @@ async fn a_project_is_never_overwritten() {
     let error = init(dir.path(), &["*.csv".to_string()], &SessionContext::new()).await.unwrap_err();
     assert!(error.to_string().ends_with("model.bell is there already: choose an empty folder"));
 }
-
-/// `INIT_FROM='data/*.parquet' cargo test init_elsewhere -- --ignored --nocapture` shows what comes out of other files.
-#[tokio::test]
-#[ignore = "needs files of your own"]
-async fn init_elsewhere() {
-    let dir = tempfile::tempdir().unwrap();
-    let from: Vec<String> = std::env::var("INIT_FROM").unwrap().split(' ').map(str::to_string).collect();
-    let report = init(dir.path(), &from, &SessionContext::new()).await.unwrap();
-    for file in &report.files {
-        println!("==== {}\n{}", file.display(), std::fs::read_to_string(file).unwrap());
-    }
-    println!("{}\nskipped: {:?}", report.sources.join("\n"), report.skipped);
-    println!("problems:\n{}", problems(dir.path(), &from).await.join("\n"));
-}
