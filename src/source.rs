@@ -110,6 +110,11 @@ impl SourceSet {
         self.push(name.to_string(), None, text.to_string())
     }
 
+    /// The file that [`SourceSet::add`] would add, without adding it.
+    pub fn beside(&self, name: &str, text: &str) -> SourceFile {
+        SourceFile::new(FileId(self.files.len() as u32), name.to_string(), None, text.to_string())
+    }
+
     fn push(&mut self, name: String, path: Option<PathBuf>, text: String) -> FileId {
         let id = FileId(self.files.len() as u32);
         self.files.push(SourceFile::new(id, name, path, text));

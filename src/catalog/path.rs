@@ -57,6 +57,23 @@ impl JoinPath {
         JoinPath { root: prefix.root, steps: prefix.steps.iter().chain(&self.steps).copied().collect() }
     }
 
+    /// The path without steps up a join and down the same one again: `items.order.items` is the line itself, since
+    /// grouping and conditions on one child source mean the same child row.
+    pub fn without_returns(&self, catalog: &Catalog) -> Self {
+        let mut short = JoinPath::root(self.root);
+        for step in &self.steps {
+            if let (Some((Step::Join(up), before)), Step::Child { source, join }) = (short.steps.split_last(), step) {
+                let parent = JoinPath { root: self.root, steps: before.to_vec() };
+                if up == join && parent.target(catalog) == *source {
+                    short = parent;
+                    continue;
+                }
+            }
+            short.steps.push(*step);
+        }
+        short
+    }
+
     /// The source at its end.
     pub fn target(&self, catalog: &Catalog) -> SourceId {
         self.steps.iter().fold(self.root, |at, step| match step {

@@ -101,7 +101,11 @@ fn when_found(catalog: &Catalog, path: &JoinPath, value: Expression) -> Expressi
 
 /// The value where the marker is not NULL, else NULL.
 pub fn if_found(marker: Expr, value: Expr) -> Expr {
-    Expr::Case(Case { expr: None, when_then_expr: vec![(Box::new(marker.is_not_null()), Box::new(value))], else_expr: None })
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(marker.is_not_null()), Box::new(value))],
+        else_expr: None,
+    })
 }
 
 /// Whether an expression surely gives NULL when all its columns are NULL.
@@ -123,14 +127,10 @@ pub fn keeps_null(expr: &Expr) -> bool {
 }
 
 fn reach_column(catalog: &Catalog, from: SourceId, column: &ColumnRef) -> Result<Expression, Unreachable> {
-    // Against a direction only where written: a path that fans out serves its own root alone.
-    let ways = match column.path.fans_out() && column.path.root != from {
-        true => vec![],
-        false => chains(catalog, from, column.path.root),
-    };
+    let ways = chains(catalog, from, column.path.root);
     match ways.as_slice() {
         [prefix] => {
-            let path = column.path.after(prefix);
+            let path = column.path.after(prefix).without_returns(catalog);
             Ok(Expression::input(Input::Column(ColumnRef { path, column: column.column })))
         }
         [] => Err(Unreachable::NoPath { wanted: column.display(catalog), roots: vec![column.path.root] }),
@@ -158,13 +158,15 @@ pub fn definition_for(catalog: &Catalog, source: SourceId, id: DimensionId) -> R
     let (mut reached, mut several) = (Vec::new(), None);
     for definition in &dimension.definitions {
         match flatten(catalog, Standpoint { source, axis: None }, definition) {
-            Ok(_) => reached.push(definition),
+            // Two definitions may come to the same columns.
+            Ok(flat) if reached.iter().any(|(_, known)| *known == flat) => {}
+            Ok(flat) => reached.push((definition, flat)),
             Err(problem @ Unreachable::SeveralPaths { .. }) => several = Some(problem),
             Err(_) => {}
         }
     }
     match (reached.as_slice(), several) {
-        ([definition], None) => Ok(definition),
+        ([(definition, _)], None) => Ok(definition),
         ([], None) => {
             Err(Unreachable::NoPath { wanted: dimension.item.name.clone(), roots: all_roots(catalog, dimension) })
         }

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, Result, TableReference, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::SessionState;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF, lit,
 };
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast as sql;
 
@@ -83,7 +83,7 @@ impl Functions {
 /// # Errors
 /// DataFusion's own message, if no cast makes them fit.
 pub fn coerce(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    ExprSimplifier::new(SimplifyContext::default()).coerce(expr, schema)
+    Ok(expr.rewrite(&mut TypeCoercionRewriter::new(schema))?.data)
 }
 
 /// Bell's division: in double precision, NULL when the divisor is zero.

@@ -26,7 +26,6 @@ use crate::syntax::span_of;
 /// The words of a SQL text, folded as SQL folds them, with their places.
 pub struct Words {
     words: Vec<(String, Span)>,
-    whole: Span,
 }
 
 impl Words {
@@ -39,7 +38,7 @@ impl Words {
             let text = if word.quote_style.is_some() { word.value } else { word.value.to_lowercase() };
             Some((text, span_of(file, token.span)?))
         });
-        Words { words: words.collect(), whole: Span::new(file.id, 0, file.text.len()) }
+        Words { words: words.collect() }
     }
 
     /// All words, each once.
@@ -87,7 +86,7 @@ fn placed(diagnostic: Diagnostic, words: &Words) -> Diagnostic {
     let noted = || diagnostic.notes.iter().find_map(|note| words.named_in(note));
     match span.or_else(noted) {
         Some(span) => diagnostic.at(span),
-        None => diagnostic.at(words.whole),
+        None => diagnostic,
     }
 }
 
@@ -183,7 +182,7 @@ fn line_and_column(place: &str) -> Option<(usize, usize)> {
 pub fn at_modifier(file: &SourceFile, statement: &mut Statement) -> Option<Diagnostic> {
     let statement = super::prepass::inner(statement)?;
     let found = sql::visit_expressions(statement, |expr| match expr {
-        sql::Expr::Function(call) if call.name.to_string() == "bell_at" => ControlFlow::Break(expr.span()),
+        sql::Expr::Function(call) if is_at(call) => ControlFlow::Break(expr.span()),
         _ => ControlFlow::Continue(()),
     });
     let ControlFlow::Break(span) = found else { return None };
@@ -192,4 +191,8 @@ pub fn at_modifier(file: &SourceFile, statement: &mut Statement) -> Option<Diagn
         Some(span) => diagnostic.at(span),
         None => diagnostic,
     })
+}
+
+fn is_at(call: &sql::Function) -> bool {
+    matches!(call.name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value == "bell_at"))
 }

@@ -25,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Result};
 use crate::plan::request::{Resolved, package_of, plan_request};
 use crate::plan::{Request, rules::ExpandMeasures};
-use crate::source::{FileId, SourceFile, SourceSet};
+use crate::source::SourceSet;
 use crate::store::explain_read_error;
 pub use explain::Stage;
 pub use project::Project;
@@ -103,13 +103,12 @@ impl Engine {
     /// # Errors
     /// [`Error::Diagnostics`] whose places are in the file `<sql>`: use [`Engine::sources_with`] to show them.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
-        let sources = self.question(text);
-        let file = last_file(&sources);
-        if let Some(shown) = show::show(&self.project.catalog, file) {
+        let file = self.project.sources.beside(QUESTION, text);
+        if let Some(shown) = show::show(&self.project.catalog, &file) {
             return Ok(self.ctx.read_batch(shown?)?);
         }
-        let statement = sql::parse(file)?;
-        let plan = sql::plan(&self.ctx, file, statement).await?;
+        let statement = sql::parse(&file)?;
+        let plan = sql::plan(&self.ctx, &file, statement).await?;
         Ok(self.ctx.execute_logical_plan(plan).await?)
     }
 
@@ -165,7 +164,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn explain(&self, text: &str, stage: Stage) -> Result<String> {
-        explain::explain(self, last_file(&self.question(text)), stage).await
+        explain::explain(self, &self.project.sources.beside(QUESTION, text), stage).await
     }
 
     /// An error that came up while a plan ran, with the file (and row) that caused it, if one did: the files of all
@@ -184,8 +183,4 @@ impl Engine {
         sources.add(QUESTION, text);
         sources
     }
-}
-
-fn last_file(sources: &SourceSet) -> &SourceFile {
-    sources.file(FileId(sources.files().len() as u32 - 1))
 }

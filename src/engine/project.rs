@@ -41,7 +41,7 @@ impl Project {
 
     /// The same for texts that were read already.
     pub async fn of(sources: SourceSet, ctx: &SessionContext) -> Project {
-        let parsed: Vec<syntax::Parsed> = sources.files().iter().map(syntax::parse).collect();
+        let parsed = syntax::parse_all(sources.files());
         let mut diagnostics: Vec<Diagnostic> = parsed.iter().flat_map(|parsed| parsed.diagnostics.clone()).collect();
         let files: Vec<ast::File> = parsed.into_iter().map(|parsed| parsed.file).collect();
         let functions = Functions::of(&ctx.state());

@@ -1,6 +1,7 @@
 //! Puts a project into a session: one schema a package, the marker, the rule that expands it.
 
 use std::any::Any;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -95,32 +96,35 @@ impl PackageSchema {
     }
 
     /// A view with only the columns of these names, or all; `None` for what is no indicator view.
-    pub fn view(&self, name: &str, wanted: Option<&dyn Fn(&str) -> bool>) -> Option<IndicatorView> {
-        let view = if name == "indicators" {
-            match wanted {
-                Some(wanted) => return Some(self.narrow(wanted)),
+    pub fn view(&self, name: &str, wanted: Option<&HashSet<String>>) -> Option<IndicatorView> {
+        if name == "indicators" {
+            return Some(match wanted {
+                Some(wanted) => self.narrow(wanted),
                 None => IndicatorView::of_package(&self.catalog, &self.package),
-            }
-        } else {
-            let view = self.declared_view(name)?;
-            let name = format!("{}.{name}", self.package);
-            IndicatorView::of_members(&self.catalog, name, &view.dimensions, &view.indicators)
-        };
-        Some(match wanted {
-            Some(wanted) => view.narrowed(wanted),
-            None => view,
-        })
+            });
+        }
+        let view = self.declared_view(name)?;
+        let name = format!("{}.{name}", self.package);
+        let keep = |column: &str| wanted.is_none_or(|wanted| wanted.contains(column));
+        Some(IndicatorView::of_members(&self.catalog, name, &view.dimensions, &view.indicators, keep))
     }
 
-    /// The package's view without looking at columns that are not wanted: its cost does not grow with the catalog.
-    fn narrow(&self, wanted: &dyn Fn(&str) -> bool) -> IndicatorView {
-        let Some(package) = self.package() else {
-            return IndicatorView::new(Arc::clone(&self.catalog), "indicators", vec![]);
-        };
-        let named = |id: &&IndicatorId| wanted(&self.catalog.indicator(**id).item.name);
-        let indicators: Vec<IndicatorId> = package.indicators.iter().filter(named).copied().collect();
+    /// The package's view, looked up by the names that are wanted: its cost does not grow with the catalog.
+    fn narrow(&self, wanted: &HashSet<String>) -> IndicatorView {
+        let (mut dimensions, mut indicators) = (BTreeSet::new(), BTreeSet::new());
+        for word in wanted {
+            let base = TimePart::split(word).map(|(base, _)| base);
+            for name in std::iter::once(word.as_str()).chain(base) {
+                match self.catalog.member(&self.package, name) {
+                    Some(Member::Dimension(id)) => _ = dimensions.insert(id),
+                    Some(Member::Indicator(id)) => _ = indicators.insert(id),
+                    None => {}
+                }
+            }
+        }
+        let (dimensions, indicators) = (Vec::from_iter(dimensions), Vec::from_iter(indicators));
         let name = format!("{}.indicators", self.package);
-        IndicatorView::of_members(&self.catalog, name, &package.dimensions, &indicators).narrowed(wanted)
+        IndicatorView::of_members(&self.catalog, name, &dimensions, &indicators, |column| wanted.contains(column))
     }
 
     fn own_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::catalog::SchemaProvider;
+use datafusion::catalog::{CatalogProvider, SchemaProvider};
 use datafusion::common::TableReference;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::prelude::SessionContext;
@@ -48,61 +49,59 @@ pub fn parse(file: &SourceFile) -> Result<Statement, Diagnostic> {
 /// [`Error::Diagnostics`] that point into `file`.
 pub async fn plan(ctx: &SessionContext, file: &SourceFile, statement: Statement) -> Result<LogicalPlan> {
     let words = Words::of(file);
-    let marked = marked(ctx, file, statement).await.map_err(|error| located(error, &words, ctx))?;
+    // A copy of the session's state is dear: one serves the whole question.
     let state = ctx.state();
+    let marked = marked(&state, file, &words, statement).await.map_err(|error| located(error, &words, ctx))?;
     let expanded = ExpandMeasures::default().analyze(marked, state.config_options());
     expanded.map_err(|error| located(error.into(), &words, ctx))
 }
 
 /// Plans a statement with its markers in place.
-///
-/// # Errors
-/// [`Error::Diagnostics`], perhaps without a place.
-pub async fn marked(ctx: &SessionContext, file: &SourceFile, mut statement: Statement) -> Result<LogicalPlan> {
-    let words = Words::of(file);
+async fn marked(
+    state: &SessionState,
+    file: &SourceFile,
+    words: &Words,
+    mut statement: Statement,
+) -> Result<LogicalPlan> {
     if let Some(at) = super::locate::at_modifier(file, &mut statement) {
         return Err(at.into());
     }
-    let schemas = Schemas::of(ctx);
+    let schemas = Schemas::of(state);
     prepass::rewrite(&mut statement, &schemas);
     let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
-    let state = ctx.state();
     let mut known = KnownTables::new();
     for reference in state.resolve_table_references(&statement)? {
         if let Some(view) = schemas.view(&reference, wanted.as_ref()) {
             known.insert(reference, view.into_source());
         }
     }
-    Ok(plan_statement(&state, statement, known).await?)
+    Ok(plan_statement(state, statement, known).await?)
 }
 
 /// The schemas of a session, for finding indicator views.
-pub struct Schemas<'c> {
-    ctx: &'c SessionContext,
-    default: String,
-    aggregates: HashSet<String>,
+pub struct Schemas<'s> {
+    state: &'s SessionState,
+    catalog: Option<Arc<dyn CatalogProvider>>,
 }
 
-impl<'c> Schemas<'c> {
+impl<'s> Schemas<'s> {
     /// Those of a session.
-    pub fn of(ctx: &'c SessionContext) -> Self {
-        let state = ctx.state();
-        let default = state.config_options().catalog.default_schema.clone();
-        Schemas { ctx, default, aggregates: state.aggregate_functions().keys().cloned().collect() }
+    pub fn of(state: &'s SessionState) -> Self {
+        let catalog = state.catalog_list().catalog(&state.config_options().catalog.default_catalog);
+        Schemas { state, catalog }
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        let catalog = self.ctx.state().config_options().catalog.default_catalog.clone();
-        self.ctx.catalog(&catalog)?.schema(name)
+        self.catalog.as_ref()?.schema(name)
+    }
+
+    fn default_schema(&self) -> &str {
+        &self.state.config_options().catalog.default_schema
     }
 
     fn view(&self, reference: &TableReference, wanted: Option<&HashSet<String>>) -> Option<IndicatorView> {
-        let schema = self.schema(reference.schema().unwrap_or(&self.default))?;
-        let package = as_package(&schema)?;
-        match wanted {
-            Some(wanted) => package.view(reference.table(), Some(&|name: &str| wanted.contains(name))),
-            None => package.view(reference.table(), None),
-        }
+        let schema = self.schema(reference.schema().unwrap_or(self.default_schema()))?;
+        as_package(&schema)?.view(reference.table(), wanted)
     }
 
     /// The schema and table that a name in FROM means.
@@ -110,7 +109,7 @@ impl<'c> Schemas<'c> {
         let names: Vec<String> =
             table.0.iter().map(|part| part.as_ident().map(prepass::normal)).collect::<Option<Vec<_>>>()?;
         match names.as_slice() {
-            [table] => Some((self.default.clone(), table.clone())),
+            [table] => Some((self.default_schema().to_string(), table.clone())),
             [.., schema, table] => Some((schema.clone(), table.clone())),
             [] => None,
         }
@@ -132,6 +131,6 @@ impl Views for Schemas<'_> {
     }
 
     fn is_aggregate(&self, function: &str) -> bool {
-        self.aggregates.contains(function)
+        self.state.aggregate_functions().contains_key(function)
     }
 }

@@ -1,7 +1,8 @@
 //! Measures over a join of two views: each side is grouped by the joined dimensions first, then joined as asked.
 
 use datafusion::common::{Column, Result};
-use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator};
 
 use super::refuse::as_call;
 use super::trace::Traced;
@@ -17,22 +18,18 @@ pub(crate) fn grouped_sides(
     join: &Join,
     sides: (&Traced, &Traced),
 ) -> Result<Option<LogicalPlan>> {
-    if join.filter.is_some() || join.on.is_empty() {
-        return Err(unshared("joins them on something other than equal dimensions").into());
-    }
     let (left, right) = sides;
     let mut keys: Vec<(Column, Column)> = Vec::new();
-    for (l, r) in &join.on {
-        let (Expr::Column(l), Expr::Column(r)) = (l, r) else {
-            return Err(unshared("joins them on an expression").into());
-        };
+    for (l, r) in equations(join)? {
+        // An equation may be written either way round.
+        let (l, r) = if join.left.schema().has_column(&l) { (l, r) } else { (r, l) };
         if !same_dimension(
             &left.row_expression(&Expr::Column(l.clone()))?,
             &right.row_expression(&Expr::Column(r.clone()))?,
         ) {
             return Err(unshared(&format!("equates `{l}` with `{r}`, which are different dimensions")).into());
         }
-        keys.push((l.clone(), r.clone()));
+        keys.push((l, r));
     }
     for group in &aggregate.group_expr {
         let shared = matches!(group, Expr::Column(column) if keys.iter().any(|(l, r)| column == l || column == r));
@@ -46,6 +43,23 @@ pub(crate) fn grouped_sides(
         return Err(unshared(&format!("joins on `{l}` but does not group by it")).into());
     }
     rebuild(aggregate, join, &keys).map(Some)
+}
+
+/// The pairs of columns that a join equates; it must do nothing else.
+fn equations(join: &Join) -> Result<Vec<(Column, Column)>> {
+    let conditions = join.filter.iter().flat_map(split_conjunction).map(|condition| match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => Some((left.as_ref(), right.as_ref())),
+        _ => None,
+    });
+    let pairs: Option<Vec<(&Expr, &Expr)>> = join.on.iter().map(|(l, r)| Some((l, r))).chain(conditions).collect();
+    let columns = pairs.unwrap_or_default().into_iter().map(|pair| match pair {
+        (Expr::Column(l), Expr::Column(r)) => Some((l.clone(), r.clone())),
+        _ => None,
+    });
+    match columns.collect::<Option<Vec<_>>>() {
+        Some(columns) if !columns.is_empty() => Ok(columns),
+        _ => Err(unshared("joins them on something other than equal dimensions").into()),
+    }
 }
 
 fn rebuild(aggregate: &Aggregate, join: &Join, keys: &[(Column, Column)]) -> Result<LogicalPlan> {

@@ -13,6 +13,7 @@
 mod across;
 pub mod combine;
 pub mod context;
+mod guards;
 mod marker;
 mod options;
 mod part;

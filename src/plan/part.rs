@@ -8,6 +8,7 @@ use datafusion::logical_expr::utils::{conjunction, disjunction};
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::context::{Context, Leaf};
+use super::guards::guarded;
 use super::scan::Scan;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
@@ -164,7 +165,7 @@ impl Part {
             }
             all.extend(disjunction(ways));
         }
-        Ok(conjunction(all))
+        Ok(conjunction(all).map(guarded))
     }
 
     /// The aggregate call of a leaf, filtered by what not all leaves share.
@@ -172,7 +173,7 @@ impl Part {
         let shared = self.alternatives.iter().all(|conditions| *conditions == leaf.conditions);
         let own = if shared { &[][..] } else { &leaf.conditions[..] };
         let filter = conjunction(own.iter().chain(&leaf.filters).map(|condition| scan.place(condition)));
-        match (scan.place(&leaf.aggregate), filter) {
+        match (scan.place(&leaf.aggregate), filter.map(guarded)) {
             (Expr::AggregateFunction(mut call), Some(filter)) => {
                 call.params.filter = Some(Box::new(filter));
                 Expr::AggregateFunction(call)

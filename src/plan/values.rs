@@ -8,6 +8,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::context::Context;
+use super::guards::guarded;
 use super::scan::Scan;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::path::{ColumnRef, JoinPath, chains};
@@ -51,7 +52,7 @@ impl Home {
         let keys: Vec<Expr> = self.keys.iter().map(|key| scan.place(key)).collect();
         let filter = conjunction(self.conditions.iter().map(|condition| scan.place(condition)).collect::<Vec<_>>());
         let rows = match filter {
-            Some(filter) => scan.build()?.filter(filter)?,
+            Some(filter) => scan.build()?.filter(guarded(filter))?,
             None => scan.build()?,
         };
         rows.project(keys.into_iter().enumerate().map(|(at, key)| key.alias(format!("g{at}"))))?.distinct()?.build()

@@ -50,15 +50,17 @@ impl IndicatorView {
             Some(package) => (package.dimensions.clone(), package.indicators.clone()),
             None => (vec![], vec![]),
         };
-        Self::of_members(catalog, format!("{package}.indicators"), &dimensions, &indicators)
+        Self::of_members(catalog, format!("{package}.indicators"), &dimensions, &indicators, |_| true)
     }
 
-    /// These dimensions (with their grains and parts), `metric_time`, and these indicators.
+    /// These dimensions (with their grains and parts), `metric_time`, and these indicators; of all that only the columns
+    /// whose names are wanted.
     pub fn of_members(
         catalog: &Arc<Catalog>,
         name: String,
         dimensions: &[DimensionId],
         indicators: &[IndicatorId],
+        wanted: impl Fn(&str) -> bool,
     ) -> Self {
         let mut columns = Vec::new();
         for id in dimensions {
@@ -74,14 +76,8 @@ impl IndicatorView {
         for id in indicators {
             columns.push((catalog.indicator(*id).item.name.clone(), Input::Indicator(*id, vec![])));
         }
+        columns.retain(|(column, _)| wanted(column));
         IndicatorView::new(Arc::clone(catalog), name, columns)
-    }
-
-    /// The same view with only the columns whose names are wanted.
-    pub fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
-        let names = self.schema.fields().iter().map(|field| field.name().clone());
-        let kept = names.zip(self.inputs.iter().cloned()).filter(|(name, _)| wanted(name)).collect();
-        IndicatorView::new(Arc::clone(&self.catalog), self.name.clone(), kept)
     }
 
     /// The view behind a table source, if it is one.

@@ -61,6 +61,23 @@ pub fn parse(file: &SourceFile) -> Parsed {
     Parsed { file: tree, diagnostics }
 }
 
+/// Reads all files of a project, on as many threads as there are processors.
+pub fn parse_all(files: &[SourceFile]) -> Vec<Parsed> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = files.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let mut shares = files.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let others: Vec<_> =
+            shares.map(|files| scope.spawn(move || files.iter().map(parse).collect::<Vec<_>>())).collect();
+        let mut parsed: Vec<Parsed> = own.iter().map(parse).collect();
+        for other in others {
+            parsed.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        parsed
+    })
+}
+
 /// Reads a text that is one expression, such as a `--where`.
 ///
 /// # Errors

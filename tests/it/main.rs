@@ -8,4 +8,6 @@ mod compare;
 mod differential;
 mod manual;
 mod retail;
+mod scripts;
 mod tpch;
+mod tpch_pairs;

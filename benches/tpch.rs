@@ -1,0 +1,90 @@
+//! Questions beside the same SQL by hand, on the same DataFusion and the same TPC-H files.
+//!
+//! ```text
+//! BELL_SF=1 cargo bench --bench tpch [-- PART OF A NAME]
+//! ```
+//!
+//! The tables are written once into `target` (or the folder in `BELL_TPCH`). Both sides are first compared row by row.
+//! Goal: a ratio of at most 1.05 each.
+
+// The comparison is a test's: it stops at the first surprise.
+#[allow(clippy::unwrap_used)]
+#[path = "../tests/it/compare.rs"]
+mod compare;
+#[path = "../tests/it/tpch_pairs.rs"]
+mod pairs;
+#[path = "../examples/tpch/tables.rs"]
+mod tables;
+#[path = "common/timing.rs"]
+mod timing;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use bellwether::Engine;
+use compare::{Pair, assert_all_equal, assert_plain_answers};
+use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use pairs::PAIRS;
+use timing::{Spent, Watch, median};
+
+const RUNS: usize = 5;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    tokio::runtime::Runtime::new()?.block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let scale: f64 = std::env::var("BELL_SF").map_or(Ok(1.0), |text| text.parse())?;
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let folder = project(scale)?;
+    let engine = Engine::open(&folder).await.map_err(|error| error.to_string())?;
+    let plain = plain(&folder).await?;
+    println!("TPC-H at scale {scale}, median of {RUNS} interleaved runs");
+    println!("{:<62}{:>10}{:>10}{:>8}{:>8}", "question", "bell ms", "plain ms", "wall", "cpu");
+    for pair in PAIRS.iter().filter(|pair| pair.name.contains(&wanted)) {
+        assert_plain_answers(&plain, std::slice::from_ref(pair)).await;
+        assert_all_equal(&engine, &plain, std::slice::from_ref(pair)).await;
+        let (ours, theirs) = measure(&engine, &plain, pair).await?;
+        let (wall, cpu) = (ours.wall / theirs.wall, ours.cpu / theirs.cpu);
+        println!("{:<62}{:>10.1}{:>10.1}{wall:>8.2}{cpu:>8.2}", pair.name, ours.wall, theirs.wall);
+    }
+    Ok(())
+}
+
+async fn measure(engine: &Engine, plain: &SessionContext, pair: &Pair) -> Result<(Spent, Spent), Box<dyn Error>> {
+    let (mut ours, mut theirs) = (vec![], vec![]);
+    for _ in 0..RUNS {
+        let watch = Watch::start();
+        engine.sql(pair.ours).await.map_err(|error| error.to_string())?.collect().await?;
+        ours.push(watch.stop());
+        let watch = Watch::start();
+        plain.sql(pair.plain).await?.collect().await?;
+        theirs.push(watch.stop());
+    }
+    Ok((median(&ours), median(&theirs)))
+}
+
+/// The example's model beside tables of that scale; a folder that has them already is used as it is.
+fn project(scale: f64) -> Result<PathBuf, Box<dyn Error>> {
+    let folder = match std::env::var_os("BELL_TPCH") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tpch-{scale}")),
+    };
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        eprintln!("writing TPC-H at scale {scale} to {}", folder.display());
+        tables::write_all(scale, &folder.join("data"))?;
+        std::fs::write(complete, "")?;
+    }
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tpch/tpch.bell"), folder.join("tpch.bell"))?;
+    Ok(folder)
+}
+
+async fn plain(folder: &Path) -> Result<SessionContext, Box<dyn Error>> {
+    let ctx = SessionContext::new();
+    for table in tables::TABLES {
+        let path = folder.join(format!("data/{table}.parquet"));
+        ctx.register_parquet(table, path.to_string_lossy(), ParquetReadOptions::new()).await?;
+    }
+    Ok(ctx)
+}

@@ -1,0 +1,281 @@
+//! Golden scripts: the specification. Every file below `tests/scripts/` that ends in `.script` shows one behaviour.
+//!
+//! A script is a text file: comment lines (`# …`) that say what is shown and why; files (`== orders.csv`, then its
+//! lines; `== bad.parquet hex` takes bytes; `== table events` is a CSV that the embedding program registers); then
+//! questions, each followed by what is printed:
+//!
+//! ```text
+//! > SELECT MEASURE(gmv) FROM indicators     rows (more lines of one question begin with `>` too)
+//! > query {"indicators": ["gmv"]}           a request
+//! [ast] > …  [catalog] > …  [plan] > …  [optimized] > …     a stage of the question
+//! [tree] >                                  the files, parsed and written canonically
+//! [check] >      [data] >                   what `bell check`, `bell check --data` print
+//! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
+//! ```
+//!
+//! `UPDATE_SCRIPTS=1 cargo test --test it scripts` writes what is printed into the files, to be read critically.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use bellwether::diagnostic::{Diagnostic, Severity, render};
+use bellwether::engine::{Stage, verify::verify};
+use bellwether::source::{SourceFile, SourceSet};
+use bellwether::{Engine, Error, Request, syntax};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::prelude::{CsvReadOptions, DataFrame, SessionConfig, SessionContext};
+
+macro_rules! folders {
+    ($($name:ident)*) => {
+        /// Every folder has a test of its own name.
+        const FOLDERS: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[tokio::test]
+            async fn $name() {
+                run_folder(stringify!($name)).await;
+            }
+        )*
+    };
+}
+
+folders! { broken check diagnostics measure plan sql syntax }
+
+#[test]
+fn every_folder_is_run() {
+    let mut found: Vec<String> = std::fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, FOLDERS);
+}
+
+/// The scripts of a folder, in order of name.
+pub fn scripts_in(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "script")).collect();
+    found.sort();
+    found
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
+}
+
+async fn run_folder(folder: &str) {
+    let update = std::env::var_os("UPDATE_SCRIPTS").is_some();
+    let mut differences = String::new();
+    let scripts = scripts_in(folder);
+    assert!(!scripts.is_empty(), "{folder} has no scripts");
+    for path in scripts {
+        let expected = std::fs::read_to_string(&path).unwrap();
+        let script = Script::parse(&expected).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let printed = run(&script).await;
+        if printed != expected && update {
+            std::fs::write(&path, printed).unwrap();
+        } else if printed != expected {
+            let at = printed.lines().zip(expected.lines()).take_while(|(a, b)| a == b).count();
+            let rest = |text: &str| text.lines().skip(at).take(25).collect::<Vec<_>>().join("\n");
+            let (name, line) = (path.display(), at + 1);
+            writeln!(differences, "{name}:{line} is\n{}\nnot\n{}\n", rest(&printed), rest(&expected)).unwrap();
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+/// A script as far as it does not depend on what is printed.
+struct Script {
+    files: Vec<(String, String)>,
+    /// The text with the answers left out: everything up to the first question, then a piece for each question.
+    head: String,
+    questions: Vec<Question>,
+}
+
+struct Question {
+    /// Its lines as written, with comments before them.
+    written: String,
+    tag: String,
+    text: String,
+}
+
+impl Script {
+    fn parse(text: &str) -> Result<Script, String> {
+        let mut script = Script { files: vec![], head: String::new(), questions: vec![] };
+        if !text.starts_with("# ") {
+            return Err("a script begins with a comment that says what it shows".to_string());
+        }
+        let mut comment = String::new();
+        let mut asking = false;
+        for line in text.lines() {
+            let asked = asked(line);
+            if let (true, Some((_, more)), Some(last)) = (asking, asked, script.questions.last_mut()) {
+                last.written += &format!("{line}\n");
+                last.text += &format!("\n{more}");
+            } else if let Some((tag, first)) = asked {
+                let written = std::mem::take(&mut comment) + line + "\n";
+                script.questions.push(Question { written, tag: tag.to_string(), text: first.to_string() });
+            } else if script.questions.is_empty() {
+                script.head += &format!("{line}\n");
+                if let Some(name) = line.strip_prefix("== ") {
+                    script.files.push((name.to_string(), String::new()));
+                } else if let Some((_, content)) = script.files.last_mut() {
+                    *content += &format!("{line}\n");
+                }
+            } else if line.starts_with("# ") {
+                comment += &format!("{line}\n");
+            }
+            asking = asked.is_some();
+        }
+        if script.questions.is_empty() { Err("a script asks something".to_string()) } else { Ok(script) }
+    }
+}
+
+/// The tag and the text of a question's line.
+fn asked(line: &str) -> Option<(&str, &str)> {
+    let (tag, rest) = match line.strip_prefix('[') {
+        Some(tagged) => tagged.split_once("] ")?,
+        None => ("", line),
+    };
+    Some((tag, rest.strip_prefix('>')?.trim()))
+}
+
+async fn run(script: &Script) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SessionConfig::new().with_information_schema(true).with_target_partitions(1);
+    let ctx = SessionContext::new_with_config(config);
+    for (name, content) in &script.files {
+        write_file(folder.path(), &ctx, name, content.trim_end_matches('\n')).await;
+    }
+    let texts = SourceSet::load(folder.path()).unwrap();
+    let engine = Engine::with_context(ctx, folder.path()).await;
+    let mut printed = script.head.clone();
+    for (at, question) in script.questions.iter().enumerate() {
+        let answer = match (&engine, question.tag.as_str()) {
+            (_, "tree") => tree(&texts),
+            (_, "check" | "data") => findings(&engine, &texts, question.tag == "data").await,
+            (Ok(engine), _) => answer(engine, question).await,
+            (Err(error), _) => failure(error, &texts),
+        };
+        let gap = if at == 0 { "" } else { "\n" };
+        let answer = answer.replace(&format!("{}/", folder.path().display()), "");
+        let answer = answer.replace(&folder.path().display().to_string(), ".");
+        let lines: Vec<&str> = answer.trim_end().lines().map(str::trim_end).collect();
+        writeln!(printed, "{gap}{}{}", question.written, lines.join("\n")).unwrap();
+    }
+    printed
+}
+
+async fn write_file(folder: &Path, ctx: &SessionContext, header: &str, content: &str) {
+    let name = header.strip_suffix(" hex").unwrap_or(header);
+    let path = match name.strip_prefix("table ") {
+        Some(table) => folder.join(format!(".{table}.csv")),
+        None => folder.join(name),
+    };
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let bytes = if header.ends_with(" hex") { from_hex(content) } else { with_newline(content).into_bytes() };
+    std::fs::write(&path, bytes).unwrap();
+    if let Some(table) = name.strip_prefix("table ") {
+        ctx.register_csv(table, path.to_str().unwrap(), CsvReadOptions::new()).await.unwrap();
+    }
+}
+
+fn with_newline(content: &str) -> String {
+    if content.is_empty() { String::new() } else { format!("{content}\n") }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn tree(texts: &SourceSet) -> String {
+    let written = |file: &SourceFile| match syntax::format(&file.name, &file.text) {
+        Ok(text) => text,
+        Err(list) => shown(texts, &list),
+    };
+    texts.files().iter().map(written).collect()
+}
+
+async fn findings(engine: &Result<Engine, Error>, texts: &SourceSet, data: bool) -> String {
+    let mut findings = match engine {
+        Ok(engine) => engine.warnings().to_vec(),
+        Err(Error::Diagnostics(list)) => list.clone(),
+        Err(other) => return format!("error: {other}"),
+    };
+    if let (Ok(engine), true) = (engine, data) {
+        let verified = verify(engine.context(), engine.catalog()).await;
+        findings.extend(verified.findings);
+        for failed in verified.failures {
+            match engine.explained(failed).await {
+                Error::Diagnostics(list) => findings.extend(list),
+                other => return format!("error: {other}"),
+            }
+        }
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    format!("{}\nerrors: {errors}, warnings: {warnings}", shown(texts, &findings))
+}
+
+fn shown(texts: &SourceSet, list: &[Diagnostic]) -> String {
+    let texts: Vec<String> = list.iter().map(|diagnostic| render::to_text(texts, diagnostic, false)).collect();
+    texts.join("\n")
+}
+
+fn failure(error: &Error, texts: &SourceSet) -> String {
+    match error {
+        Error::Diagnostics(list) => shown(texts, list),
+        other => format!("error: {other}"),
+    }
+}
+
+async fn answer(engine: &Engine, question: &Question) -> String {
+    let stage = match question.tag.as_str() {
+        "ast" => Some(Stage::Ast),
+        "catalog" => Some(Stage::Catalog),
+        "plan" => Some(Stage::Plan),
+        "optimized" => Some(Stage::Optimized),
+        "" | "plain" | "foreign" => None,
+        other => panic!("no stage is named {other}"),
+    };
+    let answered = match stage {
+        Some(stage) => engine.explain(&question.text, stage).await,
+        None => rows(engine, question).await,
+    };
+    answered.unwrap_or_else(|error| failure(&error, &texts_of(engine, &question.text)))
+}
+
+/// The texts that diagnostics of a question point into: a request's conditions stand alone.
+fn texts_of(engine: &Engine, question: &str) -> SourceSet {
+    match question.strip_prefix("query ").map(request) {
+        Some(request) => engine.sources_with(request.conditions.last().map_or("", String::as_str)),
+        None => engine.sources_with(question),
+    }
+}
+
+fn request(json: &str) -> Request {
+    serde_json::from_str(json).unwrap()
+}
+
+async fn rows(engine: &Engine, question: &Question) -> Result<String, Error> {
+    let text = question.text.as_str();
+    let frame: DataFrame = match (question.tag.as_str(), text.strip_prefix("query ")) {
+        ("plain", _) => engine.context().sql(text).await?,
+        ("foreign", _) => foreign(engine).sql(text).await?,
+        (_, Some(json)) => engine.query(&request(json)).await?,
+        _ => engine.sql(text).await?,
+    };
+    let batches = match frame.collect().await {
+        Ok(batches) => batches,
+        Err(error) => return Err(engine.explained(error).await),
+    };
+    Ok(pretty_format_batches(&batches).map(|table| table.to_string()).unwrap_or_default())
+}
+
+/// A session that has the same schemas, but was never prepared for them.
+fn foreign(engine: &Engine) -> SessionContext {
+    let ctx = SessionContext::new();
+    let name = ctx.state().config_options().catalog.default_catalog.clone();
+    ctx.register_catalog(&name, engine.context().catalog(&name).unwrap());
+    ctx
+}
