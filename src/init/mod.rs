@@ -1,7 +1,7 @@
 //! `bell init`: looks at files and writes a first project.
 //!
-//! Files become sources ([`candidates`]), their values tell keys, times and joins ([`find`]), and names tell what is
-//! worth asking for ([`write`]). Everything that was guessed is written with the reason in a comment, because whoever
+//! Files become sources (`candidates`), their values tell keys, times and joins (`find`), and names tell what is
+//! worth asking for (`write`). Everything that was guessed is written with the reason in a comment, because whoever
 //! reads the project must be able to judge it.
 
 mod candidates;

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [getting started](getting_started) | the first answer, the first own project |
 //! | [the language](language) | rules that hold everywhere in a `.bell` file; what is not yet supported |
-//! | [sources](sources) | where rows lie, what tells them apart, how tables relate |
-//! | [dimensions](dimensions) | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
-//! | [indicators](indicators) | what to measure: aggregates, filters, formulas, units |
+//! | [sources] | where rows lie, what tells them apart, how tables relate |
+//! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
+//! | [indicators] | what to measure: aggregates, filters, formulas, units |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
-//! | [errors](errors) | how to read a refusal |
-//! | [embedding](embedding) | Bellwether in a Rust program |
+//! | [errors] | how to read a refusal |
+//! | [embedding] | Bellwether in a Rust program |
 //!
 //! The pages are Markdown files beside this one. Their Bell is parsed and their Rust is run by the tests.
 
