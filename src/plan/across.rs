@@ -1,7 +1,8 @@
 //! Measures over a join of two views: each side is grouped by the joined dimensions first, then joined as asked.
 
 use datafusion::common::{Column, Result};
-use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator};
 
 use super::refuse::as_call;
 use super::trace::Traced;
@@ -17,22 +18,16 @@ pub(crate) fn grouped_sides(
     join: &Join,
     sides: (&Traced, &Traced),
 ) -> Result<Option<LogicalPlan>> {
-    if join.filter.is_some() || join.on.is_empty() {
-        return Err(unshared("joins them on something other than equal dimensions").into());
-    }
     let (left, right) = sides;
     let mut keys: Vec<(Column, Column)> = Vec::new();
-    for (l, r) in &join.on {
-        let (Expr::Column(l), Expr::Column(r)) = (l, r) else {
-            return Err(unshared("joins them on an expression").into());
-        };
+    for (l, r) in equated(join)? {
         if !same_dimension(
             &left.row_expression(&Expr::Column(l.clone()))?,
             &right.row_expression(&Expr::Column(r.clone()))?,
         ) {
             return Err(unshared(&format!("equates `{l}` with `{r}`, which are different dimensions")).into());
         }
-        keys.push((l.clone(), r.clone()));
+        keys.push((l, r));
     }
     for group in &aggregate.group_expr {
         let shared = matches!(group, Expr::Column(column) if keys.iter().any(|(l, r)| column == l || column == r));
@@ -46,6 +41,26 @@ pub(crate) fn grouped_sides(
         return Err(unshared(&format!("joins on `{l}` but does not group by it")).into());
     }
     rebuild(aggregate, join, &keys).map(Some)
+}
+
+/// The columns, left and right, that a join equates: by USING, or in ON.
+fn equated(join: &Join) -> Result<Vec<(Column, Column)>> {
+    let refused = || unshared("joins them on something other than equal dimensions");
+    let mut pairs: Vec<(&Expr, &Expr)> = join.on.iter().map(|(l, r)| (l, r)).collect();
+    for condition in join.filter.iter().flat_map(split_conjunction) {
+        match condition {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => pairs.push((left, right)),
+            _ => return Err(refused().into()),
+        }
+    }
+    let on_left = |column: &Column| join.left.schema().has_column(column);
+    let on_right = |column: &Column| join.right.schema().has_column(column);
+    let orient = |pair: (&Expr, &Expr)| match pair {
+        (Expr::Column(a), Expr::Column(b)) if on_left(a) && on_right(b) => Ok((a.clone(), b.clone())),
+        (Expr::Column(a), Expr::Column(b)) if on_left(b) && on_right(a) => Ok((b.clone(), a.clone())),
+        _ => Err(refused().into()),
+    };
+    if pairs.is_empty() { Err(refused().into()) } else { pairs.into_iter().map(orient).collect() }
 }
 
 fn rebuild(aggregate: &Aggregate, join: &Join, keys: &[(Column, Column)]) -> Result<LogicalPlan> {
