@@ -7,4 +7,5 @@ mod differential;
 mod manual;
 mod retail;
 mod scripts;
+mod tidy;
 mod tpch;
