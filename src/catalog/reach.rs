@@ -101,7 +101,11 @@ fn when_found(catalog: &Catalog, path: &JoinPath, value: Expression) -> Expressi
 
 /// The value where the marker is not NULL, else NULL.
 pub fn if_found(marker: Expr, value: Expr) -> Expr {
-    Expr::Case(Case { expr: None, when_then_expr: vec![(Box::new(marker.is_not_null()), Box::new(value))], else_expr: None })
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(marker.is_not_null()), Box::new(value))],
+        else_expr: None,
+    })
 }
 
 /// Whether an expression surely gives NULL when all its columns are NULL.

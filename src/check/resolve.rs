@@ -415,6 +415,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         if self.scope.place == Place::Row || self.scope.place == Place::Formula {
             known.extend(self.checker.declared.member_names(package));
+            known.extend(self.checker.catalog.member_names(package));
         }
         if parts.len() > 1 {
             known = self.checker.declared.source_names(package);
