@@ -145,6 +145,13 @@ impl Catalog {
         self.members.get(&(package.to_string(), name.to_string())).copied()
     }
 
+    /// The names of a package's dimensions, segments and indicators, for suggestions.
+    pub fn member_names(&self, package: &str) -> Vec<&str> {
+        let Some(package) = self.package(package) else { return vec![] };
+        let dimensions = package.dimensions.iter().map(|id| self.dimension(*id).item.name.as_str());
+        dimensions.chain(package.indicators.iter().map(|id| self.indicator(*id).item.name.as_str())).collect()
+    }
+
     /// The source of that name in a package.
     pub fn source_named(&self, package: &str, name: &str) -> Option<SourceId> {
         self.source_names.get(&(package.to_string(), name.to_string())).copied()

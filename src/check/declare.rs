@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::Checker;
 use crate::catalog::Item;
 use crate::catalog::calendar::TimePart;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
 
@@ -26,6 +26,8 @@ pub(crate) struct Declarations<'a> {
     source_index: HashMap<(String, String), usize>,
     /// `use finance.cost` in package `retail`: (`retail`, `cost`) is (`finance`, `cost`).
     uses: HashMap<(String, String), (String, String)>,
+    /// The places of `use`, to be checked when all names are known.
+    used: Vec<&'a Path>,
     /// Names of items that could not be read: what depends on them is silent.
     broken: HashSet<(String, String)>,
     /// Where each name of a SQL schema is taken: by sources, indicators, views.
@@ -109,6 +111,7 @@ impl<'a> Checker<'a> {
                 self.declare_item(package, item);
             }
         }
+        self.check_uses();
     }
 
     fn declare_package(&mut self, declared: &ast::Package) {
@@ -185,7 +188,7 @@ impl<'a> Checker<'a> {
         true
     }
 
-    fn declare_use(&mut self, package: &str, path: &Path) {
+    fn declare_use(&mut self, package: &str, path: &'a Path) {
         let [from, name] = path.parts.as_slice() else {
             return self.report(
                 Diagnostic::new(codes::NOT_YET_ITEM, "only `use package.name` is supported so far").at(path.span),
@@ -193,6 +196,33 @@ impl<'a> Checker<'a> {
         };
         let key = (package.to_string(), name.text.clone());
         self.declared.uses.insert(key, (from.text.clone(), name.text.clone()));
+        self.declared.used.push(path);
+    }
+
+    /// `use` of something that no package declares; its name is then silent.
+    fn check_uses(&mut self) {
+        for path in std::mem::take(&mut self.declared.used) {
+            let [from, name] = path.parts.as_slice() else { continue };
+            let key = (from.text.clone(), name.text.clone());
+            let known = &self.declared;
+            if known.member_index.contains_key(&key) || known.source_index.contains_key(&key) {
+                continue;
+            }
+            if !known.is_broken(&from.text, &[&name.text]) {
+                let diagnostic =
+                    Diagnostic::new(codes::UNKNOWN_NAME, format!("package `{}` has no `{}`", from.text, name.text));
+                let names = known.member_names(&from.text).into_iter().chain(known.source_names(&from.text));
+                let near = nearest(&name.text, names).map(|near| format!("did you mean `{near}`?"));
+                let diagnostic = diagnostic.at(path.span);
+                self.report(match near {
+                    Some(near) => diagnostic.help(near),
+                    None => diagnostic,
+                });
+            }
+            let users = self.declared.uses.iter().filter(|(_, target)| **target == key).map(|(user, _)| user.clone());
+            let users: Vec<_> = users.collect();
+            self.declared.broken.extend(users);
+        }
     }
 }
 

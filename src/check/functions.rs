@@ -18,6 +18,7 @@ use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast as sql;
 
 use crate::catalog::time::cast;
+use crate::diagnostic::nearest;
 
 /// The functions, operators and options of a session, taken once.
 pub struct Functions {
@@ -47,6 +48,25 @@ impl Functions {
     /// The aggregate function of that name, in any case.
     pub fn aggregate(&self, name: &str) -> Option<&Arc<AggregateUDF>> {
         self.aggregate.get(&name.to_lowercase())
+    }
+
+    /// "Invalid function 'summ'", if there is none of that name of any kind.
+    ///
+    /// # Errors
+    /// The sentence, with the nearest name.
+    pub fn require(&self, name: &str) -> std::result::Result<(), String> {
+        let wanted = name.to_lowercase();
+        let kinds = [self.scalar.contains_key(&wanted), self.aggregate.contains_key(&wanted)];
+        let others = [self.window.contains_key(&wanted), self.higher_order.contains_key(&wanted)];
+        if kinds.into_iter().chain(others).any(|known| known) {
+            return Ok(());
+        }
+        let mut known: Vec<&str> = self.scalar.keys().chain(self.aggregate.keys()).map(String::as_str).collect();
+        known.sort_unstable();
+        Err(match nearest(name, known) {
+            Some(near) => format!("Invalid function '{name}'. Did you mean '{near}'?"),
+            None => format!("Invalid function '{name}'"),
+        })
     }
 
     /// Plans an expression over the columns of `schema` and coerces its types.

@@ -46,9 +46,19 @@ impl<'a> Checker<'a> {
             grain: self.grain_of(package, tree)?,
             additivity,
             format: tree.format.as_ref().map(|format| format.text.clone()),
-            definition_text: self.files.text(tree.definition.span).to_string(),
+            definition_text: self.definition_text(tree),
         };
         Ok(self.add_indicator(indicator))
+    }
+
+    /// The definition with all its conditions: without them it would be another indicator.
+    fn definition_text(&self, tree: &ast::Indicator) -> String {
+        let formula = self.files.text(tree.definition.span).to_string();
+        match tree.conditions.iter().map(|condition| self.files.text(condition.span)).collect::<Vec<_>>().as_slice() {
+            [] => formula,
+            [only] => format!("{formula} where {only}"),
+            several => format!("{formula} where ({})", several.join(") and (")),
+        }
     }
 
     fn refuse_later_clauses(&self, tree: &ast::Indicator) -> Result<(), Failure> {

@@ -175,7 +175,7 @@ impl<'a> Checker<'a> {
         .labelled(tree.span, "this join could multiply rows")
         .also(
             target.item.span,
-            if target.keys.is_empty() { "declared here without a `key`" } else { "its key is other" },
+            if target.keys.is_empty() { "declared here without a `key`" } else { "its key is another" },
         );
         let columns: Vec<&str> = joined.iter().map(|at| target.columns[*at].name.as_str()).collect();
         let key = if columns.len() == 1 { columns[0].to_string() } else { format!("({})", columns.join(", ")) };

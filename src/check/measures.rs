@@ -44,6 +44,13 @@ impl Resolver<'_, '_> {
         }
         let name = call.name.to_string();
         if self.checker.functions.aggregate(&name).is_none() {
+            if self.checker.declared.is_broken(&self.scope.package, &[&name]) {
+                return Err(Failure::Silent);
+            }
+            // Before its columns are found to stand outside of an aggregate.
+            if let (Place::Formula, Err(unknown)) = (self.scope.place, self.checker.functions.require(&name)) {
+                return Err(Diagnostic::new(codes::REFUSED_EXPRESSION, unknown).at(place).into());
+            }
             return Ok(None);
         }
         if self.scope.place != Place::Formula {

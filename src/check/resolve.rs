@@ -415,12 +415,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         if self.scope.place == Place::Row || self.scope.place == Place::Formula {
             known.extend(self.checker.declared.member_names(package));
-            // A question is resolved over a finished catalog, where nothing is only declared.
-            let catalog = &self.checker.catalog;
-            if let Some(package) = catalog.package(package) {
-                known.extend(package.indicators.iter().map(|id| catalog.indicator(*id).item.name.as_str()));
-                known.extend(package.dimensions.iter().map(|id| catalog.dimension(*id).item.name.as_str()));
-            }
+            known.extend(self.checker.catalog.member_names(package));
         }
         if parts.len() > 1 {
             known = self.checker.declared.source_names(package);

@@ -119,7 +119,9 @@ fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
     let table = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
     let Some(table) = table else { return Diagnostic::new(codes::SQL, message.lines().next().unwrap_or(message)) };
     let last = table.rsplit('.').next().unwrap_or(table);
-    let diagnostic = Diagnostic::new(codes::UNKNOWN_TABLE, format!("there is no table or view `{last}`"));
+    // Without the catalog, which nobody writes.
+    let written = table.split_once('.').map_or(table, |(_, rest)| rest);
+    let diagnostic = Diagnostic::new(codes::UNKNOWN_TABLE, format!("there is no table or view `{written}`"));
     let known = relations(ctx);
     match nearest(last, known.iter().map(|(_, name)| name.as_str())) {
         Some(near) => {

@@ -45,11 +45,12 @@ pub fn has_wildcard(statement: &mut DfStatement) -> bool {
     }
     let mut wildcards = Wildcards(false);
     match inner(statement) {
+        // `DESCRIBE view` shows all columns.
+        Some(Statement::ExplainTable { .. }) | None => true,
         Some(statement) => {
             let _ = statement.visit(&mut wildcards);
             wildcards.0
         }
-        None => true,
     }
 }
 

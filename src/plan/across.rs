@@ -20,9 +20,7 @@ pub(crate) fn grouped_sides(
 ) -> Result<Option<LogicalPlan>> {
     let (left, right) = sides;
     let mut keys: Vec<(Column, Column)> = Vec::new();
-    for (l, r) in equations(join)? {
-        // An equation may be written either way round.
-        let (l, r) = if join.left.schema().has_column(&l) { (l, r) } else { (r, l) };
+    for (l, r) in equated(join)? {
         if !same_dimension(
             &left.row_expression(&Expr::Column(l.clone()))?,
             &right.row_expression(&Expr::Column(r.clone()))?,
@@ -45,21 +43,24 @@ pub(crate) fn grouped_sides(
     rebuild(aggregate, join, &keys).map(Some)
 }
 
-/// The pairs of columns that a join equates; it must do nothing else.
-fn equations(join: &Join) -> Result<Vec<(Column, Column)>> {
-    let conditions = join.filter.iter().flat_map(split_conjunction).map(|condition| match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => Some((left.as_ref(), right.as_ref())),
-        _ => None,
-    });
-    let pairs: Option<Vec<(&Expr, &Expr)>> = join.on.iter().map(|(l, r)| Some((l, r))).chain(conditions).collect();
-    let columns = pairs.unwrap_or_default().into_iter().map(|pair| match pair {
-        (Expr::Column(l), Expr::Column(r)) => Some((l.clone(), r.clone())),
-        _ => None,
-    });
-    match columns.collect::<Option<Vec<_>>>() {
-        Some(columns) if !columns.is_empty() => Ok(columns),
-        _ => Err(unshared("joins them on something other than equal dimensions").into()),
+/// The columns, left and right, that a join equates: by USING, or in ON.
+fn equated(join: &Join) -> Result<Vec<(Column, Column)>> {
+    let refused = || unshared("joins them on something other than equal dimensions");
+    let mut pairs: Vec<(&Expr, &Expr)> = join.on.iter().map(|(l, r)| (l, r)).collect();
+    for condition in join.filter.iter().flat_map(split_conjunction) {
+        match condition {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => pairs.push((left, right)),
+            _ => return Err(refused().into()),
+        }
     }
+    let on_left = |column: &Column| join.left.schema().has_column(column);
+    let on_right = |column: &Column| join.right.schema().has_column(column);
+    let orient = |pair: (&Expr, &Expr)| match pair {
+        (Expr::Column(a), Expr::Column(b)) if on_left(a) && on_right(b) => Ok((a.clone(), b.clone())),
+        (Expr::Column(a), Expr::Column(b)) if on_left(b) && on_right(a) => Ok((b.clone(), a.clone())),
+        _ => Err(refused().into()),
+    };
+    if pairs.is_empty() { Err(refused().into()) } else { pairs.into_iter().map(orient).collect() }
 }
 
 fn rebuild(aggregate: &Aggregate, join: &Join, keys: &[(Column, Column)]) -> Result<LogicalPlan> {

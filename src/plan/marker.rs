@@ -83,6 +83,11 @@ impl AggregateUDFImpl for Measure {
 
 /// "MEASURE takes an indicator".
 pub(crate) fn not_an_indicator(name: &str) -> Diagnostic {
+    // The field of a calculation is named by the whole of it.
+    if name.contains(['(', ' ']) {
+        return Diagnostic::new(codes::NOT_AN_INDICATOR, "MEASURE takes one indicator, not an expression")
+            .help("calculate outside: `MEASURE(gmv) / 2`");
+    }
     Diagnostic::new(codes::NOT_AN_INDICATOR, format!("MEASURE takes an indicator, and `{name}` is none"))
         .help("use a plain column or dimension without MEASURE; `SHOW INDICATORS` lists the indicators")
 }

@@ -171,6 +171,12 @@ fn range(catalog: &Catalog, request: &Request) -> Result<Vec<Expression>, Diagno
         );
         cast(timestamp, catalog.metric_time.clone())
     };
+    if let (Some(from), Some(to)) = (&request.from, &request.to)
+        && period(from)?.start() > period(to)?.start()
+    {
+        return Err(Diagnostic::new(codes::REQUEST, format!("`from` ({from}) lies after `to` ({to})"))
+            .help("`from` is the first period that is read, `to` the last"));
+    }
     let mut conditions = Vec::new();
     if let Some(from) = &request.from {
         conditions.push(axis.expr.clone().gt_eq(instant(period(from)?.start())));

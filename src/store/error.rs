@@ -61,7 +61,7 @@ impl StoreError {
     pub(super) fn from_reading(file: &str, error: &DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ObjectStore(inner) => StoreError::from_store(file, inner),
-            root => StoreError::new(codes::FILE_UNREADABLE, root.strip_backtrace()).in_file(file),
+            root => StoreError::new(codes::FILE_UNREADABLE, reason(&root.strip_backtrace())).in_file(file),
         }
     }
 
@@ -73,6 +73,16 @@ impl StoreError {
             None => diagnostic,
         }
     }
+}
+
+/// The first line of a message, without the layers that it names before it comes to its point.
+fn reason(message: &str) -> String {
+    let layers = ["Internal error: ", "Parquet error: ", "Arrow error: ", "ParquetError: ", "Execution error: "];
+    let mut rest = message.lines().next().unwrap_or(message);
+    while let Some(shorter) = layers.iter().find_map(|layer| rest.strip_prefix(layer)) {
+        rest = shorter;
+    }
+    rest.to_string()
 }
 
 impl std::fmt::Display for StoreError {

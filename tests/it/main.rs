@@ -9,5 +9,6 @@ mod differential;
 mod manual;
 mod retail;
 mod scripts;
+mod tidy;
 mod tpch;
 mod tpch_pairs;
