@@ -250,7 +250,8 @@ these rows are the same order, so that none is counted twice.
 "`metric_time` is each indicator's own time axis. Declare `time column` in the source, or `time` in the indicator.
 ";
     TOO_FINE = "B0313" Error "a grain is finer than the time axis",
-"Daily rows have no hours. Ask for day or coarser.
+"Rows dated by the day have no hours: an answer by hour would put all of them at midnight. Ask for day or coarser, or name a
+timestamp as the time axis.
 ";
     NO_FROM = "B0314" Error "a source has no `from`",
 "A source says where its rows lie: `from parquet 'data/orders/'`, `from query ( … )` or `from table …`.
