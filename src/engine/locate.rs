@@ -53,6 +53,12 @@ impl Words {
         exact.or_else(|| self.words.iter().find(|(text, _)| *text == folded)).map(|(_, span)| *span)
     }
 
+    /// For messages that name nothing: the first `MEASURE`, or else the statement's first word.
+    fn some_marker(&self) -> Option<Span> {
+        let marker = self.words.iter().find(|(text, _)| is_function_word(text) && text != "indicators");
+        marker.or_else(|| self.words.first()).map(|(_, span)| *span)
+    }
+
     /// The place of the first word that a message names in backticks, whole or by its parts.
     fn named_in(&self, message: &str) -> Option<Span> {
         message.split('`').skip(1).step_by(2).find_map(|name| {
@@ -84,7 +90,7 @@ fn placed(diagnostic: Diagnostic, words: &Words) -> Diagnostic {
     }
     let span = words.named_in(&diagnostic.message);
     let noted = || diagnostic.notes.iter().find_map(|note| words.named_in(note));
-    match span.or_else(noted) {
+    match span.or_else(noted).or_else(|| words.some_marker()) {
         Some(span) => diagnostic.at(span),
         None => diagnostic,
     }
