@@ -135,9 +135,14 @@ fn relations(ctx: &SessionContext) -> Vec<(String, String)> {
     let default = ctx.state().config_options().catalog.default_catalog.clone();
     let Some(catalog) = ctx.catalog(&default) else { return vec![] };
     let schemas = catalog.schema_names().into_iter().filter_map(|name| Some((catalog.schema(&name)?, name)));
-    schemas
+    let mut found: Vec<(String, String)> = schemas
         .flat_map(|(schema, name)| schema.table_names().into_iter().map(move |table| (name.clone(), table)))
-        .collect()
+        .collect();
+    // In one order, so that suggestions do not change; the catalog's own tables are what is meant least often.
+    found.sort_by_key(|(schema, table)| {
+        (schema == "bell" || schema == "information_schema", schema.clone(), table.clone())
+    });
+    found
 }
 
 /// sqlparser's refusal of a text.
