@@ -142,10 +142,15 @@ fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
 
 /// The tables and views of all schemas.
 fn relations(ctx: &SessionContext) -> Vec<(String, String)> {
-    schemas(ctx)
+    let mut found: Vec<(String, String)> = schemas(ctx)
         .into_iter()
         .flat_map(|(name, schema)| schema.table_names().into_iter().map(move |table| (name.clone(), table)))
-        .collect()
+        .collect();
+    // In one order, so that suggestions do not change; the catalog's own tables are what is meant least often.
+    found.sort_by_key(|(schema, table)| {
+        (schema == "bell" || schema == "information_schema", schema.clone(), table.clone())
+    });
+    found
 }
 
 /// The indicators and dimensions of all packages.

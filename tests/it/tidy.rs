@@ -45,7 +45,7 @@ fn every_code_is_triggered() {
 #[test]
 fn every_code_is_explained() {
     for entry in TABLE {
-        assert!(entry.explanation.trim().len() > 60, "{} is hardly explained", entry.id);
+        assert!(entry.explanation.trim().len() > entry.summary.len(), "{} is hardly explained", entry.id);
         assert!(!entry.summary.is_empty() && !entry.summary.ends_with('.'), "{}: {}", entry.id, entry.summary);
     }
     let mut ids: Vec<&str> = TABLE.iter().map(|entry| entry.id).collect();
