@@ -53,6 +53,11 @@ impl Period {
         }
     }
 
+    /// Whether all of it lies before an instant.
+    pub fn ends_before(self, at: NaiveDateTime) -> bool {
+        self.end().map_or_else(|| self.start() < at, |end| end <= at)
+    }
+
     /// The first instant after it; an instant has none: it ends at itself.
     pub fn end(self) -> Option<NaiveDateTime> {
         match self {

@@ -172,7 +172,7 @@ fn range(catalog: &Catalog, request: &Request) -> Result<Vec<Expression>, Diagno
         cast(timestamp, catalog.metric_time.clone())
     };
     if let (Some(from), Some(to)) = (&request.from, &request.to)
-        && period(from)?.start() > period(to)?.start()
+        && period(to)?.ends_before(period(from)?.start())
     {
         return Err(Diagnostic::new(codes::REQUEST, format!("`from` ({from}) lies after `to` ({to})"))
             .help("`from` is the first period that is read, `to` the last"));

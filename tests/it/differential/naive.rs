@@ -60,6 +60,9 @@ impl<'a> Naive<'a> {
 
     /// The answer, in the question's order if it has one.
     pub fn answer(&self, question: &Question) -> Result<Rows, Why> {
+        if question.range_is_reversed() {
+            return Err(Why::Refused("the range ends before it begins".to_string()));
+        }
         let conditions = question.all_conditions();
         let mut rows = vec![];
         if let Form::Distinct(root) = question.form {

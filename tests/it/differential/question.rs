@@ -89,6 +89,11 @@ impl Question {
         Question { form, keys, sets, items, conditions: vec![], from, to, having: None, order: vec![], limit: None }
     }
 
+    /// Whether the range ends before it begins, which is refused.
+    pub fn range_is_reversed(&self) -> bool {
+        matches!((&self.from, &self.to), (Some(from), Some(to)) if to.after <= from.first)
+    }
+
     /// The conditions, with the range as conditions on `metric_time`.
     pub fn all_conditions(&self) -> Vec<Ex> {
         let bound = |op, day| Ex::bin(op, Ex::MetricTime(Grain::Raw), Ex::Lit(Value::Date(day)));
