@@ -25,7 +25,8 @@ use crate::plan::{BellOptions, measure, measure_udaf, source_rows};
 /// Registers a project's packages, the marker `MEASURE` and the rule that expands it into a session that the caller owns.
 ///
 /// Afterwards `ctx.sql("SELECT region, MEASURE(gmv) FROM retail.indicators GROUP BY region")` and the DataFrame API with
-/// [`crate::plan::measure`] work. Calling it twice, for two projects, adds both.
+/// [`crate::plan::measure`] work. Called again for another project it adds that one's
+/// packages; schema `bell` then describes the last project only.
 ///
 /// # Errors
 /// What DataFusion says, if the session has no catalog to put schemas into.

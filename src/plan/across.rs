@@ -1,6 +1,6 @@
 //! Measures over a join of two views: each side is grouped by the joined dimensions first, then joined as asked.
 
-use datafusion::common::{Column, Result};
+use datafusion::common::{Column, NullEquality, Result};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator};
 
@@ -76,8 +76,9 @@ fn rebuild(aggregate: &Aggregate, join: &Join, keys: &[(Column, Column)]) -> Res
     let left = side(&join.left, keys.iter().map(|(l, _)| Expr::Column(l.clone())).collect())?;
     let right = side(&join.right, keys.iter().map(|(_, r)| Expr::Column(r.clone())).collect())?;
     let (l, r): (Vec<Column>, Vec<Column>) = keys.iter().cloned().unzip();
-    let joined =
-        LogicalPlanBuilder::from(left).join_detailed(right, join.join_type, (l, r), None, join.null_equality)?;
+    // As in every drill-across, NULL dimension values match each other.
+    let nulls = NullEquality::NullEqualsNull;
+    let joined = LogicalPlanBuilder::from(left).join_detailed(right, join.join_type, (l, r), None, nulls)?;
     let outputs: Vec<Expr> = aggregate
         .group_expr
         .iter()
