@@ -4,9 +4,12 @@ use datafusion::common::{Column, TableReference};
 use datafusion::logical_expr::Expr;
 
 use super::indicator::Measure;
+use super::modifier::{Modifier, TimeSpan};
 use super::path::ColumnRef;
 use super::{DimensionId, IndicatorId};
 use crate::catalog::calendar::TimePart;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 
 /// A DataFusion expression whose columns are numbered [`Input`]s: `"$"."0"`, `"$"."1"`, …
 ///
@@ -33,6 +36,53 @@ pub enum Input {
     Indicator(IndicatorId, Vec<Expression>),
     /// An aggregate over a source.
     Measure(Box<Measure>),
+    /// A formula in another context.
+    At(Box<At>),
+    /// An aggregate of formulas at a finer grain.
+    Fold(Box<Fold>),
+    /// In a value of a row: a formula for the row's own value of something.
+    Per(Box<Per>),
+    /// In the value of a `set`: the row's own value of a dimension.
+    Current(Box<Input>),
+    /// A time value, or a part of one, moved by a length of time; only planning makes these.
+    Moved(Box<Input>, TimeSpan),
+}
+
+/// `x at (…)`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct At {
+    /// What is evaluated; inputs are those of formulas.
+    pub operand: Expression,
+    /// How its context differs from that of the formula around it; they act from left to right.
+    pub modifiers: Vec<Modifier>,
+    /// The type of its value.
+    pub data_type: DataType,
+}
+
+/// `avg(x per d)`: x for each value of d, then an aggregate over these values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Fold {
+    /// The aggregate call; inputs are those of formulas.
+    pub aggregate: Expression,
+    /// What the values are for: dimensions, grains, columns.
+    pub by: Vec<Expression>,
+    /// The type of its value.
+    pub data_type: DataType,
+    /// Its value over no rows.
+    pub empty: ScalarValue,
+}
+
+/// `x per d` where a row has a value: in conditions and dimensions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Per {
+    /// What is asked; inputs are those of formulas.
+    pub value: Expression,
+    /// By what, as the question knows it.
+    pub by: Vec<Expression>,
+    /// The same for a row: planning begins it at the fact's source.
+    pub of_row: Vec<Expression>,
+    /// The type of its value.
+    pub data_type: DataType,
 }
 
 /// The relation name of numbered columns.
@@ -55,6 +105,23 @@ impl Expression {
     /// The expression that is just this input.
     pub fn input(input: Input) -> Self {
         Expression { expr: Expr::Column(input_column(0)), inputs: vec![input] }
+    }
+
+    /// Whether anything in it is reached against a join's direction, so that a row may have several values of it.
+    pub fn fans_out(&self) -> bool {
+        self.inputs.iter().any(|input| match input {
+            Input::Column(column) => column.path.fans_out(),
+            Input::Per(per) => per.of_row.iter().any(Expression::fans_out),
+            _ => false,
+        })
+    }
+
+    /// The single input that the expression is, if it is nothing more.
+    pub fn as_input(&self) -> Option<&Input> {
+        match (&self.expr, self.inputs.as_slice()) {
+            (Expr::Column(_), [input]) => Some(input),
+            _ => None,
+        }
     }
 
     /// The single column that the expression is, if it is nothing more.

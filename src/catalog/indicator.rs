@@ -69,6 +69,8 @@ pub enum AggregateKind {
 pub enum Additivity {
     /// Over every dimension.
     Additive,
+    /// Over every dimension but the one at whose end it is taken (`at (last day)`).
+    SemiAdditive,
     /// Over no dimension.
     NonAdditive,
 }
@@ -94,6 +96,7 @@ impl std::fmt::Display for Additivity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Additivity::Additive => "additive",
+            Additivity::SemiAdditive => "semi-additive",
             Additivity::NonAdditive => "non-additive",
         })
     }

@@ -9,11 +9,13 @@ pub mod calendar;
 pub mod dimension;
 pub mod expr;
 pub mod indicator;
+pub mod modifier;
 pub mod path;
 pub mod reach;
 pub mod source;
 pub mod time;
 pub mod unit;
+pub mod walk;
 pub mod words;
 
 use std::collections::HashMap;
@@ -174,6 +176,10 @@ impl Catalog {
             Input::MetricTime(part) => part.data_type(&self.metric_time),
             Input::Indicator(id, _) => self.indicator(*id).data_type.clone(),
             Input::Measure(measure) => measure.data_type.clone(),
+            Input::At(at) => at.data_type.clone(),
+            Input::Fold(fold) => fold.data_type.clone(),
+            Input::Per(per) => per.data_type.clone(),
+            Input::Current(input) | Input::Moved(input, _) => self.input_type(input),
         }
     }
 

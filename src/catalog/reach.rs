@@ -8,9 +8,10 @@ use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 
 use super::calendar::TimePart;
 use super::dimension::Dimension;
-use super::expr::{Expression, Input, input_column, input_number};
+use super::expr::{Expression, Input, Per, input_column, input_number};
+use super::modifier::TimeSpan;
 use super::path::{ColumnRef, JoinPath, chains};
-use super::time::{cast, part_of, wall_clock};
+use super::time::{cast, later, local, part_of, wall_clock};
 use super::{Catalog, DimensionId, SourceId};
 
 /// A fact and the time axis by which it is asked.
@@ -76,7 +77,14 @@ fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Resu
             Ok(time_part(catalog, value, dimension, *part))
         }
         Input::MetricTime(part) => metric_time(catalog, from, *part),
-        Input::Indicator(..) | Input::Measure(_) => Err(Unreachable::Aggregate),
+        Input::Moved(input, span) => moved(catalog, from, input, *span),
+        Input::Per(per) => {
+            let of_row = per.of_row.iter().map(|by| flatten(catalog, from, by)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Expression::input(Input::Per(Box::new(Per { of_row, ..per.as_ref().clone() }))))
+        }
+        Input::Indicator(..) | Input::Measure(_) | Input::At(_) | Input::Fold(_) | Input::Current(_) => {
+            Err(Unreachable::Aggregate)
+        }
     }
 }
 
@@ -187,6 +195,7 @@ pub fn roots_of(catalog: &Catalog, expression: &Expression) -> Vec<SourceId> {
         let more = match input {
             Input::Column(column) => vec![column.path.root],
             Input::Dimension(id, _) => all_roots(catalog, catalog.dimension(*id)),
+            Input::Per(per) => per.of_row.iter().flat_map(|by| roots_of(catalog, by)).collect(),
             _ => vec![],
         };
         for root in more {
@@ -232,6 +241,19 @@ fn metric_time(catalog: &Catalog, from: Standpoint<'_>, part: TimePart) -> Resul
     let common = part.data_type(&catalog.metric_time);
     let expr = if part.data_type(&native) == common { expr } else { cast(expr, common) };
     Ok(Expression { expr, inputs: value.inputs })
+}
+
+/// A time value, or a part of one, as if the row's time were later by a length of time.
+fn moved(catalog: &Catalog, from: Standpoint<'_>, input: &Input, span: TimeSpan) -> Result<Expression, Unreachable> {
+    let (whole, part) = match input {
+        Input::MetricTime(part) => (Input::MetricTime(TimePart::Whole), *part),
+        Input::Dimension(id, part) => (Input::Dimension(*id, TimePart::Whole), *part),
+        other => return flatten_input(catalog, from, other),
+    };
+    let axis = catalog.input_type(&whole);
+    let value = flatten_input(catalog, from, &whole)?;
+    let instant = later(wall_clock(value.expr, &axis, &catalog.calendar), &local(&axis), span);
+    Ok(Expression { expr: part_of(instant, &local(&axis), part, &catalog.calendar), inputs: value.inputs })
 }
 
 /// Appends the inputs of `value` to `inputs` (each once) and returns its expression renumbered accordingly.

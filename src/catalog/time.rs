@@ -7,6 +7,7 @@ use datafusion::functions::datetime::expr_fn::{date_part, date_trunc, to_local_t
 use datafusion::logical_expr::{Expr, lit};
 
 use super::calendar::{Calendar, DatePart, Grain, TimePart};
+use super::modifier::TimeSpan;
 
 /// The part of a time value: `value` has type `axis`, the result [`TimePart::data_type`] of it.
 ///
@@ -36,6 +37,36 @@ pub fn wall_clock(value: Expr, axis: &DataType, calendar: &Calendar) -> Expr {
     let DataType::Timestamp(unit, Some(zone)) = axis else { return value };
     let zone = calendar.timezone.as_deref().unwrap_or(zone);
     to_local_time(vec![cast(value, DataType::Timestamp(*unit, Some(zone.into())))])
+}
+
+/// The type of a time value's wall-clock time.
+pub fn local(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, None),
+        other => other.clone(),
+    }
+}
+
+/// A wall-clock time later by a length of time (earlier by a negative one): months first, clamped at the month's end,
+/// then days, then the rest. The type stays; whole days of a date, anything of a timestamp.
+pub fn later(value: Expr, data_type: &DataType, span: TimeSpan) -> Expr {
+    cast(value + interval_of(span), data_type.clone())
+}
+
+/// The same in the other direction.
+pub fn earlier(value: Expr, data_type: &DataType, span: TimeSpan) -> Expr {
+    cast(value - interval_of(span), data_type.clone())
+}
+
+/// A length of time as a literal.
+pub fn interval_of(span: TimeSpan) -> Expr {
+    let value = IntervalMonthDayNanoType::make_value(span.months, span.days, span.nanoseconds);
+    lit(ScalarValue::IntervalMonthDayNano(Some(value)))
+}
+
+/// The start of the period of that grain that a wall-clock time lies in, in the type that was given.
+pub fn start_of(value: Expr, data_type: &DataType, grain: Grain, calendar: &Calendar) -> Expr {
+    cast(period_start(value, data_type, grain, calendar), data_type.clone())
 }
 
 fn period_start(value: Expr, axis: &DataType, grain: Grain, calendar: &Calendar) -> Expr {

@@ -7,7 +7,9 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::expr::{Expression, Input};
+use super::calendar::TimePart;
 use super::indicator::{AggregateKind, Measure};
+use super::modifier::{End, Modifier};
 use super::reach::replace_inputs;
 use super::{Catalog, IndicatorId};
 
@@ -34,6 +36,54 @@ fn input_words(catalog: &Catalog, input: &Input) -> String {
             with_conditions(catalog.indicator(*id).item.name.clone(), &conditions)
         }
         Input::Measure(measure) => measure_words(catalog, measure),
+        Input::At(at) => {
+            let modifiers: Vec<String> = at.modifiers.iter().map(|m| modifier_words(catalog, m)).collect();
+            format!("{} at ({})", bracketed(catalog, &at.operand), modifiers.join(", "))
+        }
+        Input::Fold(fold) => format!("{} for each {}", worded(catalog, &fold.aggregate), listed(catalog, &fold.by)),
+        Input::Per(per) => format!("{} of its {}", bracketed(catalog, &per.value), listed(catalog, &per.by)),
+        Input::Current(input) => format!("current {}", input_words(catalog, input)),
+        Input::Moved(input, _) => input_words(catalog, input),
+    }
+}
+
+fn bracketed(catalog: &Catalog, formula: &Expression) -> String {
+    let text = worded(catalog, formula);
+    if formula.as_input().is_some() { text } else { format!("({text})") }
+}
+
+fn listed(catalog: &Catalog, expressions: &[Expression]) -> String {
+    expressions.iter().map(|expression| grain_words(catalog, expression)).collect::<Vec<_>>().join(", ")
+}
+
+/// A grain of the time axis goes by its own name.
+fn grain_words(catalog: &Catalog, expression: &Expression) -> String {
+    match expression.as_input() {
+        Some(Input::MetricTime(TimePart::Grain(grain))) => grain.name().to_string(),
+        _ => worded(catalog, expression),
+    }
+}
+
+fn modifier_words(catalog: &Catalog, modifier: &Modifier) -> String {
+    let words = |input: &Input| input_words(catalog, input);
+    match modifier {
+        Modifier::All(dropped) => format!("all {}", dropped.iter().map(words).collect::<Vec<_>>().join(", ")),
+        Modifier::Everything => "all".to_string(),
+        Modifier::Set(dimension, value) => format!("set {} = {}", words(dimension), worded(catalog, value)),
+        Modifier::Where(condition) => format!("where {}", worded(catalog, condition)),
+        Modifier::Visible => "visible".to_string(),
+        Modifier::Shift(span) if span.is_positive() => format!("{span} earlier"),
+        Modifier::Shift(span) => format!("shift {span}"),
+        Modifier::PreviousPeriod => "previous period".to_string(),
+        Modifier::Trailing(span) => format!("trailing {span}"),
+        Modifier::ToDate(grain) => format!("to date {}", grain.name()),
+        Modifier::Cumulative => "cumulative".to_string(),
+        Modifier::Edge(edge) => {
+            let end = if edge.end == End::First { "first" } else { "last" };
+            let by = grain_words(catalog, &edge.by);
+            let per = if edge.per.is_empty() { String::new() } else { format!(" per {}", listed(catalog, &edge.per)) };
+            format!("{end} {by}{per}")
+        }
     }
 }
 

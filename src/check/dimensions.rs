@@ -12,7 +12,7 @@ use crate::catalog::dimension::{Dimension, DimensionKind};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::{Unreachable, roots_of};
 use crate::catalog::source::SourceColumn;
-use crate::catalog::time::cast;
+use crate::catalog::time::{cast, local};
 use crate::catalog::{Catalog, DimensionId, Member, SourceId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::syntax::ast;
@@ -84,14 +84,14 @@ impl<'a> Checker<'a> {
     fn settle_metric_time(&mut self) {
         let mut types: Vec<DataType> = Vec::new();
         for source in &self.catalog.sources {
-            types.extend(source.time.iter().map(|axis| local(self.catalog.axis_type(axis))));
+            types.extend(source.time.iter().map(|axis| local(&self.catalog.axis_type(axis))));
         }
         for declared in self.declared.members.clone() {
             let MemberTree::Indicator(tree) = declared.tree else { continue };
             let Some(time) = &tree.time else { continue };
             // What is wrong with it is reported when the indicator itself is checked.
             if let Ok(typed) = self.resolve_rows(time, Scope::rows(declared.package, None)) {
-                types.push(local(typed.data_type));
+                types.push(local(&typed.data_type));
             }
         }
         types.retain(is_time);
@@ -216,14 +216,6 @@ impl<'a> Checker<'a> {
     pub(crate) fn input_schema(&self, expression: &Expression) -> DFSchema {
         let types = expression.inputs.iter().map(|input| self.catalog.input_type(input)).collect();
         super::resolve::schema_of(types)
-    }
-}
-
-/// Timestamps with a zone take part in `metric_time` as wall-clock times.
-fn local(data_type: DataType) -> DataType {
-    match data_type {
-        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(unit, None),
-        other => other,
     }
 }
 

@@ -7,10 +7,12 @@ use super::declare::{Declared, MemberTree, item_of};
 use super::resolve::{Named, Resolver, Scope, Typed};
 use super::{Checker, Failure};
 use crate::catalog::calendar::Grain;
-use crate::catalog::expr::{Expression, Input, input_number};
+use crate::catalog::expr::{At, Expression, Input, input_number};
 use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain};
+use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::{Standpoint, flatten};
 use crate::catalog::unit::Unit;
+use crate::catalog::walk::{Around, for_each_measure};
 use crate::catalog::{IndicatorId, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
@@ -123,28 +125,15 @@ impl<'a> Checker<'a> {
         conditions: &[Expression],
         time: Option<&Expression>,
     ) -> Result<(), Failure> {
-        let outer = Outer { conditions: conditions.to_vec(), time: time.cloned() };
-        self.require_reach_of(tree.definition.span, formula, &outer)
-    }
-
-    fn require_reach_of(&self, span: Span, formula: &Expression, outer: &Outer) -> Result<(), Failure> {
-        for input in &formula.inputs {
-            match input {
-                Input::Measure(measure) => {
-                    let conditions = outer.conditions.iter().chain(&measure.filter);
-                    self.require_reach_from(span, measure.source, conditions, outer.time.as_ref())?;
-                }
-                Input::Indicator(id, filters) => {
-                    let inner = self.catalog.indicator(*id);
-                    let mut outer = outer.clone();
-                    outer.conditions.extend(filters.iter().chain(&inner.conditions).cloned());
-                    outer.time = inner.time.clone().or(outer.time);
-                    self.require_reach_of(span, &inner.formula, &outer)?;
-                }
-                _ => {}
+        let outer = Around { conditions: conditions.to_vec(), time: time.cloned() };
+        let mut problem = Ok(());
+        for_each_measure(&self.catalog, formula, &outer, &mut |measure, around| {
+            if problem.is_ok() {
+                let conditions = around.conditions.iter().chain(&measure.filter);
+                problem = self.require_reach_from(tree.definition.span, measure.source, conditions, around.time.as_ref());
             }
-        }
-        Ok(())
+        });
+        problem
     }
 
     fn require_reach_from<'e>(
@@ -160,8 +149,7 @@ impl<'a> Checker<'a> {
         for expression in conditions.chain(time) {
             let flat = flatten(catalog, standpoint, expression);
             let flat = flat.map_err(|problem| super::dimensions::unreachable(catalog, source, &problem).at(span))?;
-            let fans_out = flat.inputs.iter().any(|i| matches!(i, Input::Column(c) if c.path.fans_out()));
-            if fans_out && catalog.source(source).keys.is_empty() {
+            if flat.fans_out() && catalog.source(source).keys.is_empty() {
                 return Err(super::dimensions::needs_key(catalog, source).at(span).into());
             }
         }
@@ -231,26 +219,33 @@ impl<'a> Checker<'a> {
         Ok(Some(unit))
     }
 
+    /// Semi-additive: what is additive, at one end of something (`sum(stock.quantity) at (last day)`).
+    fn additivity_at(&self, at: &At) -> Additivity {
+        let edges = at.modifiers.iter().all(|modifier| matches!(modifier, Modifier::Edge(_)));
+        match self.additivity_of(&at.operand) {
+            Additivity::Additive | Additivity::SemiAdditive if edges => Additivity::SemiAdditive,
+            _ => Additivity::NonAdditive,
+        }
+    }
+
     /// Additive: sums and counts, their sums and differences, and multiples by constants.
     fn additivity_of(&self, formula: &Expression) -> Additivity {
+        if let Some(Input::At(at)) = formula.as_input() {
+            return self.additivity_at(at);
+        }
         let additive_input = |input: &Input| match input {
             Input::Measure(measure) => matches!(measure.kind, AggregateKind::Sum | AggregateKind::Count),
             Input::Indicator(id, _) => self.catalog.indicator(*id).additivity == Additivity::Additive,
             _ => false,
         };
-        if formula.inputs.iter().all(additive_input) && is_linear(&formula.expr) {
+        if let (Some(Input::Indicator(id, _)), true) = (formula.as_input(), formula.inputs.len() == 1) {
+            self.catalog.indicator(*id).additivity
+        } else if formula.inputs.iter().all(additive_input) && is_linear(&formula.expr) {
             Additivity::Additive
         } else {
             Additivity::NonAdditive
         }
     }
-}
-
-/// What surrounds an aggregate: conditions and a time axis of the indicators that use it.
-#[derive(Clone)]
-struct Outer {
-    conditions: Vec<Expression>,
-    time: Option<Expression>,
 }
 
 /// Whether an expression is a linear combination of its inputs, without a constant term.

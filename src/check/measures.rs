@@ -8,6 +8,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast as sql;
 use datafusion::sql::sqlparser::ast::VisitMut;
 
+use super::contexts::{is_at, is_per};
 use super::resolve::{Place, Resolver, Scope, arguments, is_call};
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
@@ -24,8 +25,14 @@ impl Resolver<'_, '_> {
     /// What a call stands for, if it is more than a scalar function.
     pub(crate) fn function(&mut self, call: &sql::Function) -> Result<Option<sql::Expr>, Failure> {
         let place = self.place(call);
-        if is_call(call, "bell_at") || is_call(call, "bell_per") {
-            return Err(self.not_yet(if is_call(call, "bell_at") { "at (…)" } else { "per" }, place));
+        if is_at(call) {
+            return self.at(call, place).map(Some);
+        }
+        if is_per(call) {
+            return self.per_row(call, place).map(Some);
+        }
+        if is_call(call, "bell_current") {
+            return self.current(call, place).map(Some);
         }
         if is_call(call, "bell_duration") {
             return self.interval(call).map(Some);
@@ -61,13 +68,10 @@ impl Resolver<'_, '_> {
             .at(place)
             .into());
         }
-        self.aggregate(call, None, place).map(Some)
-    }
-
-    fn not_yet(&self, what: &str, place: Span) -> Failure {
-        Diagnostic::new(codes::NOT_YET_EXPRESSION, format!("`{what}` is not yet supported"))
-            .labelled(place, "the indicator is left out")
-            .into()
+        match self.fold(call, place)? {
+            Some(fold) => Ok(Some(fold)),
+            None => self.aggregate(call, None, place).map(Some),
+        }
     }
 
     /// `bell_of(aggregate, source)`.
@@ -121,7 +125,7 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn condition(&mut self, condition: &sql::Expr, bare: Option<SourceId>) -> Result<Expression, Failure> {
+    pub(super) fn condition(&mut self, condition: &sql::Expr, bare: Option<SourceId>) -> Result<Expression, Failure> {
         let condition = ast::Expr { sql: condition.clone(), span: self.place(condition) };
         let scope = Scope::rows(&self.scope.package, bare);
         self.checker.resolve_condition(&condition, scope)
@@ -185,7 +189,7 @@ impl Resolver<'_, '_> {
     }
 
     /// The call with its arguments resolved, while the call itself stays.
-    fn aggregate_arguments(&mut self, mut call: sql::Function) -> Result<sql::Expr, Failure> {
+    pub(super) fn aggregate_arguments(&mut self, mut call: sql::Function) -> Result<sql::Expr, Failure> {
         let walked = match call.args.visit(self) {
             ControlFlow::Continue(()) => call.within_group.visit(self),
             stopped => stopped,
@@ -226,7 +230,7 @@ impl Resolver<'_, '_> {
             }
         };
         match flatten(catalog, Standpoint { source, axis: None }, aggregate) {
-            Ok(flat) if flat.inputs.iter().any(|i| matches!(i, Input::Column(c) if c.path.fans_out())) => {
+            Ok(flat) if flat.fans_out() => {
                 Err(Diagnostic::new(codes::FAN_OUT, "this aggregate would count rows of a child source several times")
                     .at(place)
                     .help(
@@ -321,14 +325,14 @@ pub(crate) fn and(left: Expression, right: Expression) -> Expression {
     Expression { expr: left.expr.and(right), inputs }
 }
 
-fn decimal_argument(checker: &Checker<'_>, arg: &Expr, aggregate: &Expression) -> bool {
+pub(super) fn decimal_argument(checker: &Checker<'_>, arg: &Expr, aggregate: &Expression) -> bool {
     // `avg` coerces decimals to decimals and everything else to doubles, so its argument's own type tells.
     let schema = checker.input_schema(aggregate);
     datafusion::logical_expr::ExprSchemable::get_type(arg, &schema).is_ok_and(|t| t.is_decimal())
 }
 
 /// The kind of an aggregate, decided once by the function that DataFusion resolved.
-fn kind_of(function: &datafusion::logical_expr::expr::AggregateFunction) -> AggregateKind {
+pub(super) fn kind_of(function: &datafusion::logical_expr::expr::AggregateFunction) -> AggregateKind {
     match (function.func.name(), function.params.distinct) {
         ("sum", false) => AggregateKind::Sum,
         ("count", false) => AggregateKind::Count,
@@ -340,7 +344,7 @@ fn kind_of(function: &datafusion::logical_expr::expr::AggregateFunction) -> Aggr
 }
 
 /// What the aggregate gives for no rows.
-fn empty_value(
+pub(super) fn empty_value(
     function: &datafusion::logical_expr::expr::AggregateFunction,
     data_type: &DataType,
     kind: AggregateKind,

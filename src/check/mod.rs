@@ -5,6 +5,7 @@
 //!
 //! Invariant: this is the only stage that sees both the tree and the catalog; it reads no file, clock or environment.
 
+mod contexts;
 mod declare;
 mod dimensions;
 pub mod functions;
@@ -33,7 +34,7 @@ pub use declare::{DEFAULT_PACKAGE, METRIC_TIME};
 pub(crate) use dimensions::{needs_key, unreachable};
 use functions::Functions;
 use resolve::Scope;
-pub(crate) use resolve::expression_error;
+pub(crate) use resolve::{expression_error, schema_of};
 
 /// What `check` gives: everything that is right, and everything that is wrong.
 #[derive(Debug)]

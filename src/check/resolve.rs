@@ -43,6 +43,8 @@ pub(crate) enum Place {
     Axis,
     /// A value of a row: columns and dimensions.
     Row,
+    /// The value of a `set`: as a row's, and `current d`.
+    Set,
     /// The definition of an indicator: aggregates and other indicators.
     Formula,
 }
@@ -269,7 +271,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 format!("`{}` is an indicator: it has no value for a single row", name.value),
             )
             .at(self.name_place(name))
-            .help("asking for its value at a finer grain (`x per d`) is not yet supported")
+            .help(format!("ask for its value at the row's own value of something: `{} per orders.customer_id`", name.value))
             .into()),
             Named::Dimension(..) | Named::MetricTime(_) if formula => {
                 Err(not_aggregated(&name.value, self.name_place(name)).into())

@@ -34,12 +34,27 @@ fn unit_of(catalog: &Catalog, formula: &Expression, expr: &Expr) -> Result<Known
         Expr::Literal(..) => Ok(Known::Bare),
         Expr::Column(column) => Ok(match input_number(column).map(|at| &formula.inputs[at]) {
             Some(Input::Indicator(id, _)) => catalog.indicator(*id).unit.clone().map_or(Known::Unknown, Known::Unit),
+            // Another context changes which rows are read, not what they are measured in.
+            Some(Input::At(at)) => return unit_of(catalog, &at.operand, &at.operand.expr),
+            Some(Input::Fold(fold)) => return folded(catalog, &fold.aggregate),
             _ => Known::Unknown,
         }),
         Expr::Cast(cast) => unit(&cast.expr),
         Expr::Negative(inner) => unit(inner),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => binary(*op, unit(left)?, unit(right)?),
         Expr::ScalarFunction(call) => of_call(call, unit),
+        _ => Ok(Known::Unknown),
+    }
+}
+
+/// Averages, extremes and sums of values are in their unit; counts and the like are not.
+fn folded(catalog: &Catalog, aggregate: &Expression) -> Result<Known, String> {
+    const KEEPS: [&str; 8] = ["avg", "mean", "min", "max", "median", "sum", "first_value", "last_value"];
+    match &aggregate.expr {
+        Expr::AggregateFunction(call) if KEEPS.contains(&call.func.name()) => match call.params.args.first() {
+            Some(argument) => unit_of(catalog, aggregate, argument),
+            None => Ok(Known::Unknown),
+        },
         _ => Ok(Known::Unknown),
     }
 }

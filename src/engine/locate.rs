@@ -4,16 +4,12 @@
 //! first word that the message names is the place.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::catalog::SchemaProvider;
 use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast as sql;
-use datafusion::sql::sqlparser::ast::Spanned;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::register::as_package;
@@ -189,23 +185,4 @@ fn line_and_column(place: &str) -> Option<(usize, usize)> {
     let (line, column) = place.split_once(", Column: ")?;
     let digits: String = column.chars().take_while(char::is_ascii_digit).collect();
     Some((line.parse().ok()?, digits.parse().ok()?))
-}
-
-/// `AT (…)` in SQL parses but is not answered yet.
-pub fn at_modifier(file: &SourceFile, statement: &mut Statement) -> Option<Diagnostic> {
-    let statement = super::prepass::inner(statement)?;
-    let found = sql::visit_expressions(statement, |expr| match expr {
-        sql::Expr::Function(call) if is_at(call) => ControlFlow::Break(expr.span()),
-        _ => ControlFlow::Continue(()),
-    });
-    let ControlFlow::Break(span) = found else { return None };
-    let diagnostic = Diagnostic::new(codes::NOT_YET_EXPRESSION, "`AT (…)` is not yet supported");
-    Some(match span_of(file, span) {
-        Some(span) => diagnostic.at(span),
-        None => diagnostic,
-    })
-}
-
-fn is_at(call: &sql::Function) -> bool {
-    matches!(call.name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value == "bell_at"))
 }

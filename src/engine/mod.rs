@@ -1,6 +1,7 @@
 //! The only owner of a DataFusion session: opens a project, answers questions.
 
 pub mod catalog_tables;
+mod contexts;
 mod division;
 mod explain;
 pub mod lineage;

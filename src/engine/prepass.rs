@@ -332,7 +332,8 @@ fn measure_of(argument: Expr) -> Expr {
     })
 }
 
-fn is_marker(call: &Function) -> bool {
+/// Whether a call is the marker.
+pub fn is_marker(call: &Function) -> bool {
     last_name(&call.name).is_some_and(|name| matches!(name.as_str(), "measure" | "agg" | "aggregate"))
 }
 

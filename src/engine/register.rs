@@ -20,7 +20,7 @@ use crate::catalog::indicator::Indicator;
 use crate::catalog::{Catalog, IndicatorId, Member, Package};
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::IndicatorView;
-use crate::plan::{BellOptions, measure, measure_udaf, source_rows};
+use crate::plan::{BellOptions, measure, measure_udaf, modifier_functions, source_rows};
 
 /// Registers a project's packages, the marker `MEASURE` and the rule that expands it into a session that the caller owns.
 ///
@@ -34,6 +34,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
     let known = ctx.state().aggregate_functions().contains_key("measure");
     if !known {
         ctx.register_udaf(measure_udaf().as_ref().clone());
+        modifier_functions().into_iter().for_each(|function| ctx.register_udf(function));
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
         let state = ctx.state_ref();
         let mut state = state.write();

@@ -63,11 +63,9 @@ async fn marked(
     words: &Words,
     mut statement: Statement,
 ) -> Result<LogicalPlan> {
-    if let Some(at) = super::locate::at_modifier(file, &mut statement) {
-        return Err(at.into());
-    }
     let schemas = Schemas::of(state);
     prepass::rewrite(&mut statement, &schemas);
+    super::contexts::distribute(file, &mut statement)?;
     let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
     let mut known = KnownTables::new();
     for reference in state.resolve_table_references(&statement)? {

@@ -1,12 +1,19 @@
-//! Drill-across: the parts of a question, joined on the asked dimensions.
+//! Drill-across: the parts of a question, joined on its groups.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, JoinType, NullEquality, Result, TableReference};
-use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
-use super::context::{Call, Context, Leaf, Leaves, leaf_number};
-use super::part::{BuiltPart, parts_of};
+use super::context::{Call, Context, Leaf, LeafKind, Leaves, Surroundings, leaf_number};
+use super::fold::folds_of;
+use super::frame::Frame;
+use super::join::{Joined, join_all};
+use super::part::parts_of;
+use super::windows::Periods;
+use crate::catalog::Catalog;
+use crate::catalog::expr::Expression;
+use crate::catalog::time::cast;
+use crate::diagnostic::{Diagnostic, codes};
 
 /// A question answered: one row a group, with expressions for its keys and the value of each call.
 pub struct Answer {
@@ -20,134 +27,174 @@ pub struct Answer {
     pub values: Vec<Expr>,
 }
 
+/// What all parts of a question share, the inner ones too.
+#[derive(Debug, Clone)]
+pub(crate) struct Question<'c> {
+    pub(crate) catalog: &'c Catalog,
+    /// The question's own conditions, which `visible` puts back.
+    pub(crate) visible: Vec<Expression>,
+    /// How many questions this one stands inside of.
+    pub(crate) depth: usize,
+}
+
+/// Deeper than this only a condition that looks at itself gets (`at (visible)` in a condition's own `per`).
+const DEEPEST: usize = 16;
+
+impl<'c> Question<'c> {
+    /// A question inside this one.
+    pub(crate) fn inner(&self) -> Result<Question<'c>> {
+        if self.depth == DEEPEST {
+            return Err(Diagnostic::new(codes::CONTEXT, "a condition looks at the question's conditions, and is one of them")
+                .help("leave out `at (visible)` in what the condition asks for")
+                .into());
+        }
+        Ok(Question { depth: self.depth + 1, ..self.clone() })
+    }
+}
+
 /// The one expansion there is: indicators in a context become a plan over their sources.
 ///
 /// # Errors
 /// A [`crate::diagnostic::Diagnostic`] (as a `DataFusionError::External`) if an indicator cannot reach a dimension or a condition.
 pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
+    let question = Question { catalog: context.catalog, visible: context.conditions.clone(), depth: 0 };
     let mut leaves = Leaves::default();
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
-    let parts = parts_of(context, &leaves.leaves)?;
-    let mut built = parts.iter().map(|part| part.build(context)).collect::<Result<Vec<_>>>()?;
-    // Parts that show groups come first, those that only look values up are joined to them.
-    built.sort_by_key(|part| !part.shows_groups);
-    let joined = join_all(built)?;
-    let columns: Vec<Expr> = (0..leaves.leaves.len()).map(|at| joined.value(at, &leaves.leaves[at])).collect();
-    let values = values.into_iter().map(|value| replace_leaves(value, &columns)).collect::<Result<Vec<_>>>()?;
-    Ok(Answer { plan: joined.plan, keys: joined.keys, grouping_id: joined.grouping_id, values })
-}
-
-/// Parts joined so far.
-struct Joined {
-    plan: LogicalPlan,
-    keys: Vec<Expr>,
-    grouping_id: Option<Expr>,
-    values: Vec<(usize, Expr)>,
-    parts: usize,
-}
-
-impl Joined {
-    /// The value of a leaf: where its part has no row for a group, what it gives for no rows.
-    fn value(&self, number: usize, leaf: &Leaf) -> Expr {
-        let found = self.values.iter().find(|(leaf, _)| *leaf == number);
-        let value = found.map_or_else(|| lit(leaf.measure.empty.clone()), |(_, value)| value.clone());
-        if self.parts > 1 && !leaf.measure.empty.is_null() {
-            coalesce(vec![value, lit(leaf.measure.empty.clone())])
-        } else {
-            value
+    match &context.grouping.sets {
+        Some(sets) if !leaves.leaves.iter().all(is_plain) => set_by_set(&question, context, sets, &leaves, values),
+        sets => {
+            let frame = Frame::new(&context.grouping.keys, &context.conditions);
+            let joined = answer_leaves(&question, &frame, &leaves, sets.as_deref())?;
+            let values = joined.values_of(values, &leaves)?;
+            Ok(Answer { plan: joined.plan, keys: joined.keys, grouping_id: joined.grouping_id, values })
         }
     }
 }
 
-fn join_all(parts: Vec<BuiltPart>) -> Result<Joined> {
-    let count = parts.len();
-    let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else {
-        return datafusion::common::internal_err!("a question without indicators has no parts");
-    };
-    let mut joined = Joined {
-        plan: first.plan,
-        keys: first.keys,
-        grouping_id: first.grouping_id,
-        values: first.values,
-        parts: count,
-    };
-    for (at, part) in parts.enumerate() {
-        let left = named(joined.plan, &joined.keys, joined.grouping_id.as_ref(), &joined.values, &format!("left{at}"))?;
-        let right = named(part.plan, &part.keys, part.grouping_id.as_ref(), &part.values, &format!("right{at}"))?;
-        joined = join(left, right, part.shows_groups, count)?;
-    }
-    Ok(joined)
+/// Whether a leaf reads the rows of its groups and nothing else.
+fn is_plain(leaf: &Leaf) -> bool {
+    leaf.around.modifiers.is_empty() && matches!(leaf.kind, LeafKind::Measure(_))
 }
 
-/// A side of a join: its columns by plain names under one relation name.
-struct Side {
-    plan: LogicalPlan,
-    relation: TableReference,
-    keys: Vec<String>,
-    values: Vec<(usize, String)>,
+/// The leaves in a frame, joined on its groups.
+pub(crate) fn answer_leaves(
+    question: &Question<'_>,
+    frame: &Frame,
+    leaves: &Leaves,
+    sets: Option<&[Vec<usize>]>,
+) -> Result<Joined> {
+    let parts = parts_of(question, frame, &leaves.leaves)?;
+    let folds = folds_of(question, frame, &leaves.leaves)?;
+    let mut bounds = Vec::new();
+    if parts.iter().any(super::part::Part::has_window) || folds.iter().any(super::fold::FoldPart::has_window) {
+        for part in &parts {
+            bounds.extend(part.bounds(question)?);
+        }
+        for fold in &folds {
+            bounds.extend(fold.bounds(question)?);
+        }
+    }
+    let periods = Periods { bounds: &bounds };
+    let mut built = Vec::new();
+    for part in &parts {
+        built.push(part.build(question, sets, &periods)?);
+    }
+    for fold in &folds {
+        built.extend(fold.build(question, frame, &periods)?);
+    }
+    join_all(built)
 }
 
-impl Side {
-    fn column(&self, name: &str) -> Expr {
-        Expr::Column(self.qualified(name))
+/// Grouping sets where a modifier or a finer grain makes each set a question of its own.
+fn set_by_set(
+    question: &Question<'_>,
+    context: &Context<'_>,
+    sets: &[Vec<usize>],
+    leaves: &Leaves,
+    values: Vec<Expr>,
+) -> Result<Answer> {
+    let count = context.grouping.keys.len();
+    let mut all: Option<LogicalPlanBuilder> = None;
+    for (number, set) in sets.iter().enumerate() {
+        let keys: Vec<Expression> = set.iter().map(|at| context.grouping.keys[*at].clone()).collect();
+        let joined = answer_leaves(question, &Frame::new(&keys, &context.conditions), leaves, None)?;
+        let outputs = joined.values_of(values.clone(), leaves)?;
+        let mut columns: Vec<Expr> = Vec::new();
+        for at in 0..count {
+            let key = match set.iter().position(|key| *key == at) {
+                Some(position) => joined.keys[position].clone(),
+                None => null_of(context, at)?,
+            };
+            columns.push(key.alias(format!("g{at}")));
+        }
+        let earlier = sets[..number].iter().filter(|other| *other == set).count();
+        columns.push(grouping_id(set, count, earlier).alias("grouping_id"));
+        columns.extend(outputs.into_iter().enumerate().map(|(at, value)| value.alias(format!("v{at}"))));
+        let plan = LogicalPlanBuilder::from(joined.plan).project(columns)?;
+        all = Some(match all {
+            Some(all) => all.union(plan.build()?)?,
+            None => plan,
+        });
     }
+    let Some(all) = all else { return datafusion::common::internal_err!("grouping sets without a set") };
+    let column = |name: String| Expr::Column(Column::new_unqualified(name));
+    Ok(Answer {
+        plan: all.build()?,
+        keys: (0..count).map(|at| column(format!("g{at}"))).collect(),
+        grouping_id: Some(column("grouping_id".to_string())),
+        values: (0..values.len()).map(|at| column(format!("v{at}"))).collect(),
+    })
+}
 
-    fn qualified(&self, name: &str) -> Column {
-        Column::new(Some(self.relation.clone()), name)
+fn null_of(context: &Context<'_>, at: usize) -> Result<Expr> {
+    use datafusion::logical_expr::ExprSchemable;
+    let key = &context.grouping.keys[at];
+    let types = key.inputs.iter().map(|input| context.catalog.input_type(input)).collect();
+    let schema = crate::check::schema_of(types);
+    Ok(cast(lit(ScalarValue::Null), key.expr.get_type(&schema)?))
+}
+
+/// DataFusion's grouping id: a bit for each key that is not in the set, the first key's the highest; above them the
+/// number of equal sets before this one.
+fn grouping_id(set: &[usize], keys: usize, earlier: usize) -> Expr {
+    let missing = (0..keys).filter(|at| !set.contains(at)).fold(0_u64, |id, at| id | 1 << (keys - 1 - at));
+    lit(ScalarValue::UInt64(Some(missing | (earlier as u64) << keys)))
+}
+
+impl Joined {
+    /// Formulas over leaves as expressions over the joined columns.
+    pub(crate) fn values_of(&self, values: Vec<Expr>, leaves: &Leaves) -> Result<Vec<Expr>> {
+        let columns: Vec<Expr> = (0..leaves.leaves.len()).map(|at| self.value(at, &leaves.leaves[at])).collect();
+        values.into_iter().map(|value| replace_leaves(value, &columns)).collect()
     }
 }
 
-fn named(
-    plan: LogicalPlan,
-    keys: &[Expr],
-    grouping_id: Option<&Expr>,
-    values: &[(usize, Expr)],
-    relation: &str,
-) -> Result<Side> {
-    let mut columns: Vec<Expr> = Vec::new();
-    let mut key_names: Vec<String> = Vec::new();
-    let all_keys = keys.iter().enumerate().map(|(at, key)| (format!("g{at}"), key));
-    for (name, key) in all_keys.chain(grouping_id.map(|id| ("grouping_id".to_string(), id))) {
-        columns.push(key.clone().alias(&name));
-        key_names.push(name);
-    }
-    let values: Vec<(usize, String)> = values
-        .iter()
-        .map(|(leaf, value)| {
-            let name = format!("v{leaf}");
-            columns.push(value.clone().alias(&name));
-            (*leaf, name)
-        })
-        .collect();
-    if columns.is_empty() {
-        // A total without values still is one row.
-        columns.push(lit(1_i64).alias("one"));
-    }
-    let plan = LogicalPlanBuilder::from(plan).project(columns)?.alias(relation)?.build()?;
-    Ok(Side { plan, relation: TableReference::bare(relation), keys: key_names, values })
+/// The values of a formula for each value of something, and the value where there are no rows.
+pub(crate) struct InnerValues {
+    /// Columns `g0 …`, `value`, and `there`, which is never NULL.
+    pub(crate) plan: LogicalPlan,
+    pub(crate) nothing: Expr,
 }
 
-/// NULL keys match each other: a group with an unknown region is one group, whatever fact it comes from.
-fn join(left: Side, right: Side, shows_groups: bool, parts: usize) -> Result<Joined> {
-    let builder = LogicalPlanBuilder::from(left.plan.clone());
-    let plan = if left.keys.is_empty() {
-        builder.cross_join(right.plan.clone())?.build()?
-    } else {
-        let join_type = if shows_groups { JoinType::Full } else { JoinType::Left };
-        let on = |side: &Side| side.keys.iter().map(|key| side.qualified(key)).collect::<Vec<_>>();
-        let keys = (on(&left), on(&right));
-        builder.join_detailed(right.plan.clone(), join_type, keys, None, NullEquality::NullEqualsNull)?.build()?
-    };
-    let key = |name: &String| match shows_groups {
-        true => coalesce(vec![left.column(name), right.column(name)]),
-        false => left.column(name),
-    };
-    let grouping_id = left.keys.iter().find(|name| *name == "grouping_id").map(key);
-    let keys = left.keys.iter().filter(|name| *name != "grouping_id").map(key).collect();
-    let values_of = |side: &Side| side.values.iter().map(|(leaf, name)| (*leaf, side.column(name))).collect::<Vec<_>>();
-    let values = [values_of(&left), values_of(&right)].concat();
-    Ok(Joined { keys, grouping_id, values, plan, parts })
+/// A formula asked by itself, by these alone.
+pub(crate) fn inner_values(question: &Question<'_>, formula: &Expression, by: &[Expression]) -> Result<InnerValues> {
+    let mut leaves = Leaves::default();
+    let value = leaves.expand_formula(question.catalog, formula, &Surroundings::default(), None);
+    let joined = answer_leaves(question, &Frame::new(by, &[]), &leaves, None)?;
+    let mut columns: Vec<Expr> =
+        joined.keys.iter().enumerate().map(|(at, key)| key.clone().alias(format!("g{at}"))).collect();
+    for value in joined.values_of(vec![value.clone()], &leaves)? {
+        columns.push(value.alias("value"));
+    }
+    columns.push(lit(true).alias("there"));
+    let nothing = values_of_nothing(vec![value], &leaves)?.into_iter().next().unwrap_or(lit(ScalarValue::Null));
+    Ok(InnerValues { plan: LogicalPlanBuilder::from(joined.plan).project(columns)?.build()?, nothing })
+}
+
+/// Formulas over leaves where no leaf has rows.
+fn values_of_nothing(values: Vec<Expr>, leaves: &Leaves) -> Result<Vec<Expr>> {
+    let empties: Vec<Expr> = leaves.leaves.iter().map(|leaf| lit(leaf.empty().clone())).collect();
+    values.into_iter().map(|value| replace_leaves(value, &empties)).collect()
 }
 
 fn replace_leaves(value: Expr, leaves: &[Expr]) -> Result<Expr> {

@@ -1,10 +1,11 @@
 //! [`Context`]: the grouping and conditions in which indicators are evaluated, and the aggregates that they need there.
 
-use datafusion::common::{Column, TableReference};
+use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::Expr;
 
-use crate::catalog::expr::{Expression, Input};
+use crate::catalog::expr::{Expression, Fold, Input};
 use crate::catalog::indicator::Measure;
+use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::{Catalog, IndicatorId};
 
@@ -35,20 +36,26 @@ pub struct Call {
     pub indicator: IndicatorId,
     /// `FILTER (WHERE …)`: reaches every aggregate inside, never removes a group.
     pub filters: Vec<Expression>,
+    /// `AT (…)`: they act from left to right.
+    pub modifiers: Vec<Modifier>,
 }
 
 /// An aggregate with everything that surrounds it in the definitions that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaf {
-    pub(crate) measure: Measure,
-    /// `where` of the indicators around it: decides which rows, and so which groups, there are.
-    pub(crate) conditions: Vec<Expression>,
-    /// `filter`s around it: narrow the rows, never the groups.
-    pub(crate) filters: Vec<Expression>,
-    /// What `metric_time` means for it.
-    pub(crate) axis: Option<Expression>,
+    pub(crate) kind: LeafKind,
+    pub(crate) around: Surroundings,
     /// The indicator that was asked for, for messages.
-    pub(crate) asked: IndicatorId,
+    pub(crate) asked: Option<IndicatorId>,
+}
+
+/// What is aggregated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeafKind {
+    /// The rows of a source.
+    Measure(Measure),
+    /// Values of formulas at a finer grain.
+    Fold(Fold),
 }
 
 /// The aggregates of a question, each once.
@@ -58,11 +65,16 @@ pub(crate) struct Leaves {
 }
 
 /// What the definitions on the way add to an aggregate.
-#[derive(Debug, Clone, Default)]
-struct Surroundings {
-    conditions: Vec<Expression>,
-    filters: Vec<Expression>,
-    axis: Option<Expression>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    /// `where` of the indicators around it: decides which rows, and so which groups, there are.
+    pub(crate) conditions: Vec<Expression>,
+    /// `filter`s around it: narrow the rows, never the groups.
+    pub(crate) filters: Vec<Expression>,
+    /// What `metric_time` means for it, if an indicator around it says so.
+    pub(crate) axis: Option<Expression>,
+    /// `at`s around it, the outermost first: from left to right they make its context.
+    pub(crate) modifiers: Vec<Modifier>,
 }
 
 const LEAF_RELATION: &str = "leaf";
@@ -75,11 +87,38 @@ pub(crate) fn leaf_number(column: &Column) -> Option<usize> {
     }
 }
 
+impl Leaf {
+    /// Its value over no rows.
+    pub(crate) fn empty(&self) -> &ScalarValue {
+        match &self.kind {
+            LeafKind::Measure(measure) => &measure.empty,
+            LeafKind::Fold(fold) => &fold.empty,
+        }
+    }
+}
+
 impl Leaves {
     /// The value of a call as an expression over leaves.
     pub(crate) fn expand(&mut self, catalog: &Catalog, call: &Call) -> Expr {
-        let around = Surroundings { filters: call.filters.clone(), ..Surroundings::default() };
-        self.expand_indicator(catalog, call.indicator, &around, call.indicator)
+        let around = Surroundings {
+            filters: call.filters.clone(),
+            modifiers: call.modifiers.clone(),
+            ..Surroundings::default()
+        };
+        self.expand_indicator(catalog, call.indicator, &around, Some(call.indicator))
+    }
+
+    /// The value of a formula as an expression over leaves.
+    pub(crate) fn expand_formula(
+        &mut self,
+        catalog: &Catalog,
+        formula: &Expression,
+        around: &Surroundings,
+        asked: Option<IndicatorId>,
+    ) -> Expr {
+        let values: Vec<Expr> =
+            formula.inputs.iter().map(|input| self.expand_input(catalog, input, around, asked)).collect();
+        replace_inputs(formula.expr.clone(), &values)
     }
 
     fn expand_indicator(
@@ -87,41 +126,53 @@ impl Leaves {
         catalog: &Catalog,
         id: IndicatorId,
         around: &Surroundings,
-        asked: IndicatorId,
+        asked: Option<IndicatorId>,
     ) -> Expr {
         let indicator = catalog.indicator(id);
         let mut here = around.clone();
         here.conditions.extend(indicator.conditions.iter().cloned());
         here.axis = indicator.time.clone().or(here.axis);
-        let values: Vec<Expr> = indicator
-            .formula
-            .inputs
-            .iter()
-            .map(|input| match input {
-                Input::Measure(measure) => self.leaf(catalog, measure, &here, asked),
-                Input::Indicator(inner, filters) => {
-                    let mut inside = here.clone();
-                    inside.filters.extend(filters.iter().cloned());
-                    self.expand_indicator(catalog, *inner, &inside, asked)
-                }
-                // `check` admits only measures and indicators in formulas.
-                other => unreachable!("a formula has {other:?} as an input"),
-            })
-            .collect();
-        replace_inputs(indicator.formula.expr.clone(), &values)
+        self.expand_formula(catalog, &indicator.formula, &here, asked)
     }
 
-    fn leaf(&mut self, catalog: &Catalog, measure: &Measure, around: &Surroundings, asked: IndicatorId) -> Expr {
-        let mut filters = around.filters.clone();
-        filters.extend(measure.filter.iter().cloned());
-        let axis = around.axis.clone().or_else(|| catalog.source(measure.source).time.clone());
-        let leaf = Leaf { measure: measure.clone(), conditions: around.conditions.clone(), filters, axis, asked };
-        let same = |known: &Leaf| {
-            known.measure == leaf.measure
-                && known.conditions == leaf.conditions
-                && known.filters == leaf.filters
-                && known.axis == leaf.axis
-        };
+    /// One input of a formula.
+    pub(crate) fn expand_input(
+        &mut self,
+        catalog: &Catalog,
+        input: &Input,
+        around: &Surroundings,
+        asked: Option<IndicatorId>,
+    ) -> Expr {
+        match input {
+            Input::Measure(measure) => self.measure(measure, around, asked),
+            Input::Fold(fold) => {
+                let kind = LeafKind::Fold(fold.as_ref().clone());
+                self.leaf(Leaf { kind, around: around.clone(), asked })
+            }
+            Input::Indicator(inner, filters) => {
+                let mut inside = around.clone();
+                inside.filters.extend(filters.iter().cloned());
+                self.expand_indicator(catalog, *inner, &inside, asked)
+            }
+            Input::At(at) => {
+                // What stands outside acts first: `x at (A)` is asked in the context that it makes.
+                let mut inside = around.clone();
+                inside.modifiers.extend(at.modifiers.iter().cloned());
+                self.expand_formula(catalog, &at.operand, &inside, asked)
+            }
+            // `check` admits nothing else in formulas.
+            other => unreachable!("a formula has {other:?} as an input"),
+        }
+    }
+
+    fn measure(&mut self, measure: &Measure, around: &Surroundings, asked: Option<IndicatorId>) -> Expr {
+        let mut around = around.clone();
+        around.filters.extend(measure.filter.iter().cloned());
+        self.leaf(Leaf { kind: LeafKind::Measure(measure.clone()), around, asked })
+    }
+
+    fn leaf(&mut self, leaf: Leaf) -> Expr {
+        let same = |known: &Leaf| known.kind == leaf.kind && known.around == leaf.around;
         let at = self.leaves.iter().position(same).unwrap_or_else(|| {
             self.leaves.push(leaf.clone());
             self.leaves.len() - 1

@@ -5,7 +5,10 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, internal_err, not_impl_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, TypeSignature, Volatility,
+};
 
 use super::view::{KIND_INDICATOR, KIND_KEY};
 use crate::diagnostic::{Diagnostic, codes};
@@ -20,7 +23,7 @@ pub struct Measure {
 
 static MEASURE: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| {
     Arc::new(AggregateUDF::new_from_impl(Measure {
-        signature: Signature::any(1, Volatility::Immutable),
+        signature: Signature::variadic_any(Volatility::Immutable),
         aliases: vec!["agg".to_string(), "aggregate".to_string()],
     }))
 });
@@ -39,6 +42,74 @@ pub fn measure_udaf() -> Arc<AggregateUDF> {
 /// ```
 pub fn measure(indicator: Expr) -> Expr {
     MEASURE.call(vec![indicator])
+}
+
+/// `MEASURE(indicator)` in another context: the modifiers are calls of [`modifier_functions`], and act from left to right.
+pub fn measure_at(indicator: Expr, modifiers: Vec<Expr>) -> Expr {
+    MEASURE.call([vec![indicator], modifiers].concat())
+}
+
+/// A modifier inside a marker: `bell_all(region)`, `bell_set(channel, 'online')`, `bell_previous('year')`. It never runs.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct ModifierFunction {
+    name: &'static str,
+    signature: Signature,
+}
+
+/// The names of the functions that stand for modifiers.
+const MODIFIERS: [&str; 13] = [
+    "bell_all",
+    "bell_set",
+    "bell_current",
+    "bell_where",
+    "bell_visible",
+    "bell_shift",
+    "bell_previous",
+    "bell_trailing",
+    "bell_to_date",
+    "bell_cumulative",
+    "bell_first",
+    "bell_last",
+    "bell_duration",
+];
+
+/// The functions to register beside the marker, so that modifiers can be written in its arguments.
+pub fn modifier_functions() -> Vec<ScalarUDF> {
+    MODIFIERS
+        .into_iter()
+        .map(|name| {
+            let one_of = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
+            let signature = Signature::one_of(one_of, Volatility::Immutable);
+            ScalarUDF::new_from_impl(ModifierFunction { name, signature })
+        })
+        .collect()
+}
+
+/// The modifier that a scalar function stands for: its name, if it is one.
+pub(crate) fn modifier_name(function: &ScalarUDF) -> Option<&'static str> {
+    function.inner().downcast_ref::<ModifierFunction>().map(|modifier| modifier.name)
+}
+
+impl ScalarUDFImpl for ModifierFunction {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// `current d` is a value of d; the others are no values at all.
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        match (self.name, arg_types) {
+            ("bell_current", [only]) => Ok(only.clone()),
+            _ => Ok(DataType::Boolean),
+        }
+    }
+
+    fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        not_impl_err!("{} stands only in the arguments of MEASURE", self.name)
+    }
 }
 
 /// Whether an aggregate function is the marker.
@@ -65,7 +136,7 @@ impl AggregateUDFImpl for Measure {
 
     /// The field of the indicator itself, so that what is known of it survives. Refuses what is not an indicator.
     fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
-        let [field] = arg_fields else { return internal_err!("MEASURE takes one argument") };
+        let [field, ..] = arg_fields else { return internal_err!("MEASURE takes an indicator") };
         if field.metadata().get(KIND_KEY).map(String::as_str) == Some(KIND_INDICATOR) {
             return Ok(Arc::new(field.as_ref().clone().with_nullable(true)));
         }

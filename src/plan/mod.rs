@@ -11,23 +11,33 @@
 //! Invariant: `plan` never sees the syntax tree, reads no file, and makes no SQL text.
 
 mod across;
+mod axis;
 pub mod combine;
 pub mod context;
+mod edges;
+mod fold;
+mod frame;
 mod guards;
+mod instant;
+mod join;
 mod marker;
+mod modifiers;
 mod options;
 mod part;
 pub mod period;
 pub mod query;
+mod range;
 mod refuse;
 pub mod request;
 pub mod rules;
+mod rows;
 mod scan;
 mod trace;
 mod values;
 pub mod view;
+mod windows;
 
-pub use marker::{measure, measure_udaf};
+pub use marker::{measure, measure_at, measure_udaf, modifier_functions};
 pub use options::BellOptions;
 pub use query::Request;
 pub use scan::{source_rows, whole_source};

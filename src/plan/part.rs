@@ -1,41 +1,54 @@
-//! A part of a question: the aggregates that share one source, one time axis and one set of rows, in one scan and one
-//! aggregation.
+//! A part of a question: the aggregates that share one source, one time axis, one context and one set of rows, in one
+//! scan and one aggregation.
 
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::common::Result;
 use datafusion::logical_expr::utils::{conjunction, disjunction};
-use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use super::context::{Context, Leaf};
+use super::axis::{Axis, Precision};
+use super::combine::Question;
+use super::context::{Leaf, LeafKind, Surroundings};
+use super::edges;
+use super::frame::{Frame, Link, Role, Shows, Situation};
 use super::guards::guarded;
+use super::instant::TimeOp;
+use super::rows::{Aggregated, Rows, columns_in, distinct, with_exact_types};
 use super::scan::Scan;
-use crate::catalog::expr::{Expression, Input};
-use crate::catalog::reach::{Standpoint, Unreachable, flatten};
-use crate::catalog::time::cast;
-use crate::catalog::{IndicatorId, SourceId};
+use super::windows::{self, Periods};
+use crate::catalog::expr::Expression;
+use crate::catalog::indicator::Measure;
+use crate::catalog::modifier::Modifier;
+use crate::catalog::reach::{Unreachable, flatten};
+use crate::catalog::time::{cast, local, wall_clock};
+use crate::catalog::{Catalog, IndicatorId, SourceId};
 use crate::check::{needs_key, unreachable};
 use crate::diagnostic::Diagnostic;
 
 /// Which leaves may share a part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Key {
     source: SourceId,
     axis: Option<Expression>,
+    situation: Situation,
     /// Conditions against a join's direction: they choose among child rows, so they must act before de-duplication.
     child_conditions: Vec<Expression>,
     /// The same from `filter`s.
     child_filters: Vec<Expression>,
+    /// The leaf's own conditions, where something is found among the rows that fulfil them: an edge, the last period.
+    own: Vec<Expression>,
+    /// The leaf's own filters, where an edge is found among the rows that fulfil them.
+    counted: Vec<Expression>,
 }
 
 /// Leaves that share rows.
 #[derive(Debug)]
 pub(crate) struct Part {
     key: Key,
+    precision: Precision,
     leaves: Vec<PlacedLeaf>,
     /// For each indicator asked of it: the conditions that its rows fulfil; together they decide which groups there are.
     alternatives: Vec<Vec<Expression>>,
-    asked: IndicatorId,
+    asked: Option<IndicatorId>,
 }
 
 /// A leaf with its conditions flattened to the part's source.
@@ -47,116 +60,260 @@ struct PlacedLeaf {
     filters: Vec<Expression>,
 }
 
-/// A part as a plan with columns `g0 …` (the keys), the grouping id if there are grouping sets, and a value a leaf.
+/// A part as a plan with a column a key and a value a leaf.
 pub(crate) struct BuiltPart {
     pub(crate) plan: LogicalPlan,
+    /// The keys, in the order of the links' keys where it shows groups.
     pub(crate) keys: Vec<Expr>,
+    /// Which group each of its groups belongs to: one link a key.
+    pub(crate) links: Vec<Link>,
     pub(crate) grouping_id: Option<Expr>,
     /// Leaf numbers and their values.
     pub(crate) values: Vec<(usize, Expr)>,
-    /// Whether its groups are shown; parts with a child `filter` only look values up.
-    pub(crate) shows_groups: bool,
+    pub(crate) shows: Shows,
+    /// For running windows: whether the group is shown.
+    pub(crate) shown: Option<Expr>,
 }
 
-/// Distributes leaves over as few parts as their rows allow.
-pub(crate) fn parts_of(context: &Context<'_>, leaves: &[Leaf]) -> Result<Vec<Part>, Diagnostic> {
+/// Distributes the leaves over rows over as few parts as their rows allow.
+pub(crate) fn parts_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) -> Result<Vec<Part>, Diagnostic> {
     let mut parts: Vec<Part> = Vec::new();
+    let mut unreached = None;
     for (number, leaf) in leaves.iter().enumerate() {
-        let placed = place(context, leaf)?;
-        let mut key = placed.key;
-        if !key.child_filters.is_empty() {
-            // The groups are those without the filter: a part without leaves shows them.
-            let spine = Key { child_filters: vec![], ..key.clone() };
-            part_for(&mut parts, spine, leaf.asked).alternatives.push(placed.leaf.conditions.clone());
+        let LeafKind::Measure(measure) = &leaf.kind else { continue };
+        let placed = place(question, frame, leaf, measure)?;
+        for spine in spines(&placed, frame) {
+            // Where a modifier drops what the leaf cannot reach, the leaf has no groups of its own.
+            match reaches(question, &spine, leaf.asked) {
+                Ok(()) => {
+                    let spine = part_for(&mut parts, spine, placed.precision, leaf.asked);
+                    spine.alternatives.push(placed.leaf.conditions.clone());
+                }
+                Err(problem) if placed.key.situation.shows == Shows::Nothing => unreached = Some(problem),
+                Err(problem) => return Err(problem),
+            }
         }
+        let mut key = placed.key;
         key.child_filters.sort_by_key(|filter| filter.expr.to_string());
-        let part = part_for(&mut parts, key, leaf.asked);
+        let part = part_for(&mut parts, key, placed.precision, leaf.asked);
         part.alternatives.push(placed.leaf.conditions.clone());
         part.leaves.push(PlacedLeaf { number, ..placed.leaf });
     }
-    Ok(parts)
+    match unreached {
+        Some(problem) if !frame.kept().is_empty() && !parts.iter().any(|p| p.key.situation.shows == Shows::All) => {
+            Err(problem)
+        }
+        _ => Ok(parts),
+    }
+}
+
+/// The parts without leaves that show the groups of a leaf whose own part does not: those without filters, and those
+/// without modifiers.
+fn spines(placed: &Placement, frame: &Frame) -> Vec<Key> {
+    let key = &placed.key;
+    let unfiltered = Key { child_filters: vec![], counted: vec![], ..key.clone() };
+    let mut spines = Vec::new();
+    if key.situation.shows != Shows::All {
+        let own = if frame.edges.is_empty() { vec![] } else { placed.leaf.conditions.clone() };
+        spines.push(Key { own, situation: Situation::of(frame), ..unfiltered.clone() });
+    }
+    if !key.child_filters.is_empty() && key.situation.shows != Shows::Nothing {
+        spines.push(unfiltered);
+    }
+    spines
 }
 
 struct Placement {
     key: Key,
+    precision: Precision,
     leaf: PlacedLeaf,
 }
 
-fn place(context: &Context<'_>, leaf: &Leaf) -> Result<Placement, Diagnostic> {
-    let catalog = context.catalog;
-    let source = leaf.measure.source;
-    let standpoint = Standpoint { source, axis: leaf.axis.as_ref() };
+fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure) -> Result<Placement, Diagnostic> {
+    let catalog = question.catalog;
+    let source = measure.source;
+    let (axis, precision) = axis_of(catalog, frame, &leaf.around, source);
+    let situation = Situation::after(frame, &leaf.around.modifiers, &question.visible, &axis)?;
     let flat = |expression: &Expression| {
-        flatten(catalog, standpoint, expression).map_err(|problem| refusal(context, source, leaf.asked, &problem))
+        flatten(catalog, axis.standpoint(), expression)
+            .map_err(|problem| refusal(catalog, source, leaf.asked, &problem))
     };
     let split = |expressions: &[Expression]| -> Result<(Vec<Expression>, Vec<Expression>), Diagnostic> {
         let flat = expressions.iter().map(flat).collect::<Result<Vec<_>, _>>()?;
-        Ok(flat.into_iter().partition(fans_out))
+        Ok(flat.into_iter().partition(Expression::fans_out))
     };
-    let (child_conditions, conditions) = split(&leaf.conditions)?;
-    let (child_filters, filters) = split(&leaf.filters)?;
-    let aggregate = flat(&leaf.measure.aggregate)?;
+    let (child_conditions, conditions) = split(&leaf.around.conditions)?;
+    let (child_filters, filters) = split(&leaf.around.filters)?;
+    let aggregate = flat(&measure.aggregate)?;
+    let edges = !situation.frame.edges.is_empty();
+    let own = if edges || situation.shows == Shows::Running { conditions.clone() } else { vec![] };
+    let counted = if edges { filters.clone() } else { vec![] };
     Ok(Placement {
-        key: Key { source, axis: leaf.axis.clone(), child_conditions, child_filters },
+        key: Key { source, axis: axis.axis.clone(), situation, child_conditions, child_filters, own, counted },
+        precision,
         leaf: PlacedLeaf { number: 0, aggregate, conditions, filters },
     })
 }
 
-fn part_for(parts: &mut Vec<Part>, key: Key, asked: IndicatorId) -> &mut Part {
+/// The time axis of a leaf on a source.
+pub(crate) fn axis_of<'c>(
+    catalog: &'c Catalog,
+    frame: &Frame,
+    around: &Surroundings,
+    source: SourceId,
+) -> (Axis<'c>, Precision) {
+    let axis = around.axis.as_ref().or(catalog.source(source).time.as_ref());
+    let finer = |modifier: &Modifier| match modifier {
+        Modifier::Shift(span) | Modifier::Trailing(span) => !span.is_whole_days(),
+        Modifier::ToDate(grain) => !TimeOp::ToDate(*grain).is_whole_days(),
+        _ => false,
+    };
+    let window = frame.window().is_some_and(|(_, window)| !window.ops.iter().all(TimeOp::is_whole_days));
+    let precision = if window || around.modifiers.iter().any(finer) { Precision::Finer } else { Precision::Days };
+    (Axis::new(catalog, source, axis, precision), precision)
+}
+
+fn part_for(parts: &mut Vec<Part>, key: Key, precision: Precision, asked: Option<IndicatorId>) -> &mut Part {
     let at = parts.iter().position(|part| part.key == key).unwrap_or_else(|| {
-        parts.push(Part { key, leaves: vec![], alternatives: vec![], asked });
+        parts.push(Part { key, precision, leaves: vec![], alternatives: vec![], asked });
         parts.len() - 1
     });
     &mut parts[at]
 }
 
-fn fans_out(flat: &Expression) -> bool {
-    flat.inputs.iter().any(|input| matches!(input, Input::Column(column) if column.path.fans_out()))
+fn reaches(question: &Question<'_>, key: &Key, asked: Option<IndicatorId>) -> Result<(), Diagnostic> {
+    let axis = Axis::new(question.catalog, key.source, key.axis.as_ref(), Precision::Finer);
+    let frame = &key.situation.frame;
+    let keys = frame.kept().into_iter().map(|at| &frame.keys[at].expr);
+    for expression in keys.chain(frame.conditions.iter().map(|condition| &condition.expr)) {
+        flatten(question.catalog, axis.standpoint(), expression)
+            .map_err(|problem| refusal(question.catalog, key.source, asked, &problem))?;
+    }
+    Ok(())
 }
 
-fn refusal(context: &Context<'_>, source: SourceId, asked: IndicatorId, problem: &Unreachable) -> Diagnostic {
-    let name = &context.catalog.indicator(asked).item.name;
-    unreachable(context.catalog, source, problem).note(format!("asked by indicator `{name}`"))
+fn refusal(catalog: &Catalog, source: SourceId, asked: Option<IndicatorId>, problem: &Unreachable) -> Diagnostic {
+    asked_by(unreachable(catalog, source, problem), catalog, asked)
+}
+
+fn asked_by(diagnostic: Diagnostic, catalog: &Catalog, asked: Option<IndicatorId>) -> Diagnostic {
+    match asked {
+        Some(id) => diagnostic.note(format!("asked by indicator `{}`", catalog.indicator(id).item.name)),
+        None => diagnostic,
+    }
 }
 
 impl Part {
+    pub(crate) fn shows(&self) -> Shows {
+        // A part with a child `filter` only looks values up.
+        if self.key.child_filters.is_empty() { self.key.situation.shows } else { Shows::Nothing }
+    }
+
+    /// Whether rows count for periods other than their own, so that the periods must be known.
+    pub(crate) fn has_window(&self) -> bool {
+        self.key.situation.frame.window().is_some_and(|(_, window)| window.periods.is_none())
+    }
+
+    fn axis<'q>(&self, question: &Question<'q>) -> Axis<'q> {
+        Axis::new(question.catalog, self.key.source, self.key.axis.as_ref(), self.precision)
+    }
+
     /// The plan of the part.
-    pub(crate) fn build(&self, context: &Context<'_>) -> Result<BuiltPart> {
-        let catalog = context.catalog;
-        let mut scan = Scan::new(catalog, self.key.source);
-        let keys = self.flat_all(context, &context.grouping.keys)?;
-        let keys: Vec<Expr> = keys.iter().map(|key| scan.place(key)).collect();
-        let filter = self.row_filter(context, &mut scan)?;
+    pub(crate) fn build(
+        &self,
+        question: &Question<'_>,
+        sets: Option<&[Vec<usize>]>,
+        periods: &Periods<'_>,
+    ) -> Result<BuiltPart> {
+        let frame = &self.key.situation.frame;
+        let axis = self.axis(question);
+        let mut scan = Scan::new(question.catalog, self.key.source).in_question(question);
+        let mut keys = Vec::new();
+        for at in frame.kept() {
+            if frame.keys[at].role == Role::Equal {
+                keys.push((at, scan.place(&self.flat(question, &axis, &frame.keys[at].expr)?)));
+            }
+        }
+        let filter = self.row_filter(question, &axis, &mut scan)?;
         let aggregates: Vec<Expr> = self.leaves.iter().map(|leaf| self.aggregate(leaf, &mut scan)).collect();
+        let aggregates = with_exact_types(aggregates);
+        let edges = self.edges(question, &axis, &mut scan)?;
+        let instant = match frame.window() {
+            Some(_) => Some(self.instant(question, &axis, &mut scan)?),
+            None => None,
+        };
         let rows = match filter {
             Some(filter) => scan.build()?.filter(filter)?,
             None => scan.build()?,
         };
-        let aggregates = with_exact_types(aggregates);
-        let rows = Rows { builder: rows, keys, aggregates: distinct(&aggregates) };
-        let aggregated = if scan.fans_out() {
-            let key = self.fact_key(context, &scan)?;
-            rows.aggregate_once_per(key, context.grouping.sets.as_deref())?
-        } else {
-            rows.aggregate(context.grouping.sets.as_deref())?
+        let fact_key = if scan.fans_out() { Some(self.fact_key(question, &scan)?) } else { None };
+        let mut kept = columns_in(&aggregates);
+        kept.extend(fact_key.iter().flatten().cloned());
+        let mut shown = None;
+        let mut rows = rows;
+        if let (Some((at, window)), Some(instant)) = (frame.window(), &instant) {
+            let shape = windows::Shape { frame, at, window, axis: &axis, shows: self.shows() };
+            let edge_inputs = edges.iter().flat_map(edges::PlacedEdge::inputs).cloned().collect::<Vec<_>>();
+            kept.extend(edge_inputs.iter().flat_map(super::rows::columns_of));
+            rows = windows::windowed(rows, &shape, &mut keys, instant, &distinct(&kept), periods)?;
+            shown = (self.shows() == Shows::Running).then(windows::shown_column);
+        }
+        let mut aggregates = aggregates;
+        if !edges.is_empty() {
+            rows = edges::marked(rows, &edges, &keys)?;
+            aggregates = aggregates.into_iter().map(|call| edges::only_marked(call, edges.len())).collect();
+        }
+        keys.sort_by_key(|(at, _)| *at);
+        let order: Vec<usize> = keys.iter().map(|(at, _)| *at).collect();
+        let exprs = keys.into_iter().map(|(_, expr)| expr).chain(shown.clone()).collect();
+        let rows = Rows { builder: rows, keys: exprs, aggregates: distinct(&aggregates) };
+        let aggregated = match fact_key {
+            Some(key) => rows.aggregate_once_per(key, sets)?,
+            None => rows.aggregate(sets)?,
         };
-        Ok(self.built(aggregated, &aggregates, context))
+        Ok(self.built(aggregated, &aggregates, &order))
     }
 
-    fn flat_all(&self, context: &Context<'_>, expressions: &[Expression]) -> Result<Vec<Expression>, Diagnostic> {
-        let standpoint = Standpoint { source: self.key.source, axis: self.key.axis.as_ref() };
-        let flat = |expression| {
-            flatten(context.catalog, standpoint, expression)
-                .map_err(|problem| refusal(context, self.key.source, self.asked, &problem))
-        };
-        expressions.iter().map(flat).collect()
+    fn flat(&self, question: &Question<'_>, axis: &Axis<'_>, expression: &Expression) -> Result<Expression, Diagnostic> {
+        flatten(question.catalog, axis.standpoint(), expression)
+            .map_err(|problem| refusal(question.catalog, self.key.source, self.asked, &problem))
     }
 
-    /// The question's conditions, those against a join's direction, and the alternatives of the indicators.
-    fn row_filter(&self, context: &Context<'_>, scan: &mut Scan<'_>) -> Result<Option<Expr>, Diagnostic> {
-        let mut all: Vec<Expr> =
-            self.flat_all(context, &context.conditions)?.iter().map(|condition| scan.place(condition)).collect();
-        all.extend(self.key.child_conditions.iter().chain(&self.key.child_filters).map(|c| scan.place(c)));
+    /// The rows' instant on the time axis.
+    fn instant(&self, question: &Question<'_>, axis: &Axis<'_>, scan: &mut Scan<'_>) -> Result<Expr, Diagnostic> {
+        axis.require()?;
+        let Some(expression) = &self.key.axis else { return Err(unreachable(question.catalog, self.key.source, &Unreachable::NoTimeAxis)) };
+        let native = question.catalog.axis_type(expression);
+        let value = scan.place(&self.flat(question, axis, expression)?);
+        let wall = wall_clock(value, &native, &question.catalog.calendar);
+        let wanted = axis.instants().data_type;
+        Ok(if local(&native) == wanted { wall } else { cast(wall, wanted) })
+    }
+
+    /// The context's conditions, those against a join's direction, and the alternatives of the indicators.
+    fn row_filter(
+        &self,
+        question: &Question<'_>,
+        axis: &Axis<'_>,
+        scan: &mut Scan<'_>,
+    ) -> Result<Option<Expr>, Diagnostic> {
+        let frame = &self.key.situation.frame;
+        let (ranges, conditions) = frame.ranges(axis)?;
+        let mut all: Vec<Expr> = Vec::new();
+        for condition in &conditions {
+            all.push(scan.place(&self.flat(question, axis, condition)?));
+        }
+        if !ranges.is_empty() {
+            let instant = self.instant(question, axis, scan)?;
+            all.extend(ranges.iter().filter_map(|range| range.contains(&instant)));
+        }
+        // A set dimension equals the row's own value, which NULL never does.
+        for link in self.key.situation.links.iter().filter(|link| link.nulls == super::frame::Nulls::Never) {
+            let key = self.flat(question, axis, &frame.keys[link.key].expr)?;
+            all.push(scan.place(&key).is_not_null());
+        }
+        let own = self.key.own.iter();
+        all.extend(self.key.child_conditions.iter().chain(&self.key.child_filters).chain(own).map(|c| scan.place(c)));
         if self.alternatives.iter().all(|conditions| !conditions.is_empty()) {
             let mut ways: Vec<Expr> = Vec::new();
             for conditions in &self.alternatives {
@@ -182,190 +339,84 @@ impl Part {
         }
     }
 
-    fn fact_key(&self, context: &Context<'_>, scan: &Scan<'_>) -> Result<Vec<Expr>, Diagnostic> {
-        match context.catalog.source(self.key.source).keys.first() {
-            Some(key) => Ok(key.iter().map(|column| scan.own_column(*column)).collect()),
-            None => {
-                let name = &context.catalog.indicator(self.asked).item.name;
-                Err(needs_key(context.catalog, self.key.source).note(format!("asked by indicator `{name}`")))
+    fn edges(
+        &self,
+        question: &Question<'_>,
+        axis: &Axis<'_>,
+        scan: &mut Scan<'_>,
+    ) -> Result<Vec<edges::PlacedEdge>, Diagnostic> {
+        let mut placed = Vec::new();
+        for edge in &self.key.situation.frame.edges {
+            let by = scan.place(&self.flat(question, axis, &edge.edge.by)?);
+            let mut per = Vec::new();
+            for key in &edge.edge.per {
+                per.push(scan.place(&self.flat(question, axis, key)?));
             }
+            let counted = conjunction(self.key.counted.iter().map(|filter| scan.place(filter))).map(guarded);
+            let group = edge.group.clone().unwrap_or_default();
+            placed.push(edges::PlacedEdge { end: edge.edge.end, by, per, group, counted });
+        }
+        Ok(placed)
+    }
+
+    fn fact_key(&self, question: &Question<'_>, scan: &Scan<'_>) -> Result<Vec<Expr>, Diagnostic> {
+        match question.catalog.source(self.key.source).keys.first() {
+            Some(key) => Ok(key.iter().map(|column| scan.own_column(*column)).collect()),
+            None => Err(asked_by(needs_key(question.catalog, self.key.source), question.catalog, self.asked)),
         }
     }
 
-    fn built(&self, aggregated: Aggregated, aggregates: &[Expr], context: &Context<'_>) -> BuiltPart {
+    fn built(&self, aggregated: Aggregated, aggregates: &[Expr], order: &[usize]) -> BuiltPart {
         let unique = distinct(aggregates);
         let value = |aggregate: &Expr| {
             let at = unique.iter().position(|known| known == aggregate).unwrap_or_default();
             aggregated.values[at].clone()
         };
         let values = self.leaves.iter().zip(aggregates).map(|(leaf, aggregate)| (leaf.number, value(aggregate)));
+        let values = values.collect();
+        let mut keys = aggregated.keys;
+        let shown = if keys.len() > order.len() { keys.pop() } else { None };
+        let links: Vec<Link> = self.key.situation.links.clone();
+        let keys = links.iter().map(|link| {
+            let at = order.iter().position(|key| *key == link.key).unwrap_or_default();
+            keys[at].clone()
+        });
         BuiltPart {
-            values: values.collect(),
-            keys: aggregated.keys,
-            grouping_id: aggregated.grouping_id.filter(|_| context.grouping.sets.is_some()),
+            values,
+            keys: keys.collect(),
+            links,
+            grouping_id: aggregated.grouping_id,
             plan: aggregated.plan,
-            shows_groups: self.key.child_filters.is_empty(),
+            shows: self.shows(),
+            shown,
         }
     }
-}
 
-/// Each expression once, in order.
-fn distinct(expressions: &[Expr]) -> Vec<Expr> {
-    let mut unique: Vec<Expr> = Vec::new();
-    for expression in expressions {
-        if !unique.contains(expression) {
-            unique.push(expression.clone());
+    /// The first and the last instant with rows, whatever the range's beginning: what the periods are made from.
+    pub(crate) fn bounds(&self, question: &Question<'_>) -> Result<Option<LogicalPlan>> {
+        let axis = self.axis(question);
+        if axis.axis.is_none() {
+            return Ok(None);
         }
-    }
-    unique
-}
-
-/// Joined and filtered rows, not yet aggregated.
-struct Rows {
-    builder: LogicalPlanBuilder,
-    keys: Vec<Expr>,
-    aggregates: Vec<Expr>,
-}
-
-/// An aggregation and where its columns are.
-struct Aggregated {
-    plan: LogicalPlan,
-    keys: Vec<Expr>,
-    grouping_id: Option<Expr>,
-    values: Vec<Expr>,
-}
-
-impl Rows {
-    /// One aggregation over the rows as they are.
-    fn aggregate(self, sets: Option<&[Vec<usize>]>) -> Result<Aggregated> {
-        let (count, values) = (self.keys.len(), self.aggregates.len());
-        let rows = named_keys(self.builder, &self.keys, &columns_in(&self.aggregates))?;
-        let aggregates = if values == 0 && count == 0 { vec![one_row()] } else { self.aggregates };
-        let plan = rows.aggregate(grouping(count, sets), aggregates)?.build()?;
-        let columns = output(&plan);
-        let first_value = count + usize::from(sets.is_some());
-        Ok(Aggregated {
-            keys: columns[..count].to_vec(),
-            grouping_id: sets.map(|_| columns[count].clone()),
-            values: columns[first_value..first_value + values].to_vec(),
-            plan,
-        })
-    }
-
-    /// The same where a fact row may appear several times: first each fact row once in each group (by its key; its
-    /// other columns depend on that), then the aggregation.
-    fn aggregate_once_per(self, fact_key: Vec<Expr>, sets: Option<&[Vec<usize>]>) -> Result<Aggregated> {
-        let count = self.keys.len();
-        let mut kept = fact_key;
-        kept.extend(
-            columns_in(&self.aggregates).into_iter().filter(|column| !kept.contains(column)).collect::<Vec<_>>(),
-        );
-        let kept = distinct(&kept.iter().flat_map(columns_of).collect::<Vec<_>>());
-        let rows = named_keys(self.builder, &self.keys, &kept)?;
-        let keys = (0..count).map(key_column);
-        let once = match sets {
-            None => rows.aggregate(kept.iter().cloned().chain(keys), Vec::<Expr>::new())?,
-            Some(sets) => {
-                let with_kept =
-                    |set: &Vec<usize>| kept.iter().cloned().chain(set.iter().map(|at| key_column(*at))).collect();
-                let sets = GroupingSet::GroupingSets(sets.iter().map(with_kept).collect());
-                rows.aggregate(vec![Expr::GroupingSet(sets)], Vec::<Expr>::new())?
-            }
+        let mut opened = Part {
+            key: self.key.clone(),
+            precision: self.precision,
+            leaves: vec![],
+            alternatives: self.alternatives.clone(),
+            asked: self.asked,
         };
-        let grouping_id = sets.map(|sets| outer_grouping_id(sets, kept.len(), count));
-        let groups: Vec<Expr> = (0..count).map(key_column).chain(grouping_id).collect();
-        let values = self.aggregates.len();
-        let aggregates = if values == 0 && groups.is_empty() { vec![one_row()] } else { self.aggregates };
-        let group_count = groups.len();
-        let plan = once.aggregate(groups, aggregates)?.build()?;
-        let columns = output(&plan);
-        Ok(Aggregated {
-            keys: columns[..count].to_vec(),
-            grouping_id: sets.map(|_| columns[count].clone()),
-            values: columns[group_count..group_count + values].to_vec(),
-            plan,
-        })
-    }
-}
-
-/// DataFusion rewrites distinct counts beside sums to two aggregations, in which the type of a decimal sum grows and no
-/// longer is the plan's. Named calls are left alone by that rule.
-fn with_exact_types(aggregates: Vec<Expr>) -> Vec<Expr> {
-    let decimal_sum = |expr: &Expr| match expr {
-        Expr::AggregateFunction(call) => !call.params.distinct && call.func.name() == "sum",
-        _ => false,
-    };
-    if !aggregates.iter().any(decimal_sum) {
-        return aggregates;
-    }
-    let named = |expr: Expr| match &expr {
-        Expr::AggregateFunction(call) if call.params.distinct => {
-            let name = expr.schema_name().to_string();
-            expr.alias(name)
+        for condition in &mut opened.key.situation.frame.conditions {
+            if axis.range(&condition.expr).is_some() {
+                condition.ops.push(super::range::RangeOp::Open);
+            }
         }
-        _ => expr,
-    };
-    aggregates.into_iter().map(named).collect()
-}
-
-/// A total needs some aggregate to have its one row, even where no leaf is asked of the part.
-fn one_row() -> Expr {
-    datafusion::functions_aggregate::expr_fn::count(lit(1_i64))
-}
-
-fn key_column(at: usize) -> Expr {
-    Expr::Column(Column::new_unqualified(format!("g{at}")))
-}
-
-/// The rows with their keys as columns `g0 …`, so that two keys of the same expression stay two columns.
-fn named_keys(rows: LogicalPlanBuilder, keys: &[Expr], kept: &[Expr]) -> Result<LogicalPlanBuilder> {
-    if keys.is_empty() {
-        return Ok(rows);
+        let mut scan = Scan::new(question.catalog, self.key.source).in_question(question);
+        let filter = opened.row_filter(question, &axis, &mut scan)?;
+        let instant = opened.instant(question, &axis, &mut scan)?;
+        let rows: LogicalPlanBuilder = match filter {
+            Some(filter) => scan.build()?.filter(filter)?,
+            None => scan.build()?,
+        };
+        Ok(Some(windows::first_and_last(rows, instant)?))
     }
-    let keys = keys.iter().enumerate().map(|(at, key)| key.clone().alias(format!("g{at}")));
-    rows.project(keys.chain(kept.iter().cloned()))
-}
-
-fn grouping(count: usize, sets: Option<&[Vec<usize>]>) -> Vec<Expr> {
-    match sets {
-        None => (0..count).map(key_column).collect(),
-        Some(sets) => {
-            let sets = sets.iter().map(|set| set.iter().map(|at| key_column(*at)).collect()).collect();
-            vec![Expr::GroupingSet(GroupingSet::GroupingSets(sets))]
-        }
-    }
-}
-
-/// The grouping id as it would be without the kept columns, which come first in every set and so leave the bits of the
-/// keys where they are; above all of them DataFusion counts repeated sets.
-fn outer_grouping_id(sets: &[Vec<usize>], kept: usize, keys: usize) -> Expr {
-    let id = cast(Expr::Column(Column::new_unqualified(Aggregate::INTERNAL_GROUPING_ID)), DataType::UInt64);
-    let repeated = (1..sets.len()).any(|at| sets[..at].contains(&sets[at]));
-    let id = if repeated {
-        let number = |value: u64| lit(ScalarValue::UInt64(Some(value)));
-        (id.clone() % number(1 << keys)) + (id / number(1 << (keys + kept))) * number(1 << keys)
-    } else {
-        id
-    };
-    id.alias("grouping_id")
-}
-
-fn output(plan: &LogicalPlan) -> Vec<Expr> {
-    plan.schema().iter().map(|(relation, field)| Expr::Column(Column::new(relation.cloned(), field.name()))).collect()
-}
-
-/// The columns that aggregate calls read, each once.
-fn columns_in(aggregates: &[Expr]) -> Vec<Expr> {
-    distinct(&aggregates.iter().flat_map(columns_of).collect::<Vec<_>>())
-}
-
-fn columns_of(expr: &Expr) -> Vec<Expr> {
-    let mut columns = Vec::new();
-    let _ = expr.apply(|part| {
-        if let Expr::Column(_) = part {
-            columns.push(part.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    columns
 }

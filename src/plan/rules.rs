@@ -24,6 +24,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use super::combine::answer;
 use super::context::{Call, Context, Grouping};
 use super::marker::is_measure;
+use super::modifiers::modifiers_of;
 use super::options::BellOptions;
 use super::refuse;
 use super::trace::{Traced, trace};
@@ -132,9 +133,11 @@ impl Expansion {
 
     /// The indicator that an aggregate call asks for; `None` if it is an ordinary aggregate over dimensions.
     fn indicator_call(&self, call: &AggregateFunction, traced: &Traced) -> Result<Option<Call>> {
-        let arguments = call.params.args.iter().map(|arg| traced.expression(arg)).collect::<Result<Vec<_>>>()?;
+        let marker = is_measure(&call.func);
+        let (own, modifiers) = call.params.args.split_at(if marker { 1 } else { call.params.args.len() });
+        let arguments = own.iter().map(|arg| traced.expression(arg)).collect::<Result<Vec<_>>>()?;
         let indicator = arguments.iter().find_map(|argument| argument.indicator());
-        let is_asked = is_measure(&call.func) || (self.options.bi_compat && indicator.is_some());
+        let is_asked = marker || (self.options.bi_compat && indicator.is_some());
         if !is_asked {
             return match arguments.iter().find_map(Traced::any_indicator) {
                 Some(id) => Err(refuse::aggregate_of_indicator(call, traced.catalog().indicator(id)).into()),
@@ -150,7 +153,8 @@ impl Expansion {
         if let Some(filter) = &call.params.filter {
             filters.push(self.condition(filter, traced)?);
         }
-        Ok(Some(Call { indicator: id, filters }))
+        let modifiers = modifiers_of(modifiers, traced)?;
+        Ok(Some(Call { indicator: id, filters, modifiers }))
     }
 
     fn conditions(&self, traced: &Traced) -> Result<Vec<Expression>> {

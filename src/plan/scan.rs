@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use datafusion::common::{Column, JoinType, Result, TableReference};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, when};
 
-use crate::catalog::expr::{Expression, Input};
+use super::combine::{Question, inner_values};
+use crate::catalog::expr::{Expression, Input, Per};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::{if_found, keeps_null, replace_inputs};
 use crate::catalog::source::{Rows, SourceColumn};
@@ -17,11 +18,26 @@ pub(crate) struct Scan<'c> {
     catalog: &'c Catalog,
     root: SourceId,
     paths: BTreeSet<JoinPath>,
+    /// Values that are looked up for the rows' own values of something, with these, each once.
+    lookups: Vec<Lookup>,
+    question: Option<Question<'c>>,
+}
+
+/// `x per d`: the inner question, and the rows' own d.
+struct Lookup {
+    per: Per,
+    of_row: Vec<Expr>,
 }
 
 impl<'c> Scan<'c> {
     pub(crate) fn new(catalog: &'c Catalog, root: SourceId) -> Self {
-        Scan { catalog, root, paths: BTreeSet::new() }
+        Scan { catalog, root, paths: BTreeSet::new(), lookups: vec![], question: None }
+    }
+
+    /// For the conditions of the question, which a value that is looked up may see.
+    pub(crate) fn in_question(mut self, question: &Question<'c>) -> Self {
+        self.question = Some(question.clone());
+        self
     }
 
     /// The expression over columns of the joined rows; `flat` has only columns that begin at the root.
@@ -34,6 +50,7 @@ impl<'c> Scan<'c> {
                     self.need(&column.path);
                     self.column(column)
                 }
+                Input::Per(per) => self.lookup(per),
                 // `flatten` leaves only columns.
                 other => unreachable!("a flat expression has {other:?} as an input"),
             })
@@ -59,7 +76,46 @@ impl<'c> Scan<'c> {
         for way in ways {
             plan = self.join(plan, way)?;
         }
+        for (at, lookup) in self.lookups.iter().enumerate() {
+            plan = self.join_lookup(plan, at, lookup)?;
+        }
         Ok(plan)
+    }
+
+    /// The column of a value that is looked up.
+    fn lookup(&mut self, per: &Per) -> Expr {
+        let of_row: Vec<Expr> = per.of_row.iter().map(|by| self.place(by)).collect();
+        let known = self.lookups.iter().position(|known| known.per == *per);
+        let at = known.unwrap_or_else(|| {
+            self.lookups.push(Lookup { per: per.clone(), of_row });
+            self.lookups.len() - 1
+        });
+        Expr::Column(Column::new(Some(lookup_relation(at)), VALUE))
+    }
+
+    /// Adds the values of an inner question: one row for each d, so that rows stay as many as they are. Where it has no
+    /// group, the value is the one over no rows.
+    fn join_lookup(&self, plan: LogicalPlanBuilder, at: usize, lookup: &Lookup) -> Result<LogicalPlanBuilder> {
+        let question = match &self.question {
+            Some(question) => question.inner()?,
+            None => Question { catalog: self.catalog, visible: vec![], depth: 0 },
+        };
+        let inner = inner_values(&question, &lookup.per.value, &lookup.per.by)?;
+        let found = TableReference::bare(format!("found{at}"));
+        let right = LogicalPlanBuilder::from(inner.plan).alias(found.clone())?.build()?;
+        let column = |name: &str| Expr::Column(Column::new(Some(found.clone()), name));
+        let keys = lookup.of_row.iter().enumerate();
+        let equal = keys.map(|(key, own)| {
+            Expr::BinaryExpr(BinaryExpr {
+                left: Box::new(own.clone()),
+                op: Operator::IsNotDistinctFrom,
+                right: Box::new(column(&format!("g{key}"))),
+            })
+        });
+        let before: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let joined = plan.join_on(right, JoinType::Left, equal)?;
+        let value = when(column("there").is_not_null(), column(VALUE)).otherwise(inner.nothing)?;
+        joined.project(before.into_iter().chain([value.alias_qualified(Some(lookup_relation(at)), VALUE)]))
     }
 
     /// Registers a path and all that it goes through.
@@ -134,6 +190,12 @@ impl<'c> Scan<'c> {
         let equal = conjunction(keys.into_iter().map(|(left, right)| left.eq(right)));
         plan.join_on(right, JoinType::Left, equal)
     }
+}
+
+const VALUE: &str = "value";
+
+fn lookup_relation(at: usize) -> TableReference {
+    TableReference::bare(format!("$per{at}"))
 }
 
 /// A source as an ordinary table: its rows and its columns that are not hidden.

@@ -1,0 +1,527 @@
+//! Evaluation contexts as values: what a leaf is grouped by and which rows it reads, after the modifiers around it.
+//!
+//! A [`Frame`] is a context: the question's own, or that of the values inside an aggregate over `x per d`. Modifiers turn
+//! it into a [`Situation`]: another frame, with links that tell which of its groups belongs to a group of the first.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Column, TableReference};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::axis::Axis;
+use super::instant::TimeOp;
+use super::range::{Range, RangeOp, conjuncts, end_of, merged};
+use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::modifier::{Edge, Modifier, TimeSpan};
+use crate::catalog::reach::replace_inputs;
+use crate::diagnostic::{Diagnostic, codes};
+
+/// A context: one row a group, and the rows that are read for it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Frame {
+    pub(crate) keys: Vec<Key>,
+    /// AND-ed, each without an `and` of its own.
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) edges: Vec<FrameEdge>,
+}
+
+/// Something that is grouped by.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Key {
+    pub(crate) expr: Expression,
+    pub(crate) role: Role,
+    /// Keys that a modifier dropped stay in their place, unused.
+    pub(crate) kept: bool,
+}
+
+/// How rows belong to a group by one of its keys.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Role {
+    /// By being equal.
+    Equal,
+    /// By lying in a window of time that the key, a period, tells.
+    Window(Window),
+    /// A coarser period of that key, which has a window: it follows from it.
+    Follows(usize),
+}
+
+/// The windows of the periods of a grain.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Window {
+    pub(crate) grain: Grain,
+    /// The window begins as the period, cut at the range's end.
+    pub(crate) end: Option<Expr>,
+    pub(crate) ops: Vec<TimeOp>,
+    /// The periods, where an outer question has settled them.
+    pub(crate) periods: Option<Arc<LogicalPlan>>,
+}
+
+/// A condition on rows, with what happened to it if it is a range.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) expr: Expression,
+    pub(crate) ops: Vec<RangeOp>,
+}
+
+/// `first d`, `last d`, in the groups of these keys.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FrameEdge {
+    pub(crate) edge: Edge,
+    pub(crate) group: Option<Vec<usize>>,
+}
+
+/// Which group of the inner frame belongs to a group of the outer one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Link {
+    /// Over the outer keys, as [`outer_key`]s.
+    pub(crate) outer: Expr,
+    /// The inner key that equals it.
+    pub(crate) key: usize,
+    /// Whether NULL belongs to NULL.
+    pub(crate) nulls: Nulls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nulls {
+    Match,
+    Never,
+}
+
+/// Which groups a leaf shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// Those where it has rows.
+    All,
+    /// Those whose window has rows, between the first and the last period with data.
+    Running,
+    /// None: it is looked up.
+    Nothing,
+}
+
+/// A frame in its place among the groups of another one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Situation {
+    pub(crate) frame: Frame,
+    pub(crate) links: Vec<Link>,
+    pub(crate) shows: Shows,
+}
+
+const OUTER: &str = "outer";
+
+/// The column that stands for a key of the outer frame.
+pub(crate) fn outer_key(at: usize) -> Expr {
+    Expr::Column(Column::new(Some(TableReference::bare(OUTER)), at.to_string()))
+}
+
+/// The number of the outer key that a column stands for.
+pub(crate) fn outer_number(column: &Column) -> Option<usize> {
+    match &column.relation {
+        Some(TableReference::Bare { table }) if table.as_ref() == OUTER => column.name.parse().ok(),
+        _ => None,
+    }
+}
+
+impl Key {
+    pub(crate) fn equal(expr: Expression) -> Self {
+        Key { expr, role: Role::Equal, kept: true }
+    }
+}
+
+impl Condition {
+    pub(crate) fn all_of(conditions: &[Expression]) -> Vec<Condition> {
+        conditions.iter().flat_map(conjuncts).map(|expr| Condition { expr, ops: vec![] }).collect()
+    }
+}
+
+impl Frame {
+    /// The context of a question.
+    pub(crate) fn new(keys: &[Expression], conditions: &[Expression]) -> Self {
+        Frame {
+            keys: keys.iter().cloned().map(Key::equal).collect(),
+            conditions: Condition::all_of(conditions),
+            edges: vec![],
+        }
+    }
+
+    /// The positions of the keys in use.
+    pub(crate) fn kept(&self) -> Vec<usize> {
+        (0..self.keys.len()).filter(|at| self.keys[*at].kept).collect()
+    }
+
+    /// The key whose periods have windows.
+    pub(crate) fn window(&self) -> Option<(usize, &Window)> {
+        self.keys.iter().enumerate().find_map(|(at, key)| match &key.role {
+            Role::Window(window) if key.kept => Some((at, window)),
+            _ => None,
+        })
+    }
+
+    /// The frame of the values inside an aggregate: these groups, for each value of `by`.
+    pub(crate) fn per(mut self, by: &[Expression]) -> Self {
+        self.keys.extend(by.iter().cloned().map(Key::equal));
+        self
+    }
+
+    /// The ranges of a leaf, changed, and the conditions that are none.
+    pub(crate) fn ranges(&self, axis: &Axis<'_>) -> Result<(Vec<Range>, Vec<Expression>), Diagnostic> {
+        let mut groups: Vec<(&[RangeOp], Vec<Range>)> = Vec::new();
+        let mut others = Vec::new();
+        for condition in &self.conditions {
+            // A range that nothing happened to is read as it is written.
+            let range = if condition.ops.is_empty() { None } else { axis.range(&condition.expr) };
+            match range {
+                None => others.push(condition.expr.clone()),
+                Some(range) => match groups.iter_mut().find(|(ops, _)| *ops == condition.ops) {
+                    Some((_, ranges)) => ranges.push(range),
+                    None => groups.push((&condition.ops, vec![range])),
+                },
+            }
+        }
+        let instants = axis.instants();
+        let mut changed = Vec::new();
+        for (ops, ranges) in groups {
+            for range in merged(ranges) {
+                changed.push(range.changed(ops, &instants).ok_or_else(no_bounds)?);
+            }
+        }
+        Ok((changed, others))
+    }
+
+    /// The ranges as they stand now, all of them.
+    fn all_ranges(&self, axis: &Axis<'_>) -> Result<Vec<Range>, Diagnostic> {
+        let (changed, others) = self.ranges(axis)?;
+        let plain: Vec<Range> = others.iter().filter_map(|condition| axis.range(condition)).collect();
+        Ok(merged(plain.into_iter().chain(changed).collect()))
+    }
+}
+
+impl Situation {
+    /// A frame as its own situation.
+    pub(crate) fn of(frame: &Frame) -> Self {
+        let links = frame.kept().into_iter().map(|at| Link { outer: outer_key(at), key: at, nulls: Nulls::Match });
+        Situation { links: links.collect(), shows: Shows::All, frame: frame.clone() }
+    }
+
+    /// A frame after modifiers, for a leaf with that time axis.
+    ///
+    /// # Errors
+    /// A diagnostic for a modifier that has no meaning there.
+    pub(crate) fn after(
+        frame: &Frame,
+        modifiers: &[Modifier],
+        visible: &[Expression],
+        axis: &Axis<'_>,
+    ) -> Result<Self, Diagnostic> {
+        let mut situation = Situation::of(frame);
+        for modifier in modifiers {
+            situation.apply(modifier, visible, axis)?;
+        }
+        situation.settle(axis);
+        Ok(situation)
+    }
+
+    fn apply(&mut self, modifier: &Modifier, visible: &[Expression], axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        match modifier {
+            Modifier::All(targets) => {
+                self.shows = Shows::Nothing;
+                for target in targets {
+                    self.drop(target, axis)?;
+                }
+            }
+            Modifier::Everything => {
+                self.shows = Shows::Nothing;
+                self.frame.keys.iter_mut().for_each(|key| key.kept = false);
+                self.links.clear();
+                self.frame.conditions.clear();
+            }
+            Modifier::Set(target, value) => {
+                self.shows = Shows::Nothing;
+                self.set(target, value, axis)?;
+            }
+            Modifier::Where(condition) => {
+                self.shows = Shows::Nothing;
+                self.frame.conditions = Condition::all_of(std::slice::from_ref(condition));
+            }
+            Modifier::Visible => {
+                self.shows = Shows::Nothing;
+                self.frame.conditions = Condition::all_of(visible);
+            }
+            Modifier::Shift(span) => self.time(TimeOp::Shift(*span), axis)?,
+            Modifier::PreviousPeriod => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
+                Some(TimePart::Grain(grain)) => self.time(TimeOp::Shift(grain.span()), axis)?,
+                Some(_) => return Err(no_step()),
+                None => self.move_by_length(axis)?,
+            },
+            Modifier::Trailing(span) => self.time(TimeOp::Trailing(*span), axis)?,
+            Modifier::ToDate(grain) => self.time(TimeOp::ToDate(*grain), axis)?,
+            Modifier::Cumulative => self.time(TimeOp::Cumulative, axis)?,
+            Modifier::Edge(edge) => self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None }),
+        }
+        Ok(())
+    }
+
+    /// Drops the keys and the conditions that are about one thing alone; ranges stay.
+    fn drop(&mut self, target: &Input, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        for at in self.frame.kept() {
+            let key = &self.frame.keys[at];
+            match axis.mentions(&key.expr, target) {
+                Mentions::Only => {
+                    self.frame.keys[at].kept = false;
+                    self.links.retain(|link| link.key != at);
+                }
+                Mentions::Mixed => return Err(mixed("a grouping", target, axis)),
+                Mentions::Not => {}
+            }
+        }
+        let mut conditions = Vec::new();
+        for condition in std::mem::take(&mut self.frame.conditions) {
+            match axis.mentions(&condition.expr, target) {
+                Mentions::Only if axis.range(&condition.expr).is_none() => {}
+                Mentions::Mixed => return Err(mixed("a condition", target, axis)),
+                _ => conditions.push(condition),
+            }
+        }
+        self.frame.conditions = conditions;
+        Ok(())
+    }
+
+    fn set(&mut self, target: &Input, value: &Expression, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        let current = self.current_values(value, axis)?;
+        self.drop(&axis.whole(target), axis)?;
+        match current {
+            Some(outer) => {
+                let key = self.frame.keys.len();
+                self.frame.keys.push(Key::equal(Expression::input(target.clone())));
+                self.links.push(Link { outer, key, nulls: Nulls::Never });
+            }
+            None => {
+                let mut inputs = vec![target.clone()];
+                let value = crate::catalog::reach::append(&mut inputs, value.clone());
+                let equal = Expr::Column(crate::catalog::expr::input_column(0)).eq(value);
+                self.frame.conditions.push(Condition { expr: Expression { expr: equal, inputs }, ops: vec![] });
+            }
+        }
+        Ok(())
+    }
+
+    /// The value over the outer keys, if it has `current d`.
+    fn current_values(&self, value: &Expression, axis: &Axis<'_>) -> Result<Option<Expr>, Diagnostic> {
+        if !value.inputs.iter().any(|input| matches!(input, Input::Current(_))) {
+            return Ok(None);
+        }
+        let values = value.inputs.iter().map(|input| match input {
+            Input::Current(wanted) => {
+                let link = self.links.iter().find(|link| axis.same_key(&self.frame.keys[link.key].expr, wanted));
+                link.map(|link| link.outer.clone()).ok_or_else(|| no_current(wanted, axis))
+            }
+            // `check` admits `current` only without other inputs beside it.
+            other => Err(no_current(other, axis)),
+        });
+        Ok(Some(replace_inputs(value.expr.clone(), &values.collect::<Result<Vec<_>, _>>()?)))
+    }
+
+    /// Moves the rows in time, or reads more of them.
+    fn time(&mut self, op: TimeOp, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        axis.require()?;
+        let finest = self.finest(axis);
+        let end = end_of(&self.frame.all_ranges(axis)?);
+        if let (TimeOp::Shift(span), true) = (&op, true) {
+            self.shows = Shows::Nothing;
+            self.move_parts(*span, axis);
+        } else if self.shows == Shows::All {
+            self.shows = if finest.is_some() { Shows::Running } else { Shows::Nothing };
+        }
+        if finest.is_none() && op.is_running() && op != TimeOp::Cumulative && end.is_none() {
+            return Err(no_point());
+        }
+        let change = match (&op, finest) {
+            (TimeOp::Shift(span), _) => RangeOp::Move(*span),
+            (_, Some(_)) | (TimeOp::Cumulative, None) => RangeOp::Open,
+            (op, None) => RangeOp::Window(op.clone()),
+        };
+        for condition in &mut self.frame.conditions {
+            if axis.range(&condition.expr).is_some() {
+                condition.ops.push(change.clone());
+            }
+        }
+        match finest {
+            Some(at) => self.window(at, op, end, axis),
+            None => Ok(()),
+        }
+    }
+
+    /// The same without a period: the range before the range.
+    fn move_by_length(&mut self, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        axis.require()?;
+        self.shows = Shows::Nothing;
+        let ranges = self.frame.all_ranges(axis)?;
+        let [Range { stretches }] = ranges.as_slice() else { return Err(no_bounds()) };
+        if !matches!(stretches.as_slice(), [only] if only.from.is_some() && only.to.is_some()) {
+            return Err(no_bounds());
+        }
+        for condition in &mut self.frame.conditions {
+            if axis.range(&condition.expr).is_some() {
+                condition.ops.push(RangeOp::MoveByLength);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a modifier on the windows of a key's periods; coarser keys follow from it.
+    fn window(&mut self, at: usize, op: TimeOp, end: Option<Expr>, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        let grain = match self.grain_of(at, axis) {
+            Some(TimePart::Grain(grain)) => grain,
+            _ if axis.instants().data_type == DataType::Date32 => Grain::Day,
+            _ if op.is_running() => return Err(raw_time()),
+            // An instant moves as the finest period there is.
+            _ => Grain::Microsecond,
+        };
+        for other in self.frame.kept() {
+            let coarser = match self.grain_of(other, axis) {
+                Some(TimePart::Grain(coarser)) if other != at => coarser,
+                _ => continue,
+            };
+            // The periods of an outer question are not those of this key's rows any more.
+            if matches!(self.frame.keys[other].role, Role::Window(_)) {
+                self.frame.keys[other].kept = false;
+                self.links.retain(|link| link.key != other);
+                continue;
+            }
+            if !grain.nests_in(coarser) {
+                return Err(crossing(grain, coarser));
+            }
+            self.frame.keys[other].role = Role::Follows(at);
+        }
+        let key = &mut self.frame.keys[at];
+        match &mut key.role {
+            Role::Window(window) => window.ops.push(op),
+            role => *role = Role::Window(Window { grain, end, ops: vec![op], periods: None }),
+        }
+        Ok(())
+    }
+
+    /// Keys that are made of time, but are no period, see moved rows where they are moved to.
+    fn move_parts(&mut self, span: TimeSpan, axis: &Axis<'_>) {
+        for key in self.frame.keys.iter_mut().filter(|key| key.kept) {
+            let period = key.expr.as_input().and_then(|input| axis.part(input));
+            if matches!(period, Some(TimePart::Grain(_) | TimePart::Whole)) {
+                continue;
+            }
+            for input in &mut key.expr.inputs {
+                if axis.is_time(input) {
+                    *input = Input::Moved(Box::new(input.clone()), span);
+                }
+            }
+        }
+    }
+
+    /// The key with the shortest periods; those of an outer question's windows only if there is no other.
+    fn finest(&self, axis: &Axis<'_>) -> Option<usize> {
+        let timed = self.frame.kept().into_iter().filter_map(|at| {
+            let key = &self.frame.keys[at];
+            if matches!(key.role, Role::Follows(_)) {
+                return None;
+            }
+            let grain = match self.grain_of(at, axis)? {
+                TimePart::Whole => None,
+                TimePart::Grain(grain) => Some(grain),
+                TimePart::Extract(_) => return None,
+            };
+            Some((matches!(&key.role, Role::Window(window) if window.periods.is_some()), grain, at))
+        });
+        timed.min().map(|(_, _, at)| at)
+    }
+
+    fn grain_of(&self, at: usize, axis: &Axis<'_>) -> Option<TimePart> {
+        axis.part(self.frame.keys[at].expr.as_input()?)
+    }
+
+    /// What can be said only when all modifiers have acted: which windows are just periods elsewhere, and the groups in
+    /// which an edge is looked for.
+    fn settle(&mut self, axis: &Axis<'_>) {
+        if let Some((at, window)) = self.frame.window()
+            && window.periods.is_none()
+            && let Some(spans) = lands(window)
+        {
+            let key_type = axis.key_type(&self.frame.keys[at].expr);
+            for link in self.links.iter_mut().filter(|link| link.key == at) {
+                for span in &spans {
+                    link.outer = crate::catalog::time::earlier(link.outer.clone(), &key_type, *span);
+                }
+            }
+            self.frame.keys[at].role = Role::Equal;
+            for other in 0..self.frame.keys.len() {
+                if self.frame.keys[other].role == Role::Follows(at) {
+                    self.frame.keys[other] = Key { role: Role::Equal, kept: false, ..self.frame.keys[other].clone() };
+                    self.links.retain(|link| link.key != other);
+                }
+            }
+        }
+        let group = self.frame.kept();
+        for edge in &mut self.frame.edges {
+            edge.group.get_or_insert_with(|| group.clone());
+        }
+    }
+}
+
+/// The lengths by which whole periods are moved, if that is all that happens to a window.
+fn lands(window: &Window) -> Option<Vec<TimeSpan>> {
+    let spans = window.ops.iter().map(|op| match op {
+        TimeOp::Shift(span) if window.grain.lands_on(*span) => Some(*span),
+        _ => None,
+    });
+    spans.collect()
+}
+
+/// Whether an expression is about something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mentions {
+    Not,
+    Only,
+    Mixed,
+}
+
+fn mixed(what: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {
+    let name = axis.name(target);
+    Diagnostic::new(codes::CONTEXT, format!("`all {name}` meets {what} that mixes `{name}` with something else"))
+        .note("it can neither be kept whole nor dropped whole")
+        .help("split the condition with AND, or group by the dimensions one by one")
+}
+
+fn no_current(wanted: &Input, axis: &Axis<'_>) -> Diagnostic {
+    let name = axis.name(wanted);
+    Diagnostic::new(codes::CONTEXT, format!("`current {name}` needs a question that is grouped by `{name}`"))
+        .help(format!("group by `{name}`, or set a constant"))
+}
+
+fn no_step() -> Diagnostic {
+    Diagnostic::new(codes::CONTEXT, "`previous period` needs a period: the question is grouped by single instants")
+        .help("group by a grain such as `metric_time__day`")
+}
+
+fn no_bounds() -> Diagnostic {
+    Diagnostic::new(codes::CONTEXT, "`previous period` needs a period: the question has neither a grain of time nor a range with a beginning and an end")
+        .help("group by a grain such as `metric_time__month`, or give the range both bounds")
+}
+
+fn no_point() -> Diagnostic {
+    Diagnostic::new(codes::CONTEXT, "a window in time needs a point that it ends at: the question has neither a grain of time nor a range with an end")
+        .help("group by a grain such as `metric_time__day`, or ask up to some date")
+}
+
+fn raw_time() -> Diagnostic {
+    Diagnostic::new(codes::CONTEXT, "a window in time needs periods: the question is grouped by single instants")
+        .help("group by a grain such as `metric_time__day`")
+}
+
+fn crossing(grain: Grain, other: Grain) -> Diagnostic {
+    let (grain, other) = (grain.name(), other.name());
+    Diagnostic::new(
+        codes::CONTEXT,
+        format!("modifiers of time are not clear where a question is grouped by `{grain}` and by `{other}`"),
+    )
+    .note(format!("a {grain} does not lie within one {other}, so the two cut each other"))
+    .help("group by one of them")
+}

@@ -1,0 +1,117 @@
+//! Arithmetic with instants and windows of time, as expressions.
+
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::logical_expr::{Expr, lit};
+
+use crate::catalog::calendar::{Calendar, Grain};
+use crate::catalog::modifier::TimeSpan;
+use crate::catalog::time::{cast, earlier, later, start_of};
+
+/// What a modifier does to the window of a period, initially the period itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum TimeOp {
+    /// Earlier by a length.
+    Shift(TimeSpan),
+    /// The length that ends at the window's end.
+    Trailing(TimeSpan),
+    /// From the start of the enclosing period to the window's end.
+    ToDate(Grain),
+    /// From the beginning to the window's end.
+    Cumulative,
+}
+
+impl TimeOp {
+    /// Whether it reads more than the period, back from its end.
+    pub(crate) fn is_running(&self) -> bool {
+        !matches!(self, TimeOp::Shift(_))
+    }
+
+    /// Whether days tell everything about it.
+    pub(crate) fn is_whole_days(&self) -> bool {
+        match self {
+            TimeOp::Shift(span) | TimeOp::Trailing(span) => span.is_whole_days(),
+            TimeOp::ToDate(grain) => *grain >= Grain::Day,
+            TimeOp::Cumulative => true,
+        }
+    }
+
+    /// Whether hours, minutes, seconds tell everything about it.
+    pub(crate) fn is_whole(&self, grain: Grain) -> bool {
+        match self {
+            TimeOp::Shift(span) | TimeOp::Trailing(span) => span.nanoseconds % grain.span().nanoseconds == 0,
+            TimeOp::ToDate(other) => *other >= grain,
+            TimeOp::Cumulative => true,
+        }
+    }
+}
+
+/// Instants of one time axis: wall-clock times, as dates where days are enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Instants<'c> {
+    pub(crate) calendar: &'c Calendar,
+    /// The type of instants.
+    pub(crate) data_type: DataType,
+    /// The type of `metric_time`, which constants are compared with.
+    pub(crate) common: DataType,
+}
+
+/// The type of instants on an axis of timestamps.
+pub(crate) const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
+
+impl Instants<'_> {
+    /// The start of the period of a grain that an instant lies in.
+    pub(crate) fn start_of(&self, instant: Expr, grain: Grain) -> Expr {
+        if self.data_type == DataType::Date32 && grain <= Grain::Day {
+            return instant;
+        }
+        start_of(instant, &self.data_type, grain, self.calendar)
+    }
+
+    pub(crate) fn later(&self, instant: Expr, span: TimeSpan) -> Expr {
+        later(instant, &self.data_type, span)
+    }
+
+    pub(crate) fn earlier(&self, instant: Expr, span: TimeSpan) -> Expr {
+        earlier(instant, &self.data_type, span)
+    }
+
+    /// The instant after one.
+    pub(crate) fn next(&self, instant: Expr) -> Expr {
+        self.later(instant, self.tick())
+    }
+
+    /// The instant before one.
+    fn before(&self, instant: Expr) -> Expr {
+        self.earlier(instant, self.tick())
+    }
+
+    /// The least difference that is told apart.
+    fn tick(&self) -> TimeSpan {
+        match self.data_type {
+            DataType::Date32 => TimeSpan { days: 1, ..TimeSpan::default() },
+            _ => TimeSpan { nanoseconds: 1, ..TimeSpan::default() },
+        }
+    }
+
+    /// As far before `from` as `to` lies after it.
+    pub(crate) fn mirrored(&self, to: &Expr, from: &Expr) -> Expr {
+        let whole = match self.data_type {
+            DataType::Date32 => DataType::Int32,
+            _ => DataType::Int64,
+        };
+        let number = |instant: &Expr| cast(cast(instant.clone(), whole.clone()), DataType::Int64);
+        let mirrored = lit(2_i64) * number(from) - number(to);
+        cast(cast(mirrored, whole), self.data_type.clone())
+    }
+
+    /// A window `(from, to)` after a modifier; without `from` it begins with the first row.
+    pub(crate) fn changed(&self, window: (Option<Expr>, Expr), op: &TimeOp) -> (Option<Expr>, Expr) {
+        let (from, to) = window;
+        match op {
+            TimeOp::Shift(span) => (from.map(|from| self.earlier(from, *span)), self.earlier(to, *span)),
+            TimeOp::Trailing(span) => (Some(self.earlier(to.clone(), *span)), to),
+            TimeOp::ToDate(grain) => (Some(self.start_of(self.before(to.clone()), *grain)), to),
+            TimeOp::Cumulative => (None, to),
+        }
+    }
+}

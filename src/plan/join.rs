@@ -1,0 +1,228 @@
+//! Built parts joined on the groups of their frame: those that show groups fully, the others looked up.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, JoinType, NullEquality, Result, TableReference};
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::context::Leaf;
+use super::frame::{Shows, outer_number};
+use super::part::BuiltPart;
+
+/// Parts joined so far.
+pub(crate) struct Joined {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) keys: Vec<Expr>,
+    pub(crate) grouping_id: Option<Expr>,
+    values: Vec<(usize, Expr)>,
+    /// Where a running window shows groups: what tells, of each part so far, whether it shows the group.
+    shown: Vec<Expr>,
+    parts: usize,
+}
+
+impl Joined {
+    /// The value of a leaf: where its part has no row for a group, what it gives for no rows.
+    pub(crate) fn value(&self, number: usize, leaf: &Leaf) -> Expr {
+        let found = self.values.iter().find(|(leaf, _)| *leaf == number);
+        let value = found.map_or_else(|| lit(leaf.empty().clone()), |(_, value)| value.clone());
+        if self.parts > 1 && !leaf.empty().is_null() {
+            coalesce(vec![value, lit(leaf.empty().clone())])
+        } else {
+            value
+        }
+    }
+}
+
+/// Joins the parts of a frame.
+pub(crate) fn join_all(mut parts: Vec<BuiltPart>) -> Result<Joined> {
+    // Parts that show groups come first, those that only look values up are joined to them.
+    parts.sort_by_key(|part| match part.shows {
+        Shows::All => 0,
+        Shows::Running => 1,
+        Shows::Nothing => 2,
+    });
+    let count = parts.len();
+    let running = parts.iter().any(|part| part.shows == Shows::Running);
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else {
+        return datafusion::common::internal_err!("a question without indicators has no parts");
+    };
+    let mut joined = begin(first, count, running)?;
+    for (at, part) in parts.enumerate() {
+        joined = match part.shows {
+            Shows::Nothing => look_up(joined, part, at)?,
+            _ => meet(joined, part, at, running)?,
+        };
+    }
+    if running && !joined.keys.is_empty() {
+        let shown = joined.shown.iter().cloned().reduce(Expr::or).unwrap_or(lit(true));
+        joined.plan = LogicalPlanBuilder::from(joined.plan).filter(shown)?.build()?;
+    }
+    Ok(joined)
+}
+
+/// The first part; a question whose parts all look up has one row, or no groups at all.
+fn begin(first: BuiltPart, parts: usize, running: bool) -> Result<Joined> {
+    let shown = if running { vec![first.shown.clone().unwrap_or(lit(true))] } else { vec![] };
+    Ok(Joined {
+        plan: first.plan,
+        keys: first.keys,
+        grouping_id: first.grouping_id,
+        values: first.values,
+        shown,
+        parts,
+    })
+}
+
+/// A side of a join: its columns by plain names under one relation name.
+struct Side {
+    plan: LogicalPlan,
+    relation: TableReference,
+    keys: Vec<String>,
+    values: Vec<(usize, String)>,
+    others: Vec<String>,
+}
+
+impl Side {
+    fn column(&self, name: &str) -> Expr {
+        Expr::Column(self.qualified(name))
+    }
+
+    fn qualified(&self, name: &str) -> Column {
+        Column::new(Some(self.relation.clone()), name)
+    }
+}
+
+/// What a side consists of.
+struct Columns<'c> {
+    keys: &'c [Expr],
+    grouping_id: Option<&'c Expr>,
+    values: &'c [(usize, Expr)],
+    others: Vec<Expr>,
+}
+
+fn named(plan: LogicalPlan, columns: Columns<'_>, relation: &str) -> Result<Side> {
+    let mut exprs: Vec<Expr> = Vec::new();
+    let mut key_names: Vec<String> = Vec::new();
+    let all_keys = columns.keys.iter().enumerate().map(|(at, key)| (format!("g{at}"), key));
+    for (name, key) in all_keys.chain(columns.grouping_id.map(|id| ("grouping_id".to_string(), id))) {
+        exprs.push(key.clone().alias(&name));
+        key_names.push(name);
+    }
+    let values: Vec<(usize, String)> = columns
+        .values
+        .iter()
+        .map(|(leaf, value)| {
+            let name = format!("v{leaf}");
+            exprs.push(value.clone().alias(&name));
+            (*leaf, name)
+        })
+        .collect();
+    let mut others = Vec::new();
+    for (at, other) in columns.others.into_iter().enumerate() {
+        let name = format!("o{at}");
+        exprs.push(other.alias(&name));
+        others.push(name);
+    }
+    if exprs.is_empty() {
+        // A total without values still is one row.
+        exprs.push(lit(1_i64).alias("one"));
+    }
+    let plan = LogicalPlanBuilder::from(plan).project(exprs)?.alias(relation)?.build()?;
+    Ok(Side { plan, relation: TableReference::bare(relation), keys: key_names, values, others })
+}
+
+/// Two parts that show groups: NULL keys match each other, so that a group with an unknown region is one group,
+/// whatever fact it comes from.
+fn meet(joined: Joined, part: BuiltPart, at: usize, running: bool) -> Result<Joined> {
+    let columns = Columns {
+        keys: &joined.keys,
+        grouping_id: joined.grouping_id.as_ref(),
+        values: &joined.values,
+        others: joined.shown.clone(),
+    };
+    let left = named(joined.plan.clone(), columns, &format!("left{at}"))?;
+    let shown = if running { vec![part.shown.clone().unwrap_or(lit(true))] } else { vec![] };
+    let columns = Columns {
+        keys: &part.keys,
+        grouping_id: part.grouping_id.as_ref(),
+        values: &part.values,
+        others: shown,
+    };
+    let right = named(part.plan.clone(), columns, &format!("right{at}"))?;
+    let builder = LogicalPlanBuilder::from(left.plan.clone());
+    let plan = if left.keys.is_empty() {
+        builder.cross_join(right.plan.clone())?.build()?
+    } else {
+        let on = |side: &Side| side.keys.iter().map(|key| side.qualified(key)).collect::<Vec<_>>();
+        let keys = (on(&left), on(&right));
+        builder.join_detailed(right.plan.clone(), JoinType::Full, keys, None, NullEquality::NullEqualsNull)?.build()?
+    };
+    let key = |name: &String| coalesce(vec![left.column(name), right.column(name)]);
+    let grouping_id = left.keys.iter().find(|name| *name == "grouping_id").map(key);
+    let keys = left.keys.iter().filter(|name| *name != "grouping_id").map(key).collect();
+    // A side without a row shows nothing.
+    let shown = |side: &Side| {
+        side.others.iter().map(|name| coalesce(vec![side.column(name), lit(false)])).collect::<Vec<_>>()
+    };
+    let shown = [shown(&left), shown(&right)].concat();
+    Ok(Joined { keys, grouping_id, values: values_of(&left, &right), plan, parts: joined.parts, shown })
+}
+
+/// A part that is looked up for the groups that there are.
+fn look_up(joined: Joined, part: BuiltPart, at: usize) -> Result<Joined> {
+    let links: Vec<Expr> = match part.grouping_id {
+        // Under grouping sets only child filters are looked up, group by group.
+        Some(_) => joined.keys.iter().chain(&joined.grouping_id).cloned().collect(),
+        None => part.links.iter().map(|link| over_keys(link.outer.clone(), &joined.keys)).collect::<Result<_>>()?,
+    };
+    let shown = joined.shown.len();
+    let columns = Columns {
+        keys: &joined.keys,
+        grouping_id: joined.grouping_id.as_ref(),
+        values: &joined.values,
+        others: joined.shown.iter().cloned().chain(links).collect(),
+    };
+    let left = named(joined.plan.clone(), columns, &format!("left{at}"))?;
+    let columns = Columns {
+        keys: &part.keys,
+        grouping_id: part.grouping_id.as_ref(),
+        values: &part.values,
+        others: vec![],
+    };
+    let right = named(part.plan.clone(), columns, &format!("right{at}"))?;
+    let builder = LogicalPlanBuilder::from(left.plan.clone());
+    let plan = if right.keys.is_empty() {
+        builder.cross_join(right.plan.clone())?.build()?
+    } else {
+        let l: Vec<Column> = left.others[shown..].iter().map(|name| left.qualified(name)).collect();
+        let r: Vec<Column> = right.keys.iter().map(|name| right.qualified(name)).collect();
+        builder.join_detailed(right.plan.clone(), JoinType::Left, (l, r), None, NullEquality::NullEqualsNull)?.build()?
+    };
+    let key = |name: &String| left.column(name);
+    let grouping_id = left.keys.iter().find(|name| *name == "grouping_id").map(key);
+    let keys = left.keys.iter().filter(|name| *name != "grouping_id").map(key).collect();
+    let flags = left.others[..shown].iter().map(|name| left.column(name)).collect();
+    Ok(Joined { keys, grouping_id, values: values_of(&left, &right), plan, parts: joined.parts, shown: flags })
+}
+
+fn values_of(left: &Side, right: &Side) -> Vec<(usize, Expr)> {
+    [left, right]
+        .iter()
+        .flat_map(|side| side.values.iter().map(|(leaf, name)| (*leaf, side.column(name))))
+        .collect()
+}
+
+/// A link over the keys of the outer groups.
+fn over_keys(link: Expr, keys: &[Expr]) -> Result<Expr> {
+    let replaced = link.transform(|expr| {
+        Ok(match &expr {
+            Expr::Column(column) => match outer_number(column).and_then(|at| keys.get(at)) {
+                Some(key) => Transformed::yes(key.clone()),
+                None => Transformed::no(expr),
+            },
+            _ => Transformed::no(expr),
+        })
+    });
+    Ok(replaced?.data)
+}

@@ -1,0 +1,163 @@
+//! The arguments of a marker after the indicator: modifiers, over the columns of the view.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::ScalarFunction;
+
+use super::marker::modifier_name;
+use super::range::narrowed;
+use super::trace::Traced;
+use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::expr::{Expression, Input, input_column, input_number};
+use crate::catalog::modifier::{Edge, End, Modifier, TimeSpan};
+use crate::diagnostic::{Diagnostic, codes};
+
+/// The modifiers that these arguments are.
+///
+/// # Errors
+/// A diagnostic, for an argument that is none.
+pub(crate) fn modifiers_of(args: &[Expr], traced: &Traced) -> Result<Vec<Modifier>> {
+    args.iter().map(|arg| modifier_of(arg, traced)).collect()
+}
+
+fn modifier_of(arg: &Expr, traced: &Traced) -> Result<Modifier> {
+    let Some((name, args)) = as_modifier(arg) else { return Err(no_modifier(arg).into()) };
+    Ok(match (name, args) {
+        ("bell_all", []) => Modifier::Everything,
+        ("bell_all", dropped) => {
+            let whole = |arg| Ok::<_, datafusion::error::DataFusionError>(whole(target(arg, traced)?));
+            Modifier::All(dropped.iter().map(whole).collect::<Result<_>>()?)
+        }
+        ("bell_set", [dimension, value]) => Modifier::Set(target(dimension, traced)?, value_of(value, traced)?),
+        ("bell_where", [condition]) => Modifier::Where(traced.row_expression(condition)?),
+        ("bell_visible", []) => Modifier::Visible,
+        ("bell_shift", spans) => Modifier::Shift(span_of(spans)?),
+        ("bell_previous", [grain]) => match text(grain) {
+            Some(word) if word.eq_ignore_ascii_case("period") => Modifier::PreviousPeriod,
+            _ => Modifier::Shift(grain_of(grain)?.span()),
+        },
+        ("bell_trailing", spans) => match span_of(spans)? {
+            span if span.is_positive() => Modifier::Trailing(span),
+            _ => return Err(Diagnostic::new(codes::BAD_VALUE, "a trailing window has a positive length").into()),
+        },
+        ("bell_to_date", [grain]) => Modifier::ToDate(grain_of(grain)?),
+        ("bell_cumulative", []) => Modifier::Cumulative,
+        ("bell_first", [by, per @ ..]) => edge(End::First, by, per, traced)?,
+        ("bell_last", [by, per @ ..]) => edge(End::Last, by, per, traced)?,
+        _ => return Err(no_modifier(arg).into()),
+    })
+}
+
+fn as_modifier(arg: &Expr) -> Option<(&'static str, &[Expr])> {
+    match arg {
+        Expr::ScalarFunction(ScalarFunction { func, args }) => modifier_name(func).map(|name| (name, args.as_slice())),
+        Expr::Alias(alias) => as_modifier(&alias.expr),
+        _ => None,
+    }
+}
+
+fn no_modifier(arg: &Expr) -> Diagnostic {
+    Diagnostic::new(codes::NOT_AN_INDICATOR, format!("`{arg}` is no modifier: MEASURE takes one indicator, then modifiers"))
+        .help("write `MEASURE(gmv) AT (ALL region)`, or in plain DataFusion `MEASURE(gmv, bell_all(region))`")
+}
+
+fn edge(end: End, by: &Expr, per: &[Expr], traced: &Traced) -> Result<Modifier> {
+    let per = per.iter().map(|key| grain_or_row(key, traced)).collect::<Result<_>>()?;
+    Ok(Modifier::Edge(Edge { end, by: grain_or_row(by, traced)?, per }))
+}
+
+/// A text is a grain of the time axis.
+fn grain_or_row(arg: &Expr, traced: &Traced) -> Result<Expression> {
+    match text(arg) {
+        Some(_) => Ok(Expression::input(Input::MetricTime(TimePart::Grain(grain_of(arg)?)))),
+        None => traced.row_expression(arg),
+    }
+}
+
+fn target(arg: &Expr, traced: &Traced) -> Result<Input> {
+    let expression = grain_or_row(arg, traced)?;
+    match expression.as_input() {
+        Some(input) => Ok(input.clone()),
+        None => Err(Diagnostic::new(codes::BAD_VALUE, format!("`{arg}` is no dimension of the view")).into()),
+    }
+}
+
+fn whole(input: Input) -> Input {
+    match input {
+        Input::Dimension(id, _) => Input::Dimension(id, TimePart::Whole),
+        Input::MetricTime(_) => Input::MetricTime(TimePart::Whole),
+        other => other,
+    }
+}
+
+/// The value of a `set`: `bell_current(d)` in it is the row's own value.
+fn value_of(arg: &Expr, traced: &Traced) -> Result<Expression> {
+    let Expression { expr, mut inputs } = traced.row_expression(arg)?;
+    let replaced = expr.transform_down(|part| {
+        let current = match as_modifier(&part) {
+            Some(("bell_current", [Expr::Column(column)])) => input_number(column),
+            _ => None,
+        };
+        let Some(at) = current else { return Ok(Transformed::no(part)) };
+        inputs.push(Input::Current(Box::new(inputs[at].clone())));
+        Ok(Transformed::yes(Expr::Column(input_column(inputs.len() - 1))))
+    })?;
+    Ok(narrowed(&replaced.data, &inputs))
+}
+
+fn grain_of(arg: &Expr) -> Result<Grain> {
+    let word = text(arg).unwrap_or_default();
+    match Grain::named(&word.to_lowercase()) {
+        Some(grain) => Ok(grain),
+        None => Err(Diagnostic::new(codes::BAD_VALUE, format!("`{word}` is not a grain of time"))
+            .help("grains are day, week, month, quarter, year, …")
+            .into()),
+    }
+}
+
+/// Lengths of time: `bell_duration(3, 'months')`, or as a text `'3 months'`.
+fn span_of(args: &[Expr]) -> Result<TimeSpan> {
+    let mut total = Some(TimeSpan::default());
+    for arg in args {
+        let span = match (as_modifier(arg), text(arg)) {
+            (Some(("bell_duration", [count, unit])), _) => {
+                integer(count).and_then(|count| TimeSpan::of(count, text(unit)?))
+            }
+            (_, Some(words)) => spans_in(words),
+            _ => None,
+        };
+        total = total.and_then(|total| total.plus(span?));
+    }
+    total.ok_or_else(|| {
+        Diagnostic::new(codes::BAD_VALUE, "this is not a length of time")
+            .help("write a whole number and a unit: `SHIFT 3 MONTHS`, `TRAILING 28 DAYS`")
+            .into()
+    })
+}
+
+/// `3 months 2 days`.
+fn spans_in(words: &str) -> Option<TimeSpan> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let mut total = TimeSpan::default();
+    for pair in words.chunks(2) {
+        let [count, unit] = pair else { return None };
+        total = total.plus(TimeSpan::of(count.parse().ok()?, unit)?)?;
+    }
+    (!words.is_empty()).then_some(total)
+}
+
+fn integer(expr: &Expr) -> Option<i32> {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => i32::try_from(*value).ok(),
+        Expr::Negative(inner) => integer(inner).map(|value| -value),
+        _ => None,
+    }
+}
+
+fn text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        _ => None,
+    }
+}

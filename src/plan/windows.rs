@@ -1,0 +1,237 @@
+//! Windows in time: which rows count for which period.
+//!
+//! A window `[a, b)` of a period is cut into cells (days, or finer where something is finer): a small table of pairs of
+//! a period and a cell of its window. Rows meet the pairs on their cell, so that each row is there once for each period
+//! that it counts for, and every aggregate over them is exact, whatever it computes.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Column, JoinType, NullHandling, Result, TableReference, UnnestOptions};
+use datafusion::functions::core::expr_fn::{greatest, least};
+use datafusion::functions_aggregate::expr_fn::{max, min};
+use datafusion::functions_nested::expr_fn::range as series;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::axis::Axis;
+use super::frame::{Frame, Role, Shows, Window};
+use super::instant::{Instants, TimeOp};
+use super::range::start_of;
+use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::time::{cast, interval_of, part_of};
+
+/// What is done to the rows of a part.
+pub(crate) struct Shape<'s> {
+    pub(crate) frame: &'s Frame,
+    /// The key whose periods have windows.
+    pub(crate) at: usize,
+    pub(crate) window: &'s Window,
+    pub(crate) axis: &'s Axis<'s>,
+    pub(crate) shows: Shows,
+}
+
+/// The periods of a question, made from the first and the last instants of all its parts.
+pub(crate) struct Periods<'p> {
+    /// The least and the greatest instant of each part, as `lo` and `hi`.
+    pub(crate) bounds: &'p [LogicalPlan],
+}
+
+const PAIRS: &str = "$pairs";
+const INSTANT: &str = "$t";
+const CELL: &str = "$cell";
+
+/// The column that tells whether a running group is shown.
+pub(crate) fn shown_column() -> Expr {
+    Expr::Column(Column::new_unqualified("$shown"))
+}
+
+fn key_column(at: usize) -> Expr {
+    Expr::Column(Column::new_unqualified(format!("$k{at}")))
+}
+
+fn pair(name: &str) -> Expr {
+    Expr::Column(Column::new(Some(TableReference::bare(PAIRS)), name))
+}
+
+fn plain(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// The rows, once for each period that they count for; `keys` become columns and get the period.
+pub(crate) fn windowed(
+    rows: LogicalPlanBuilder,
+    shape: &Shape<'_>,
+    keys: &mut Vec<(usize, Expr)>,
+    instant: &Expr,
+    kept: &[Expr],
+    periods: &Periods<'_>,
+) -> Result<LogicalPlanBuilder> {
+    let instants = shape.axis.instants();
+    let cell = cell_grain(shape);
+    let named = keys.iter().map(|(at, key)| key.clone().alias(format!("$k{at}")));
+    let time = instant.clone().alias(INSTANT);
+    let own = first_and_last(rows.clone(), instant.clone())?;
+    let of_row = instants.start_of(instant.clone(), cell).alias(CELL);
+    let rows = rows.project(named.chain([time, of_row]).chain(kept.iter().cloned()))?;
+    let pairs = pairs(shape, own, cell, periods)?;
+    let inside = [
+        Some(plain(CELL).eq(pair("c"))),
+        Some(plain(INSTANT).gt_eq(pair("a"))),
+        Some(plain(INSTANT).lt(pair("b"))),
+    ];
+    let exact = cells_are_exact(shape, cell);
+    let inside = inside.into_iter().flatten().take(if exact { 1 } else { 3 });
+    let rows = rows.join_on(pairs, JoinType::Inner, inside)?;
+    keys.iter_mut().for_each(|(at, key)| *key = key_column(*at));
+    let mut columns: Vec<Expr> = keys.iter().map(|(_, key)| key.clone()).collect();
+    for at in shape.frame.kept() {
+        if let Some(value) = period_key(shape, at, &instants) {
+            columns.push(value.alias(format!("$k{at}")));
+            keys.push((at, key_column(at)));
+        }
+    }
+    if shape.shows == Shows::Running {
+        columns.push(pair("shown").alias("$shown"));
+    }
+    rows.project(columns.into_iter().chain(kept.iter().cloned()))
+}
+
+/// A key that follows from the period.
+fn period_key(shape: &Shape<'_>, at: usize, instants: &Instants<'_>) -> Option<Expr> {
+    let key = &shape.frame.keys[at];
+    if at != shape.at && key.role != Role::Follows(shape.at) {
+        return None;
+    }
+    let wanted = shape.axis.key_type(&key.expr);
+    let period = pair("p");
+    let value = match key.expr.as_input().and_then(|input| shape.axis.part(input)) {
+        Some(TimePart::Grain(_)) if at == shape.at => period,
+        Some(part @ TimePart::Grain(_)) => part_of(period, &instants.data_type, part, instants.calendar),
+        _ => period,
+    };
+    Some(cast(value, wanted))
+}
+
+/// One row: the least and the greatest instant, as `lo` and `hi`.
+pub(crate) fn first_and_last(rows: LogicalPlanBuilder, instant: Expr) -> Result<LogicalPlan> {
+    let rows = rows.project([instant.alias(INSTANT)])?;
+    rows.aggregate(Vec::<Expr>::new(), vec![min(plain(INSTANT)).alias("lo"), max(plain(INSTANT)).alias("hi")])?.build()
+}
+
+/// The finest grain that anything about the windows depends on.
+fn cell_grain(shape: &Shape<'_>) -> Grain {
+    let fits = |grain: Grain| shape.window.grain >= grain && shape.window.ops.iter().all(|op| op_fits(op, grain));
+    [Grain::Day, Grain::Hour, Grain::Minute, Grain::Second, Grain::Millisecond]
+        .into_iter()
+        .find(|grain| fits(*grain))
+        .unwrap_or(Grain::Microsecond)
+}
+
+fn op_fits(op: &TimeOp, grain: Grain) -> bool {
+    if grain == Grain::Day { op.is_whole_days() } else { op.is_whole(grain) }
+}
+
+/// Whether each window begins and ends with a cell, so that a row's cell tells all.
+fn cells_are_exact(shape: &Shape<'_>, cell: Grain) -> bool {
+    cell == Grain::Day && (shape.window.end.is_none() || shape.axis.instants().data_type == DataType::Date32)
+}
+
+/// A row for each period and each cell of its window.
+fn pairs(shape: &Shape<'_>, own: LogicalPlan, cell: Grain, periods: &Periods<'_>) -> Result<LogicalPlan> {
+    let instants = shape.axis.instants();
+    let grain = shape.window.grain;
+    let periods = match &shape.window.periods {
+        Some(periods) => periods.as_ref().clone(),
+        None => periods.of(shape)?,
+    };
+    let (lo, hi) = (Expr::Column(Column::new(Some("$own"), "lo")), Expr::Column(Column::new(Some("$own"), "hi")));
+    let own = LogicalPlanBuilder::from(own).alias("$own")?.build()?;
+    let start = plain("p");
+    let end = instants.later(start.clone(), grain.span());
+    let cut = match &shape.window.end {
+        Some(limit) => least(vec![end.clone(), limit.clone()]),
+        None => end.clone(),
+    };
+    let window = (Some(start.clone()), cut);
+    let (from, to) = shape.window.ops.iter().fold(window, |window, op| instants.changed(window, op));
+    let from = from.map_or_else(|| lo.clone(), |from| greatest(vec![from, lo.clone()]));
+    let to = least(vec![to, instants.next(hi.clone())]);
+    let cells = series(
+        cast(instants.start_of(from.clone(), cell), instants.data_type.clone()),
+        to.clone(),
+        interval_of(cell.span()),
+    );
+    let shown = shape.shown(start.clone(), (lo, hi))?;
+    let columns =
+        [start.alias("p"), from.alias("a"), to.alias("b"), shown.alias("shown"), cells.alias("c")];
+    LogicalPlanBuilder::from(periods)
+        .cross_join(own)?
+        .project(columns)?
+        .unnest_column_with_options("c", unnest())?
+        .alias(PAIRS)?
+        .build()
+}
+
+fn unnest() -> UnnestOptions {
+    UnnestOptions { null_handling: NullHandling::Drop, ..UnnestOptions::default() }
+}
+
+impl Shape<'_> {
+    /// Whether a period lies between those of the first and the last instant, and has something of the range.
+    pub(crate) fn shown(&self, start: Expr, own: (Expr, Expr)) -> Result<Expr> {
+        let (instants, grain) = (self.axis.instants(), self.window.grain);
+        let end = instants.later(start.clone(), grain.span());
+        let mut shown = vec![
+            start.clone().gt_eq(instants.start_of(own.0, grain)),
+            start.clone().lt_eq(instants.start_of(own.1, grain)),
+        ];
+        shown.extend(self.frame_ranges()?.iter().filter_map(|range| range.meets(&start, &end)));
+        Ok(conjunction(shown).unwrap_or(lit(true)))
+    }
+
+    /// The question's ranges as they were before any window was made, which decide what is shown.
+    fn frame_ranges(&self) -> Result<Vec<super::range::Range>> {
+        let mut before = self.frame.clone();
+        before.conditions.iter_mut().for_each(|condition| condition.ops.clear());
+        let ranges = before.conditions.iter().filter_map(|condition| self.axis.range(&condition.expr));
+        Ok(super::range::merged(ranges.collect()))
+    }
+}
+
+impl Periods<'_> {
+    /// Every period of the key's grain from the first to the last instant of all parts, within the question's range.
+    fn of(&self, shape: &Shape<'_>) -> Result<LogicalPlan> {
+        let instants = shape.axis.instants();
+        let whole = overall(self.bounds, &instants)?;
+        let grain = shape.window.grain;
+        let begin = match start_of(&shape.frame_ranges()?) {
+            Some(begin) => greatest(vec![plain("lo"), begin]),
+            None => plain("lo"),
+        };
+        let from = instants.start_of(begin, grain);
+        let periods = series(from, instants.next(plain("hi")), interval_of(grain.span()));
+        whole.project([periods.alias("p")])?.unnest_column_with_options("p", unnest())?.build()
+    }
+
+    /// The same, for the frames inside.
+    pub(crate) fn settled(&self, shape: &Shape<'_>) -> Result<LogicalPlan> {
+        match &shape.window.periods {
+            Some(periods) => Ok(periods.as_ref().clone()),
+            None => self.of(shape),
+        }
+    }
+}
+
+/// One row: the least and the greatest of several first and last instants.
+pub(crate) fn overall(bounds: &[LogicalPlan], instants: &Instants<'_>) -> Result<LogicalPlanBuilder> {
+    let wanted = |name: &str| cast(plain(name), instants.data_type.clone()).alias(name);
+    let mut all: Option<LogicalPlanBuilder> = None;
+    for bounds in bounds {
+        let one = LogicalPlanBuilder::from(bounds.clone()).project([wanted("lo"), wanted("hi")])?;
+        all = Some(match all {
+            Some(all) => all.union(one.build()?)?,
+            None => one,
+        });
+    }
+    let Some(all) = all else { return datafusion::common::internal_err!("a window without a time axis") };
+    all.aggregate(Vec::<Expr>::new(), vec![min(plain("lo")).alias("lo"), max(plain("hi")).alias("hi")])
+}
