@@ -134,6 +134,70 @@ fn with_grains(modifier: Expr) -> Expr {
     Expr::Function(call)
 }
 
+/// How `x AT (…)` is written, for the name of its column; `None` for other expressions.
+pub fn spoken(expr: &Expr) -> Option<String> {
+    let Expr::Function(call) = expr else { return None };
+    let args = shown_arguments(call);
+    let (operand, modifiers) = args.split_first()?;
+    let operand = match operand {
+        Expr::Function(inner) if is_marker(inner) && inner.filter.is_none() => match shown_arguments(inner).as_slice() {
+            [Expr::CompoundIdentifier(parts)] => parts.last()?.to_string(),
+            [only] => only.to_string(),
+            _ => return None,
+        },
+        other => spoken(other).unwrap_or_else(|| other.to_string()),
+    };
+    if is_call(call, "bell_at") {
+        let modifiers: Vec<String> = modifiers.iter().map(modifier_text).collect();
+        return Some(format!("{operand} AT ({})", modifiers.join(", ")));
+    }
+    is_call(call, "bell_filter").then(|| format!("{operand} FILTER (WHERE {})", modifiers[0]))
+}
+
+fn modifier_text(modifier: &Expr) -> String {
+    let Expr::Function(call) = modifier else { return modifier.to_string() };
+    let name = call.name.to_string();
+    let word = name.trim_start_matches("bell_").replace("to_date", "to date").to_uppercase();
+    let args: Vec<String> = shown_arguments(call)
+        .into_iter()
+        .map(|arg| match arg {
+            Expr::Function(inner) if is_call(inner, "bell_duration") => {
+                shown_arguments(inner).iter().map(|part| unquoted(part)).collect::<Vec<_>>().join(" ")
+            }
+            other => unquoted(other),
+        })
+        .collect();
+    let joined = match name.as_str() {
+        "bell_set" => args.join(" = "),
+        "bell_first" | "bell_last" if args.len() > 1 => format!("{} PER {}", args[0], args[1..].join(", ")),
+        _ => args.join(", "),
+    };
+    if joined.is_empty() { word } else { format!("{word} {joined}") }
+}
+
+/// Grains and units are texts in the tree, and words where they are written.
+fn unquoted(expr: &Expr) -> String {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) if Grain::named(text).is_some() || text == "period" => text.clone(),
+            Value::SingleQuotedString(text) if crate::catalog::modifier::TimeSpan::of(1, text).is_some() => text.clone(),
+            other => other.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn shown_arguments(call: &Function) -> Vec<&Expr> {
+    let FunctionArguments::List(list) = &call.args else { return vec![] };
+    list.args
+        .iter()
+        .filter_map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+            _ => None,
+        })
+        .collect()
+}
+
 fn arguments(call: &mut Function) -> Vec<Expr> {
     let FunctionArguments::List(list) = &mut call.args else { return vec![] };
     std::mem::take(&mut list.args)

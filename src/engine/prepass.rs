@@ -152,7 +152,12 @@ impl Pass<'_> {
             SelectItem::ExprWithAlias { expr, .. } => self.wrap(expr, scope),
             SelectItem::UnnamedExpr(expr) => {
                 let name = self.plain_measure(expr, scope);
+                let spoken = super::contexts::spoken(expr);
                 self.wrap(expr, scope);
+                if let Some(spoken) = spoken {
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', spoken) };
+                    return;
+                }
                 if let Some(alias) = name.filter(|name| {
                     scope.grouped || !matches!(expr, Expr::Identifier(_)) && !scope.outputs.contains(&normal(name))
                 }) && !matches!(expr, Expr::Identifier(_))

@@ -450,6 +450,8 @@ impl Situation {
                 for span in &spans {
                     link.outer = crate::catalog::time::earlier(link.outer.clone(), &key_type, *span);
                 }
+                // Rows without a time have no earlier ones.
+                link.nulls = Nulls::Never;
             }
             self.frame.keys[at].role = Role::Equal;
             for other in 0..self.frame.keys.len() {

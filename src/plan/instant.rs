@@ -81,7 +81,7 @@ impl Instants<'_> {
     }
 
     /// The instant before one.
-    fn before(&self, instant: Expr) -> Expr {
+    pub(crate) fn before(&self, instant: Expr) -> Expr {
         self.earlier(instant, self.tick())
     }
 

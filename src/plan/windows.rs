@@ -8,7 +8,8 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, JoinType, NullHandling, Result, TableReference, UnnestOptions};
 use datafusion::functions::core::expr_fn::{greatest, least};
 use datafusion::functions_aggregate::expr_fn::{max, min};
-use datafusion::functions_nested::expr_fn::range as series;
+// `range` stops a whole step before its end, whatever lies between: both ends are given instead.
+use datafusion::functions_nested::expr_fn::gen_series;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
@@ -155,9 +156,9 @@ fn pairs(shape: &Shape<'_>, own: LogicalPlan, cell: Grain, periods: &Periods<'_>
     let (from, to) = shape.window.ops.iter().fold(window, |window, op| instants.changed(window, op));
     let from = from.map_or_else(|| lo.clone(), |from| greatest(vec![from, lo.clone()]));
     let to = least(vec![to, instants.next(hi.clone())]);
-    let cells = series(
-        cast(instants.start_of(from.clone(), cell), instants.data_type.clone()),
-        to.clone(),
+    let cells = gen_series(
+        instants.start_of(from.clone(), cell),
+        instants.start_of(instants.before(to.clone()), cell),
         interval_of(cell.span()),
     );
     let shown = shape.shown(start.clone(), (lo, hi))?;
@@ -208,7 +209,8 @@ impl Periods<'_> {
             None => plain("lo"),
         };
         let from = instants.start_of(begin, grain);
-        let periods = series(from, instants.next(plain("hi")), interval_of(grain.span()));
+        let to = instants.start_of(plain("hi"), grain);
+        let periods = gen_series(from, to, interval_of(grain.span()));
         whole.project([periods.alias("p")])?.unnest_column_with_options("p", unnest())?.build()
     }
 
