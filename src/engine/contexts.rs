@@ -148,7 +148,7 @@ pub fn spoken(expr: &Expr) -> Option<String> {
         other => spoken(other).unwrap_or_else(|| other.to_string()),
     };
     if is_call(call, "bell_at") {
-        let modifiers: Vec<String> = modifiers.iter().map(modifier_text).collect();
+        let modifiers: Vec<String> = modifiers.iter().map(|modifier| modifier_text(modifier)).collect();
         return Some(format!("{operand} AT ({})", modifiers.join(", ")));
     }
     is_call(call, "bell_filter").then(|| format!("{operand} FILTER (WHERE {})", modifiers[0]))
