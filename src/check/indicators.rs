@@ -134,6 +134,8 @@ impl<'a> Checker<'a> {
                     let conditions = outer.conditions.iter().chain(&measure.filter);
                     self.require_reach_from(span, measure.source, conditions, outer.time.as_ref())?;
                 }
+                // What it reaches by itself was checked when it was resolved.
+                Input::Indicator(_, filters) if filters.is_empty() && outer.is_empty() => {}
                 Input::Indicator(id, filters) => {
                     let inner = self.catalog.indicator(*id);
                     let mut outer = outer.clone();
@@ -251,6 +253,12 @@ impl<'a> Checker<'a> {
 struct Outer {
     conditions: Vec<Expression>,
     time: Option<Expression>,
+}
+
+impl Outer {
+    fn is_empty(&self) -> bool {
+        self.conditions.is_empty() && self.time.is_none()
+    }
 }
 
 /// Whether an expression is a linear combination of its inputs, without a constant term.

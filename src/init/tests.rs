@@ -21,7 +21,7 @@ fn write(dir: &Path, name: &str, text: &str) {
 async fn problems(dir: &Path, from: &[String]) -> Vec<String> {
     let ctx = SessionContext::new();
     let sources = SourceSet::load(dir).unwrap();
-    let parsed: Vec<Parsed> = sources.files().iter().map(syntax::parse).collect();
+    let parsed: Vec<Parsed> = sources.files().iter().map(|file| syntax::parse(file)).collect();
     let mut tables = Tables::new();
     for candidate in candidates::candidates(dir, from).unwrap() {
         let Ok(table) = store::open(&candidate.spec, &ctx).await else { continue };
