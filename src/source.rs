@@ -5,6 +5,7 @@
 //! ([`SourceSet::add`]), so that an error in a question is shown exactly like one in a model.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
@@ -84,7 +85,8 @@ impl SourceFile {
 pub struct SourceSet {
     /// The project's folder.
     pub root: PathBuf,
-    files: Vec<SourceFile>,
+    /// Shared, because every question is asked beside all of them.
+    files: Vec<Arc<SourceFile>>,
 }
 
 impl SourceSet {
@@ -117,7 +119,7 @@ impl SourceSet {
 
     fn push(&mut self, name: String, path: Option<PathBuf>, text: String) -> FileId {
         let id = FileId(self.files.len() as u32);
-        self.files.push(SourceFile::new(id, name, path, text));
+        self.files.push(Arc::new(SourceFile::new(id, name, path, text)));
         id
     }
 
@@ -127,7 +129,7 @@ impl SourceSet {
     }
 
     /// All files, in order.
-    pub fn files(&self) -> &[SourceFile] {
+    pub fn files(&self) -> &[Arc<SourceFile>] {
         &self.files
     }
 

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use datafusion::sql::sqlparser::ast as sql;
+use datafusion::sql::sqlparser::ast::{self as sql, TimezoneInfo};
 
 use crate::catalog::time::cast;
 use crate::diagnostic::nearest;
@@ -82,7 +82,8 @@ impl Functions {
         Ok((coerced, data_type))
     }
 
-    /// The Arrow type that a SQL type names.
+    /// The Arrow type that a SQL type names. `with time zone` is in the session's zone, in UTC if it has none (where
+    /// DataFusion would leave the zone away).
     ///
     /// # Errors
     /// DataFusion's own message for a type that it does not know.
@@ -94,7 +95,13 @@ impl Functions {
             array: false,
             format: None,
         };
-        Ok(self.plan(null, &DFSchema::empty())?.1)
+        Ok(match (self.plan(null, &DFSchema::empty())?.1, data_type) {
+            (
+                DataType::Timestamp(unit, None),
+                sql::DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz),
+            ) => DataType::Timestamp(unit, Some("+00:00".into())),
+            (planned, _) => planned,
+        })
     }
 }
 

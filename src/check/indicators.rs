@@ -126,11 +126,17 @@ impl<'a> Checker<'a> {
         time: Option<&Expression>,
     ) -> Result<(), Failure> {
         let outer = Around { conditions: conditions.to_vec(), time: time.cloned() };
+        // What an indicator reaches by itself was checked when it was resolved.
+        let bare = outer.conditions.is_empty() && outer.time.is_none();
+        let checked = |input: &Input| bare && matches!(input, Input::Indicator(_, filters) if filters.is_empty());
+        let inputs = formula.inputs.iter().filter(|input| !checked(input)).cloned().collect();
+        let unchecked = Expression { expr: formula.expr.clone(), inputs };
         let mut problem = Ok(());
-        for_each_measure(&self.catalog, formula, &outer, &mut |measure, around| {
+        for_each_measure(&self.catalog, &unchecked, &outer, &mut |measure, around| {
             if problem.is_ok() {
                 let conditions = around.conditions.iter().chain(&measure.filter);
-                problem = self.require_reach_from(tree.definition.span, measure.source, conditions, around.time.as_ref());
+                let time = around.time.as_ref();
+                problem = self.require_reach_from(tree.definition.span, measure.source, conditions, time);
             }
         });
         problem

@@ -1,5 +1,7 @@
 //! Diagnostics for people: the text with carets, as compilers print them.
 
+use std::sync::Arc;
+
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Diagnostic, Label, Severity};
@@ -30,7 +32,8 @@ pub fn to_text(sources: &SourceSet, diagnostic: &Diagnostic, colour: bool) -> St
 fn files_of<'a>(sources: &'a SourceSet, diagnostic: &Diagnostic) -> Vec<&'a SourceFile> {
     let mut files: Vec<&SourceFile> = Vec::new();
     for label in diagnostic.primary.iter().chain(&diagnostic.secondary) {
-        let known = sources.files().get(label.span.file.0 as usize).filter(|file| is_in(label, file));
+        let known = sources.files().get(label.span.file.0 as usize).map(Arc::as_ref);
+        let known = known.filter(|file| is_in(label, file));
         files.extend(known.filter(|file| files.iter().all(|other| other.id != file.id)));
     }
     files

@@ -6,7 +6,9 @@ use datafusion::prelude::SessionContext;
 
 use super::candidates::Candidate;
 use crate::error::Result;
-use crate::store::profile::{ColumnProfile, Family, TableProfile, bounds, distinct_rows, profile, shared_values};
+use crate::store::profile::{
+    ColumnProfile, Family, TableProfile, bounds, distinct_rows, profile, shared_values, shortest_text,
+};
 use crate::store::{self, StoreError};
 
 /// A source and what was found about it.
@@ -19,6 +21,8 @@ pub(super) struct Table {
     pub profile: TableProfile,
     /// Its key; empty if none was found.
     pub key: Vec<String>,
+    /// Two columns that are unique together, in too few rows to be called a key.
+    pub perhaps_key: Vec<String>,
     /// Its default time axis.
     pub time: Option<Time>,
     /// To other sources.
@@ -76,9 +80,18 @@ impl Table {
                 return Err(failed(explained.map_or_else(|| error.strip_backtrace(), |e| e.to_string())));
             }
         };
-        let key = key_of(&name, &frame, &profile).await.map_err(|e| failed(e.strip_backtrace()))?;
+        let found = key_of(&name, &frame, &profile).await.map_err(|e| failed(e.strip_backtrace()))?;
+        let (key, perhaps_key) = match found {
+            Key::Sure(columns) => (columns, vec![]),
+            Key::Perhaps(columns) => (vec![], columns),
+        };
         let time = time_of(&frame, &profile, &key).await.map_err(|e| failed(e.strip_backtrace()))?;
-        Ok(Table { candidate, frame, profile, key, time, joins: vec![] })
+        Ok(Table { candidate, frame, profile, key, perhaps_key, time, joins: vec![] })
+    }
+
+    /// Whether it holds moments and nothing else, as tables do that other tools need for grouping by time.
+    pub fn is_time_spine(&self) -> bool {
+        matches!(self.profile.columns.as_slice(), [only] if only.family() == Some(Family::Time))
     }
 
     /// Its name.
@@ -167,14 +180,17 @@ fn key_candidates<'a>(source: &str, profile: &'a TableProfile) -> Vec<&'a Column
     candidates.into_iter().map(|(_, column)| column).collect()
 }
 
-async fn key_of(source: &str, frame: &DataFrame, profile: &TableProfile) -> datafusion::error::Result<Vec<String>> {
+/// A key as far as the rows prove it; empty if there is none.
+enum Key {
+    Sure(Vec<String>),
+    Perhaps(Vec<String>),
+}
+
+async fn key_of(source: &str, frame: &DataFrame, profile: &TableProfile) -> datafusion::error::Result<Key> {
     let candidates = key_candidates(source, profile);
     let single = candidates.iter().find(|c| c.is_unique(profile.rows) && may_be_key(source, c, profile));
     if let Some(column) = single {
-        return Ok(vec![column.name.clone()]);
-    }
-    if profile.rows < 2 {
-        return Ok(vec![]);
+        return Ok(Key::Sure(vec![column.name.clone()]));
     }
     pair(frame, profile, &candidates).await
 }
@@ -191,27 +207,40 @@ fn may_be_key(source: &str, column: &ColumnProfile, profile: &TableProfile) -> b
     }
 }
 
-/// Two identifiers, or an identifier and a time, that are unique together.
+/// Two identifiers, or an identifier and a time, that are unique together while each has values twice.
 async fn pair(
     frame: &DataFrame,
     profile: &TableProfile,
     candidates: &[&ColumnProfile],
-) -> datafusion::error::Result<Vec<String>> {
+) -> datafusion::error::Result<Key> {
     let plausible: Vec<&&ColumnProfile> = candidates
         .iter()
-        .filter(|c| (is_id(&c.name) || c.family() == Some(Family::Time)) && c.distinct > 1)
+        .filter(|c| (is_id(&c.name) || c.family() == Some(Family::Time)) && c.distinct > 1 && c.distinct < profile.rows)
         .take(8)
         .collect();
     for (at, first) in plausible.iter().enumerate() {
         for second in &plausible[at + 1..] {
             let times = [first, second].iter().filter(|c| c.family() == Some(Family::Time)).count();
-            let enough = first.distinct.saturating_mul(second.distinct) >= profile.rows;
+            let combinations = first.distinct.saturating_mul(second.distinct);
+            let enough = combinations >= profile.rows;
             if times < 2 && enough && distinct_rows(frame, &[&first.name, &second.name]).await? == profile.rows {
-                return Ok(vec![first.name.clone(), second.name.clone()]);
+                let columns = vec![first.name.clone(), second.name.clone()];
+                let telling = expected_twins(profile.rows, combinations) >= TELLING_TWINS;
+                return Ok(if telling { Key::Sure(columns) } else { Key::Perhaps(columns) });
             }
         }
     }
-    Ok(vec![])
+    Ok(Key::Sure(vec![]))
+}
+
+/// So many pairs of equal rows must be due by chance before having none means something: then it is chance in one of
+/// twenty tables.
+const TELLING_TWINS: f64 = 3.0;
+
+/// How many pairs of rows would be equal if each row drew one of the combinations.
+fn expected_twins(rows: u64, combinations: u64) -> f64 {
+    let rows = rows as f64;
+    rows * (rows - 1.0) / 2.0 / combinations as f64
 }
 
 /// The most event-like date or timestamp; without any, whole numbers that are named and lie like moments.
@@ -356,9 +385,8 @@ async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Resul
     }
     let closeness = name_closeness(&column.name, to.name(), key);
     let mirrored = from.key.as_slice() == [column.name.as_str()] && !is_base_of(to, from);
-    // Values of identifying text are seldom contained by accident, whatever the column is called (`host_id` in users).
-    let telling = column.family() == Some(Family::Text) && is_id(&column.name) && column.distinct >= 10;
-    if mirrored || closeness == 0 && !telling {
+    let telling = if closeness == 0 && !mirrored { telling(from, column).await? } else { Telling::Nothing };
+    if mirrored || closeness == 0 && telling == Telling::Nothing {
         return Ok(None);
     }
     let shared = shared_values(&from.frame, &column.name, &to.frame, key).await?;
@@ -367,6 +395,7 @@ async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Resul
     let enough = match closeness {
         3 if from.key.as_slice() != [column.name.as_str()] => shared * 2 >= column.distinct,
         2.. => shared * 100 >= column.distinct * 95,
+        0 if telling == Telling::Half => shared >= 3 && shared * 2 >= column.distinct,
         _ => shared == column.distinct && (column.distinct >= 10 || column.family() == Some(Family::Text)),
     };
     let join = FoundJoin {
@@ -379,6 +408,30 @@ async fn join_between(from: &Table, column: &ColumnProfile, to: &Table) -> Resul
         also: vec![],
     };
     Ok(enough.then_some(join))
+}
+
+/// How many values must be found before they alone tell that a column leads somewhere (`host_id` in users).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// They never do.
+    Nothing,
+    /// All of many.
+    All,
+    /// Half of them: they are so long that nothing else is called so.
+    Half,
+}
+
+/// Values of identifying text are seldom those of something else by accident, whatever the column is called.
+async fn telling(table: &Table, column: &ColumnProfile) -> Result<Telling> {
+    if column.family() != Some(Family::Text) || !is_id(&column.name) {
+        return Ok(Telling::Nothing);
+    }
+    let long = shortest_text(&table.frame, &column.name).await?.is_some_and(|length| length >= 6);
+    Ok(match () {
+        () if long => Telling::Half,
+        () if column.distinct >= 10 => Telling::All,
+        () => Telling::Nothing,
+    })
 }
 
 /// Of two tables with the same key, the base is the one that is called like the key, then the one with more rows, then
@@ -457,6 +510,14 @@ mod tests {
         assert_eq!(unit((26_110_938, 26_172_242)), "minutes");
         assert_eq!(unit((1_566_656_280_000, 1_570_334_520_000)), "milliseconds");
         assert_eq!(unit((1, 60)), "");
+    }
+
+    #[test]
+    fn unique_by_chance() {
+        // Six users on two days, each once: chance would have repeated some.
+        assert!(expected_twins(12, 6 * 2) > TELLING_TWINS);
+        // Eight sales of two users on eight days: nothing had to repeat.
+        assert!(expected_twins(8, 2 * 8) < TELLING_TWINS);
     }
 
     #[test]

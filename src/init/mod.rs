@@ -1,11 +1,12 @@
 //! `bell init`: looks at files and writes a first project.
 //!
 //! Files become sources (`candidates`), their values tell keys, times and joins (`find`), and names tell what is
-//! worth asking for (`write`). Everything that was guessed is written with the reason in a comment, because whoever
+//! worth asking for (`ratios`, `write`). Everything that was guessed is written with the reason in a comment, because whoever
 //! reads the project must be able to judge it.
 
 mod candidates;
 mod find;
+mod ratios;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +61,7 @@ pub async fn init(dir: &Path, from: &[String], ctx: &SessionContext) -> Result<I
     if tables.is_empty() {
         return Err(Error::Data(format!("no file can be read as a source: {}", report.skipped.join("; "))));
     }
+    leave_out_time_spines(&mut tables, &mut report);
     find::joins(&mut tables).await?;
     for (name, text) in write::project(&tables) {
         let path = dir.join(format!("{name}.bell"));
@@ -68,6 +70,18 @@ pub async fn init(dir: &Path, from: &[String], ctx: &SessionContext) -> Result<I
     }
     report.sources = tables.iter().map(write::summary).collect();
     Ok(report)
+}
+
+/// A table of moments and nothing else measures nothing, and grouping by time needs none; alone it is what was asked for.
+fn leave_out_time_spines(tables: &mut Vec<find::Table>, report: &mut InitReport) {
+    if tables.iter().all(find::Table::is_time_spine) {
+        return;
+    }
+    for spine in tables.extract_if(.., |table| table.is_time_spine()) {
+        report
+            .skipped
+            .push(format!("{}: it holds moments and nothing else, and grouping by time needs no table", spine.name()));
+    }
 }
 
 /// A project is somebody's work: it is never overwritten, nor mixed with.

@@ -21,7 +21,7 @@ fn write(dir: &Path, name: &str, text: &str) {
 async fn problems(dir: &Path, from: &[String]) -> Vec<String> {
     let ctx = SessionContext::new();
     let sources = SourceSet::load(dir).unwrap();
-    let parsed: Vec<Parsed> = sources.files().iter().map(syntax::parse).collect();
+    let parsed: Vec<Parsed> = sources.files().iter().map(|file| syntax::parse(file)).collect();
     let mut tables = Tables::new();
     for candidate in candidates::candidates(dir, from).unwrap() {
         let Ok(table) = store::open(&candidate.spec, &ctx).await else { continue };
@@ -121,4 +121,40 @@ async fn a_project_is_never_overwritten() {
     write(dir.path(), "model.bell", "-- mine");
     let error = init(dir.path(), &["*.csv".to_string()], &SessionContext::new()).await.unwrap_err();
     assert!(error.to_string().ends_with("model.bell is there already: choose an empty folder"));
+}
+
+#[tokio::test]
+async fn what_few_rows_prove() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "data/days.csv", "day\n2026-01-01\n2026-01-02\n");
+    write(dir.path(), "data/users.csv", "user_id,city\nu000001,Bern\nu000002,Bonn\nu000003,Brno\nu000004,Rome\n");
+    write(
+        dir.path(),
+        "data/stays.csv",
+        "host_id,night,is_paid,visits_value,visit_count\n\
+         u000001,2026-01-01,true,5,2\nu000002,2026-01-01,false,6,3\nu000003,2026-01-02,true,7,4\nu000001,2026-01-02,,8,5\n",
+    );
+    let (report, text) = written(dir.path(), "data/*.csv").await;
+    assert_eq!(report.skipped, ["days: it holds moments and nothing else, and grouping by time needs no table"]);
+    let stays = text.split_once("source stays").unwrap().1.split_once("\n-- Written").unwrap().0;
+    assert_eq!(
+        stays,
+        " {
+  from csv 'data/stays.csv'
+  -- perhaps: key (host_id, night), unique together, but by chance perhaps in only 4 rows
+  time night
+  join host = users on host_id    -- 100 % of 3 values found in users.user_id
+}
+
+dimension is_paid = stays.is_paid    -- 2 values
+
+indicator stays_count            = count(*) of stays
+indicator stay_distinct_host_id  = count(distinct stays.host_id)
+indicator paid_share             = count(*) filter (where stays.is_paid) / count(stays.is_paid) { unit percent }    \
+         -- of the rows where it is known
+indicator total_visits_value     = sum(stays.visits_value)
+indicator total_visit_count      = sum(stays.visit_count)
+indicator visits_value_per_visit = total_visits_value / total_visit_count
+"
+    );
 }

@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::DataType;
 
 use super::candidates::identifier;
 use super::find::{Table, Time, is_id, is_measure_name, singular, words};
+use super::ratios::{ratios, share as share_of};
 use crate::store::Format;
 use crate::store::profile::{ColumnProfile, Family};
 
@@ -155,7 +156,12 @@ fn time(text: &mut String, table: &Table) {
 fn key(text: &mut String, table: &Table) {
     let columns: Vec<String> = table.key.iter().map(|column| quoted(column)).collect();
     let rows = grouped(table.profile.rows);
+    let perhaps: Vec<String> = table.perhaps_key.iter().map(|column| quoted(column)).collect();
     let _ = match columns.as_slice() {
+        [] if !perhaps.is_empty() => {
+            let perhaps = perhaps.join(", ");
+            writeln!(text, "  -- perhaps: key ({perhaps}), unique together, but by chance perhaps in only {rows} rows")
+        }
         [] => writeln!(text, "  -- no key: no column, nor a pair of identifiers, is unique and never NULL"),
         [one] => writeln!(text, "  key {one}    -- unique and never NULL in {rows} rows"),
         several => writeln!(text, "  key ({})    -- unique together in {rows} rows", several.join(", ")),
@@ -190,17 +196,34 @@ fn dimension_lines(table: &Table, tables: &[Table], names: &mut Names) -> Vec<Li
         let comment = format!("{} values", grouped(column.distinct));
         lines.push(line("dimension", &name, format!("{}.{}", quoted(table.name()), quoted(&column.name)), comment));
     }
-    // A source that is joined twice has two paths to its dimensions: each role gets dimensions of its own.
-    for join in &table.joins {
-        let twice = table.joins.iter().filter(|other| other.to == join.to).count() > 1;
-        let Some(target) = tables.iter().find(|other| twice && other.name() == join.to) else { continue };
+    // Where several ways lead to a source, each of them gets dimensions of its own.
+    let ways = ways(table, tables);
+    for (way, target) in &ways {
+        if ways.iter().filter(|(_, other)| other.name() == target.name()).count() == 1 {
+            continue;
+        }
         for column in dimensions(target, tables) {
-            let name = names.take(&format!("{}_{}", join.name, identifier(&column.name)), &subject_of(table));
-            let path = format!("{}.{}.{}", quoted(table.name()), quoted(&join.name), quoted(&column.name));
+            let name = names.take(&format!("{}_{}", way.join("_"), identifier(&column.name)), &subject_of(table));
+            let roles: Vec<String> = way.iter().map(|role| quoted(role)).collect();
+            let path = format!("{}.{}.{}", quoted(table.name()), roles.join("."), quoted(&column.name));
             lines.push(line("dimension", &name, path, String::new()));
         }
     }
     lines
+}
+
+/// The joins of a source, and those of the sources that it joins, as the names of their roles.
+fn ways<'a>(table: &'a Table, tables: &'a [Table]) -> Vec<(Vec<&'a str>, &'a Table)> {
+    let named = |name: &str| tables.iter().find(|other| other.name() == name);
+    let mut found = Vec::new();
+    for near in &table.joins {
+        let Some(target) = named(&near.to) else { continue };
+        found.push((vec![near.name.as_str()], target));
+        for far in target.joins.iter().filter(|far| far.to != table.name()) {
+            found.extend(named(&far.to).map(|target| (vec![near.name.as_str(), far.name.as_str()], target)));
+        }
+    }
+    found
 }
 
 fn indicator_lines(table: &Table, names: &mut Names) -> Vec<Line> {
@@ -208,27 +231,44 @@ fn indicator_lines(table: &Table, names: &mut Names) -> Vec<Line> {
     let subject = subject_of(table);
     let count = names.take(&format!("{}_count", table.name()), &subject);
     let mut lines = vec![line("indicator", &count, format!("count(*) of {source}"), String::new())];
+    let mut sums: Vec<(&str, String)> = Vec::new();
     for column in &table.profile.columns {
         let path = format!("{source}.{}", quoted(&column.name));
-        match measure(table, column) {
+        let (name, body, comment) = match measure(table, column) {
             Some(Measure::Sum) => {
                 let name = names.take(&format!("total_{}", column.name), &subject);
-                lines.push(line("indicator", &name, format!("sum({path})"), String::new()));
+                sums.push((&column.name, name.clone()));
+                (name, format!("sum({path})"), "")
             }
             Some(Measure::Average) => {
                 let name = names.take(&format!("avg_{}", column.name), &subject);
-                lines.push(line(
-                    "indicator",
-                    &name,
-                    format!("avg({path})"),
-                    "an average: sums of it mean nothing".into(),
-                ));
+                (name, format!("avg({path})"), "an average: sums of it mean nothing")
             }
             None if table.joins.iter().any(|join| join.column == column.name) && !table.key.contains(&column.name) => {
                 let name = names.take(&format!("{subject}_distinct_{}", column.name), &subject);
-                lines.push(line("indicator", &name, format!("count(distinct {path})"), String::new()));
+                (name, format!("count(distinct {path})"), "")
             }
-            None => {}
+            None => {
+                let Some(share) = share_of(column) else { continue };
+                let body = format!("count(*) filter (where {path}) / count({path}) {{ unit percent }}");
+                (names.take(&share, &subject), body, "of the rows where it is known")
+            }
+        };
+        lines.push(line("indicator", &name, body, comment.to_string()));
+    }
+    lines.extend(ratio_lines(&sums, &subject, names));
+    lines
+}
+
+/// Ratios of the indicators that sum up the columns of a source.
+fn ratio_lines(sums: &[(&str, String)], subject: &str, names: &mut Names) -> Vec<Line> {
+    let columns: Vec<&str> = sums.iter().map(|(column, _)| *column).collect();
+    let indicator = |column: &str| sums.iter().find(|(known, _)| *known == column).map(|(_, name)| quoted(name));
+    let mut lines = Vec::new();
+    for ratio in ratios(&columns) {
+        if let (Some(above), Some(below)) = (indicator(ratio.above), indicator(ratio.below)) {
+            let name = names.take(&ratio.name, subject);
+            lines.push(line("indicator", &name, format!("{above} / {below}"), String::new()));
         }
     }
     lines

@@ -159,8 +159,9 @@ fn is_moment(field: &str, unit: TimeUnit, zoned: bool) -> bool {
     };
     let Ok(moment) = string_to_datetime(&Utc, field) else { return false };
     let in_range = unit != TimeUnit::Nanosecond || moment.timestamp_nanos_opt().is_some();
-    // Without a zone in the type, Arrow would silently turn `10:00+08:00` into the wall clock `02:00`.
-    in_range && fraction_digits(field) <= digits && (zoned || !has_zone(field))
+    // Without a zone in the type, Arrow would silently turn `10:00+08:00` into the wall clock `02:00`; with one, it would
+    // take `10:00` for UTC, which nobody said.
+    in_range && fraction_digits(field) <= digits && zoned == has_zone(field)
 }
 
 /// Whether a moment says its zone: `Z`, `+08:00` or a name after the time.
@@ -244,6 +245,9 @@ mod tests {
         assert_eq!(fits("2024-01-01 00:00:00.123", &moment), Some(true));
         assert_eq!(fits("2024-01-01 00:00:00.1234", &moment), Some(false));
         assert_eq!(fits("2024-01-01T00:00:00Z", &moment), Some(false));
+        let zoned = DataType::Timestamp(TimeUnit::Second, Some("+00:00".into()));
+        assert_eq!(fits("2024-01-01T08:00:00+08:00", &zoned), Some(true));
+        assert_eq!(fits("2024-01-01 08:00:00", &zoned), Some(false));
         assert_eq!(fits("2024-01-01T05:00", &DataType::Date32), Some(false));
         assert_eq!(fits("300", &DataType::Int8), Some(false));
         assert_eq!(fits("1e999", &DataType::Float64), Some(false));

@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Column, JoinType};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
+use datafusion::functions::unicode::expr_fn::character_length;
 use datafusion::functions_aggregate::expr_fn::{approx_distinct, count, count_distinct, max, min};
 use datafusion::logical_expr::Expr;
 
@@ -149,6 +150,15 @@ pub async fn bounds(table: &DataFrame, column: &str) -> Result<Option<(i64, i64)
     })
 }
 
+/// How many characters the shortest value of a column of text has.
+///
+/// # Errors
+/// What DataFusion says when the data cannot be read.
+pub async fn shortest_text(table: &DataFrame, column: &str) -> Result<Option<i64>> {
+    let length = character_length(Expr::Column(Column::new_unqualified(column)));
+    Ok(numbers(table, vec![min(length)]).await?.first().copied())
+}
+
 async fn numbers(table: &DataFrame, aggregates: Vec<Expr>) -> Result<Vec<i64>> {
     if aggregates.is_empty() {
         return Ok(vec![]);
@@ -177,5 +187,6 @@ mod tests {
         let keys = ctx.sql("select * from (values (1), (3), (9)) as t(k)").await.unwrap();
         assert_eq!(shared_values(&table, "id", &keys, "k").await.unwrap(), 2);
         assert_eq!(distinct_rows(&table, &["id", "Kind"]).await.unwrap(), 3);
+        assert_eq!(shortest_text(&table, "Kind").await.unwrap(), Some(1));
     }
 }

@@ -189,6 +189,10 @@ fn parse_simple(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         Token::Word(word) if word.keyword == Keyword::NoKeyword && ends_operand(next) => {
             Some(parser.parse_identifier().map(Expr::Identifier))
         }
+        // After a dot no word is a keyword: in `orders.user.name` the parser would take `user` for a function.
+        Token::Word(_) if parser.get_current_token().token == Token::Period && *next != Token::LParen => {
+            Some(parser.parse_identifier().map(Expr::Identifier))
+        }
         _ => None,
     }
 }

@@ -23,6 +23,8 @@ pub use exprs::span_of;
 pub use format::format;
 pub use show::show;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
 use cursor::Rule;
@@ -62,15 +64,15 @@ pub fn parse(file: &SourceFile) -> Parsed {
 }
 
 /// Reads all files of a project, on as many threads as there are processors.
-pub fn parse_all(files: &[SourceFile]) -> Vec<Parsed> {
+pub fn parse_all(files: &[Arc<SourceFile>]) -> Vec<Parsed> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
         let mut shares = files.chunks(share);
         let own = shares.next().unwrap_or_default();
         let others: Vec<_> =
-            shares.map(|files| scope.spawn(move || files.iter().map(parse).collect::<Vec<_>>())).collect();
-        let mut parsed: Vec<Parsed> = own.iter().map(parse).collect();
+            shares.map(|files| scope.spawn(move || files.iter().map(|file| parse(file)).collect::<Vec<_>>())).collect();
+        let mut parsed: Vec<Parsed> = own.iter().map(|file| parse(file)).collect();
         for other in others {
             parsed.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }

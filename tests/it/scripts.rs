@@ -192,7 +192,7 @@ fn from_hex(text: &str) -> Vec<u8> {
 }
 
 fn tree(texts: &SourceSet) -> String {
-    let written = |file: &SourceFile| match syntax::format(&file.name, &file.text) {
+    let written = |file: &Arc<SourceFile>| match syntax::format(&file.name, &file.text) {
         Ok(text) => text,
         Err(list) => shown(texts, &list),
     };
