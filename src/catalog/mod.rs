@@ -14,6 +14,7 @@ pub mod reach;
 pub mod source;
 pub mod time;
 pub mod unit;
+pub mod validity;
 pub mod words;
 
 use std::collections::HashMap;

@@ -11,6 +11,7 @@ use crate::catalog::expr::{Expression, Input, input_number};
 use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain};
 use crate::catalog::reach::{Standpoint, flatten};
 use crate::catalog::unit::Unit;
+use crate::catalog::validity::require_dated;
 use crate::catalog::{IndicatorId, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
@@ -131,8 +132,8 @@ impl<'a> Checker<'a> {
         for input in &formula.inputs {
             match input {
                 Input::Measure(measure) => {
-                    let conditions = outer.conditions.iter().chain(&measure.filter);
-                    self.require_reach_from(span, measure.source, conditions, outer.time.as_ref())?;
+                    let rows = outer.conditions.iter().chain(&measure.filter).chain([&measure.aggregate]);
+                    self.require_reach_from(span, measure.source, rows, outer.time.as_ref())?;
                 }
                 Input::Indicator(id, filters) => {
                     let inner = self.catalog.indicator(*id);
@@ -151,14 +152,15 @@ impl<'a> Checker<'a> {
         &self,
         span: Span,
         source: SourceId,
-        conditions: impl Iterator<Item = &'e Expression>,
+        rows: impl Iterator<Item = &'e Expression>,
         time: Option<&'e Expression>,
     ) -> Result<(), Failure> {
         let catalog = &self.catalog;
         let axis = time.or(catalog.source(source).time.as_ref());
         let standpoint = Standpoint { source, axis };
-        for expression in conditions.chain(time) {
-            let flat = flatten(catalog, standpoint, expression);
+        for expression in rows.chain(time) {
+            let flat = flatten(catalog, standpoint, expression)
+                .and_then(|flat| require_dated(catalog, standpoint, &flat).map(|()| flat));
             let flat = flat.map_err(|problem| super::dimensions::unreachable(catalog, source, &problem).at(span))?;
             let fans_out = flat.inputs.iter().any(|i| matches!(i, Input::Column(c) if c.path.fans_out()));
             if fans_out && catalog.source(source).keys.is_empty() {

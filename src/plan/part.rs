@@ -123,7 +123,7 @@ impl Part {
     /// The plan of the part.
     pub(crate) fn build(&self, context: &Context<'_>) -> Result<BuiltPart> {
         let catalog = context.catalog;
-        let mut scan = Scan::new(catalog, self.key.source);
+        let mut scan = Scan::new(catalog, self.key.source).dated_by(self.key.axis.as_ref());
         let keys = self.flat_all(context, &context.grouping.keys)?;
         let keys: Vec<Expr> = keys.iter().map(|key| scan.place(key)).collect();
         let filter = self.row_filter(context, &mut scan)?;
