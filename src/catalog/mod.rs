@@ -15,6 +15,7 @@ pub mod reach;
 pub mod source;
 pub mod time;
 pub mod unit;
+pub mod validity;
 pub mod walk;
 pub mod words;
 

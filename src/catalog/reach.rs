@@ -42,6 +42,16 @@ pub enum Unreachable {
     },
     /// `metric_time` of something that has no time axis.
     NoTimeAxis,
+    /// A slowly changing join of something that has no time.
+    Undated {
+        /// The way to the join.
+        wanted: String,
+    },
+    /// A time axis that comes through a slowly changing join, which is itself asked by the axis.
+    DatedByItself {
+        /// The way to the join.
+        wanted: String,
+    },
     /// The values are coarser than the asked grain.
     TooFine {
         /// What was asked for.

@@ -74,8 +74,28 @@ pub struct Join {
     pub to: SourceId,
     /// Equal pairs: an expression over this source's columns, one over the joined source's.
     pub on: Vec<(Expression, Expression)>,
+    /// For slowly changing tables: between which bounds a joined row counts.
+    pub valid: Option<Validity>,
     /// Where it is declared.
     pub span: Span,
+}
+
+/// `valid between a and b`: a ≤ the fact's time < b, a NULL bound is open.
+#[derive(Debug, Clone)]
+pub struct Validity {
+    /// The first moment of a joined row.
+    pub from: Bound,
+    /// The first moment at which it no longer counts.
+    pub to: Bound,
+}
+
+/// One end of a validity.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// A date or timestamp over the joined source's columns.
+    pub value: Expression,
+    /// Its type.
+    pub data_type: DataType,
 }
 
 impl Source {

@@ -69,6 +69,37 @@ pub fn start_of(value: Expr, data_type: &DataType, grain: Grain, calendar: &Cale
     cast(period_start(value, data_type, grain, calendar), data_type.clone())
 }
 
+/// `bound <= moment` and `moment < bound` as two values of one type, the moment first.
+///
+/// The moment takes the bound's type and is rounded down if that is coarser, which changes neither comparison; the other
+/// way round an open end such as 9999-12-31 would not fit into nanoseconds. Two timestamps with zones are compared as
+/// instants, otherwise wall clocks are.
+pub fn comparable(moment: (Expr, &DataType), bound: (Expr, &DataType), calendar: &Calendar) -> (Expr, Expr) {
+    let ((moment, axis), (bound, wanted)) = (moment, bound);
+    let (DataType::Timestamp(unit, Some(_)), DataType::Timestamp(to, Some(_))) = (axis, wanted) else {
+        let (moment, bound) = (wall_clock(moment, axis, calendar), wall_clock(bound, wanted, calendar));
+        return match (axis, wanted) {
+            (DataType::Timestamp(unit, _), DataType::Timestamp(to, _)) => {
+                (cast(rounded(moment, *unit, *to), DataType::Timestamp(*to, None)), bound)
+            }
+            (_, DataType::Timestamp(to, _)) => (cast(moment, DataType::Timestamp(*to, None)), bound),
+            _ => (cast(moment, DataType::Date32), cast(bound, DataType::Date32)),
+        };
+    };
+    (cast(rounded(moment, *unit, *to), wanted.clone()), bound)
+}
+
+/// Rounded down to a coarser unit; a cast would round times before 1970 up.
+fn rounded(value: Expr, from: TimeUnit, to: TimeUnit) -> Expr {
+    let name = match to {
+        TimeUnit::Second => "second",
+        TimeUnit::Millisecond => "millisecond",
+        TimeUnit::Microsecond => "microsecond",
+        TimeUnit::Nanosecond => return value,
+    };
+    if from > to { date_trunc(lit(name), value) } else { value }
+}
+
 fn period_start(value: Expr, axis: &DataType, grain: Grain, calendar: &Calendar) -> Expr {
     let truncate = |name: &str, value: Expr| date_trunc(lit(name), value);
     let months = i32::from(calendar.fiscal_start) - 1;

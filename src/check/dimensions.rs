@@ -10,15 +10,16 @@ use super::{Checker, Failure, Progress};
 use crate::catalog::calendar::is_time;
 use crate::catalog::dimension::{Dimension, DimensionKind};
 use crate::catalog::expr::{Expression, Input};
-use crate::catalog::reach::{Unreachable, roots_of};
+use crate::catalog::reach::{Standpoint, Unreachable, roots_of};
 use crate::catalog::source::SourceColumn;
 use crate::catalog::time::{cast, local};
+use crate::catalog::validity::require_dated;
 use crate::catalog::{Catalog, DimensionId, Member, SourceId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::syntax::ast;
 
 impl<'a> Checker<'a> {
-    /// Computed columns, row filters and time axes.
+    /// Computed columns and row filters; they come first, because joins may meet on computed columns.
     pub(crate) fn check_source_expressions(&mut self) {
         for declared in self.declared.sources.clone() {
             let Some(id) = self.catalog.source_named(declared.package, &declared.tree.name.text) else { continue };
@@ -29,6 +30,13 @@ impl<'a> Checker<'a> {
                 let filter = self.resolve_condition(filter, Scope::own(declared.package, id));
                 self.catalog.to_mut().sources[id.0 as usize].filter = self.keep(filter);
             }
+        }
+    }
+
+    /// Time axes, which may come through joins.
+    pub(crate) fn check_axes(&mut self) {
+        for declared in self.declared.sources.clone() {
+            let Some(id) = self.catalog.source_named(declared.package, &declared.tree.name.text) else { continue };
             if let Some(time) = &declared.tree.time {
                 let axis = self.axis_of(declared.package, id, time);
                 self.catalog.to_mut().sources[id.0 as usize].time = self.keep(axis);
@@ -63,7 +71,17 @@ impl<'a> Checker<'a> {
     pub(crate) fn axis_of(&mut self, package: &str, source: SourceId, tree: &ast::Expr) -> Result<Expression, Failure> {
         let typed = self.resolve_rows(tree, Scope::own(package, source).at(Place::Axis))?;
         self.require_axis(&typed, tree)?;
+        self.require_order(source, &typed.expression, tree)?;
         Ok(typed.expression)
+    }
+
+    /// Refuses an axis that comes through a slowly changing join, which is itself asked by the axis.
+    fn require_order(&self, source: SourceId, axis: &Expression, tree: &ast::Expr) -> Result<(), Failure> {
+        let standpoint = Standpoint { source, axis: Some(axis) };
+        match require_dated(&self.catalog, standpoint, axis) {
+            Ok(()) => Ok(()),
+            Err(problem) => Err(unreachable(&self.catalog, source, &problem).at(tree.span).into()),
+        }
     }
 
     /// Refuses what is not a column (or time dimension) of dates or timestamps.
@@ -252,6 +270,16 @@ pub(crate) fn unreachable(catalog: &Catalog, from: SourceId, problem: &Unreachab
             format!("`{source}` has no time axis, so `metric_time` means nothing for it"),
         )
         .help(format!("declare `time column` in source `{source}`, or `time` in the indicator")),
+        Unreachable::Undated { wanted } => {
+            Diagnostic::new(codes::NO_TIME_AXIS, format!("`{source}` has no time by which `{wanted}` could be asked"))
+                .note("which row of a `valid between` join counts depends on the time of the fact")
+                .help(format!("declare `time column` in source `{source}`, or `time` in the indicator"))
+        }
+        Unreachable::DatedByItself { wanted } => {
+            Diagnostic::new(codes::CYCLE, format!("a time axis comes through `{wanted}`, which is asked by that axis"))
+                .note("which row of a `valid between` join counts depends on the time of the fact")
+                .help("name a column of the source itself, or one behind joins without `valid between`")
+        }
         Unreachable::TooFine { wanted } => {
             Diagnostic::new(codes::TOO_FINE, format!("`{wanted}` is finer than the time axis of `{source}`"))
                 .help("ask for day or coarser")

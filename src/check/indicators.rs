@@ -12,6 +12,7 @@ use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator,
 use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::{Standpoint, flatten};
 use crate::catalog::unit::Unit;
+use crate::catalog::validity::require_dated;
 use crate::catalog::walk::{Around, for_each_measure};
 use crate::catalog::{IndicatorId, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
@@ -134,9 +135,9 @@ impl<'a> Checker<'a> {
         let mut problem = Ok(());
         for_each_measure(&self.catalog, &unchecked, &outer, &mut |measure, around| {
             if problem.is_ok() {
-                let conditions = around.conditions.iter().chain(&measure.filter);
+                let rows = around.conditions.iter().chain(&measure.filter).chain([&measure.aggregate]);
                 let time = around.time.as_ref();
-                problem = self.require_reach_from(tree.definition.span, measure.source, conditions, time);
+                problem = self.require_reach_from(tree.definition.span, measure.source, rows, time);
             }
         });
         problem
@@ -146,14 +147,15 @@ impl<'a> Checker<'a> {
         &self,
         span: Span,
         source: SourceId,
-        conditions: impl Iterator<Item = &'e Expression>,
+        rows: impl Iterator<Item = &'e Expression>,
         time: Option<&'e Expression>,
     ) -> Result<(), Failure> {
         let catalog = &self.catalog;
         let axis = time.or(catalog.source(source).time.as_ref());
         let standpoint = Standpoint { source, axis };
-        for expression in conditions.chain(time) {
-            let flat = flatten(catalog, standpoint, expression);
+        for expression in rows.chain(time) {
+            let flat = flatten(catalog, standpoint, expression)
+                .and_then(|flat| require_dated(catalog, standpoint, &flat).map(|()| flat));
             let flat = flat.map_err(|problem| super::dimensions::unreachable(catalog, source, &problem).at(span))?;
             if flat.fans_out() && catalog.source(source).keys.is_empty() {
                 return Err(super::dimensions::needs_key(catalog, source).at(span).into());

@@ -9,9 +9,10 @@ use super::resolve::{Scope, Typed};
 use super::sources::unknown_column;
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
+use crate::catalog::calendar::is_time;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::path::{ColumnRef, JoinPath};
-use crate::catalog::source::Join;
+use crate::catalog::source::{Bound, Join, Validity};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::syntax::ast::{self, JoinOn, Name, Path};
 
@@ -33,12 +34,6 @@ impl<'a> Checker<'a> {
     }
 
     fn join_of(&mut self, package: &str, from: SourceId, tree: &ast::Join) -> Result<Join, Failure> {
-        if let Some((first, _)) = &tree.valid {
-            return Err(Diagnostic::new(codes::NOT_YET_EXPRESSION, "`valid between` is not yet supported")
-                .at(first.span)
-                .note("joining every version of a slowly changing row would multiply facts, so the join is left out")
-                .into());
-        }
         let source = self.catalog.source(from);
         if let Some(first) = source.joins.iter().find(|join| join.name == tree.name.text) {
             return Err(Diagnostic::new(codes::DUPLICATE_NAME, format!("`{}` is joined twice", tree.name.text))
@@ -52,8 +47,30 @@ impl<'a> Checker<'a> {
             JoinOn::Columns(names) => self.join_columns(from, to, names)?,
             JoinOn::Equation(equation) => self.join_equation(package, from, to, tree, equation)?,
         };
-        self.require_unique(tree, to, &on)?;
-        Ok(Join { name: tree.name.text.clone(), to, on, span: tree.name.span })
+        let valid = match &tree.valid {
+            Some((from, to_bound)) => {
+                let from = self.bound_of(package, to, tree, from)?;
+                Some(Validity { from, to: self.bound_of(package, to, tree, to_bound)? })
+            }
+            // Where bounds tell the versions of a row apart, these are not needed to be unique.
+            None => self.require_unique(tree, to, &on).map(|()| None)?,
+        };
+        Ok(Join { name: tree.name.text.clone(), to, on, valid, span: tree.name.span })
+    }
+
+    /// One bound of `valid between`: a date or timestamp over the joined source's columns.
+    fn bound_of(&mut self, package: &str, to: SourceId, tree: &ast::Join, bound: &ast::Expr) -> Result<Bound, Failure> {
+        let typed = self.resolve_rows(bound, Scope::own(package, to).also_named(&tree.name.text))?;
+        if is_time(&typed.data_type) {
+            return Ok(Bound { value: typed.expression, data_type: typed.data_type });
+        }
+        Err(Diagnostic::new(
+            codes::TIME_TYPE,
+            format!("a bound of `valid between` is a date or timestamp, this is {}", typed.data_type),
+        )
+        .at(bound.span)
+        .help("give the column a type in the joined source's `columns { … }`, or compute one there")
+        .into())
     }
 
     fn joined_source(&self, package: &str, path: &Path) -> Result<SourceId, Failure> {

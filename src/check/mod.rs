@@ -64,8 +64,9 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.declare(files);
     checker.check_calendar(files);
     checker.check_sources(tables);
-    checker.check_joins();
     checker.check_source_expressions();
+    checker.check_joins();
+    checker.check_axes();
     checker.put_rows_in_place();
     checker.check_members();
     checker.check_views();

@@ -110,8 +110,8 @@ by a comma, or else the next name is read as its type.
     columns { amount decimal(18,2) }                    -- right
 ";
     VALID_BETWEEN = "B0010" Error "`valid between` takes two bounds",
-"A join to a slowly changing table says from when until when a row is valid: `valid between a and b` means a <= time < b of
-this source. It takes two bounds with `and` between them.
+"A join to a slowly changing table says from when until when a row is valid: `valid between a and b` means a <= the time of the
+fact < b. It takes two bounds with `and` between them.
 
     join tier = tiers on customer_id valid between tier.valid_from                        -- wrong
     join tier = tiers on customer_id valid between tier.valid_from and tier.valid_to      -- right
@@ -141,7 +141,8 @@ as `source.column`, or rename one of the two.
     indicator paid = count(*) of orders where status = 'paid'   -- B0104: orders.status, or the dimension?
 ";
     CYCLE = "B0105" Error "a definition uses itself",
-"Following the definitions leads back to the start, so there is nothing to compute. Break the circle.
+"Following the definitions leads back to the start, so there is nothing to compute. Break the circle. A time axis cannot
+come through a `valid between` join either, because which row of that join counts depends on the time.
 
     indicator a = b + 1
     indicator b = a - 1       -- B0105
@@ -240,14 +241,15 @@ one, or by a definition of the dimension for it. Nothing is ever dropped silentl
 define the dimension for that source too.
 ";
     TIME_TYPE = "B0310" Error "a time axis is not a date",
-"`time` takes a column of dates or timestamps. Give it a type in `columns { … }`, or compute one.
+"`time` takes a column of dates or timestamps, and so do the bounds of `valid between`. Give it a type in `columns { … }`, or compute one.
 ";
     NEEDS_KEY = "B0311" Error "a source needs a key",
 "Slicing orders by the category of their lines meets one order once for each line. The order's `key` tells which of
 these rows are the same order, so that none is counted twice.
 ";
     NO_TIME_AXIS = "B0312" Error "there is no time axis",
-"`metric_time` is each indicator's own time axis. Declare `time column` in the source, or `time` in the indicator.
+"`metric_time` is each indicator's own time axis, and a `valid between` join is asked by the time of the fact. Declare
+`time column` in the source, or `time` in the indicator.
 ";
     TOO_FINE = "B0313" Error "a grain is finer than the time axis",
 "Rows dated by the day have no hours: an answer by hour would put all of them at midnight. Ask for day or coarser, or name a

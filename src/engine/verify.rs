@@ -1,17 +1,20 @@
 //! `bell check --data`: does the data keep what the model declares?
 
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::Column;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 
+use crate::catalog::calendar::Calendar;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::replace_inputs;
-use crate::catalog::source::{Join, Source};
+use crate::catalog::source::{Join, Source, Validity};
+use crate::catalog::time::{cast, wall_clock};
 use crate::catalog::{Catalog, SourceId};
 use crate::diagnostic::Diagnostic;
 use crate::plan::whole_source;
-use crate::store::verify::{verify_join, verify_key, verify_readable};
+use crate::store::verify::{verify_join, verify_key, verify_readable, verify_validity};
 
 /// What reading all data has shown.
 #[derive(Debug, Default)]
@@ -60,14 +63,32 @@ async fn verify_one_join(
     catalog: &Catalog,
     (source, rows): (&Source, DataFrame),
     join: &Join,
-) -> Result<Option<Diagnostic>> {
+) -> Result<Vec<Diagnostic>> {
     let joined = catalog.source(join.to);
     // A joined source that cannot be read is reported as itself.
-    let Ok(their_rows) = rows_of(ctx, catalog, join.to) else { return Ok(None) };
+    let Ok(their_rows) = rows_of(ctx, catalog, join.to) else { return Ok(vec![]) };
     let on: Vec<(Expr, Expr)> = join.on.iter().map(|(ours, theirs)| (own(source, ours), own(joined, theirs))).collect();
     let subject = format!("{}.join {}", source.item.name, join.name);
-    let finding = verify_join(rows, their_rows, &subject, &on).await?;
-    Ok(finding.map(|finding| finding.into_diagnostic().at(join.span)))
+    let mut findings = Vec::from_iter(verify_join(rows, their_rows.clone(), &subject, &on).await?);
+    if let Some(valid) = &join.valid {
+        let key: Vec<Expr> = on.into_iter().map(|(_, theirs)| theirs).collect();
+        let bounds = alike(joined, valid, &catalog.calendar);
+        findings.extend(verify_validity(their_rows, &subject, &key, bounds).await?);
+    }
+    Ok(findings.into_iter().map(|finding| finding.into_diagnostic().at(join.span)).collect())
+}
+
+/// The bounds of a validity in one type.
+fn alike(joined: &Source, valid: &Validity, calendar: &Calendar) -> (Expr, Expr) {
+    let Validity { from, to } = valid;
+    let (begins, ends) = (own(joined, &from.value), own(joined, &to.value));
+    if from.data_type == to.data_type {
+        return (begins, ends);
+    }
+    let wall = |bound: Expr, data_type: &DataType| {
+        cast(wall_clock(bound, data_type, calendar), DataType::Timestamp(TimeUnit::Microsecond, None))
+    };
+    (wall(begins, &from.data_type), wall(ends, &to.data_type))
 }
 
 fn rows_of(ctx: &SessionContext, catalog: &Catalog, id: SourceId) -> Result<DataFrame> {

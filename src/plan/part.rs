@@ -227,7 +227,7 @@ impl Part {
     ) -> Result<BuiltPart> {
         let frame = &self.key.situation.frame;
         let axis = self.axis(question);
-        let mut scan = Scan::new(question.catalog, self.key.source).in_question(question);
+        let mut scan = Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
         let mut keys = Vec::new();
         for at in frame.kept() {
             if frame.keys[at].role == Role::Equal {
@@ -410,7 +410,8 @@ impl Part {
                 condition.ops.push(super::range::RangeOp::Open);
             }
         }
-        let mut scan = Scan::new(question.catalog, self.key.source).in_question(question);
+        let mut scan =
+            Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
         let filter = opened.row_filter(question, &axis, &mut scan)?;
         let instant = opened.instant(question, &axis, &mut scan)?;
         let rows: LogicalPlanBuilder = match filter {

@@ -9,14 +9,19 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 use super::combine::{Question, inner_values};
 use crate::catalog::expr::{Expression, Input, Per};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
-use crate::catalog::reach::{if_found, keeps_null, replace_inputs};
-use crate::catalog::source::{Rows, SourceColumn};
+use crate::catalog::reach::{Standpoint, if_found, keeps_null, replace_inputs};
+use crate::catalog::source::{Bound, Rows, SourceColumn, Validity};
+use crate::catalog::time::comparable;
+use crate::catalog::validity::{Moment, Way, in_order, last_join};
 use crate::catalog::{Catalog, SourceId};
+use crate::check::unreachable;
 
 /// The paths that a part of a question needs; expressions are registered first, then the plan is built.
 pub(crate) struct Scan<'c> {
     catalog: &'c Catalog,
     root: SourceId,
+    /// The time of the rows, by which slowly changing joins are asked.
+    axis: Option<&'c Expression>,
     paths: BTreeSet<JoinPath>,
     /// Values that are looked up for the rows' own values of something, with these, each once.
     lookups: Vec<Lookup>,
@@ -31,12 +36,19 @@ struct Lookup {
 
 impl<'c> Scan<'c> {
     pub(crate) fn new(catalog: &'c Catalog, root: SourceId) -> Self {
-        Scan { catalog, root, paths: BTreeSet::new(), lookups: vec![], question: None }
+        let axis = catalog.source(root).time.as_ref();
+        Scan { catalog, root, axis, paths: BTreeSet::new(), lookups: vec![], question: None }
     }
 
     /// For the conditions of the question, which a value that is looked up may see.
     pub(crate) fn in_question(mut self, question: &Question<'c>) -> Self {
         self.question = Some(question.clone());
+        self
+    }
+
+    /// The same as of another time than the source's own.
+    pub(crate) fn dated_by(mut self, axis: Option<&'c Expression>) -> Self {
+        self.axis = axis.or(self.axis);
         self
     }
 
@@ -51,11 +63,21 @@ impl<'c> Scan<'c> {
                     self.column(column)
                 }
                 Input::Per(per) => self.lookup(per),
-                // `flatten` leaves only columns.
+                // `flatten` leaves nothing else.
                 other => unreachable!("a flat expression has {other:?} as an input"),
             })
             .collect();
         replace_inputs(flat.expr.clone(), &values)
+    }
+
+    /// The columns that the inputs of a flat expression over columns are.
+    fn columns(&self, flat: &Expression) -> Vec<Expr> {
+        let column = |input: &Input| match input {
+            Input::Column(column) => self.column(column),
+            // A time axis is a column.
+            other => unreachable!("a time has {other:?} as an input"),
+        };
+        flat.inputs.iter().map(column).collect()
     }
 
     /// A column of the root by its position.
@@ -70,10 +92,11 @@ impl<'c> Scan<'c> {
 
     /// The joined rows.
     pub(crate) fn build(&self) -> Result<LogicalPlanBuilder> {
-        let mut ways: Vec<&JoinPath> = self.paths.iter().filter(|path| !path.steps.is_empty()).collect();
-        ways.sort_by_key(|path| path.steps.len());
+        let standpoint = Standpoint { source: self.root, axis: self.axis };
+        let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
+            .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
         let mut plan = LogicalPlanBuilder::from(self.relation(&JoinPath::root(self.root))?);
-        for way in ways {
+        for way in &ways {
             plan = self.join(plan, way)?;
         }
         for (at, lookup) in self.lookups.iter().enumerate() {
@@ -173,22 +196,31 @@ impl<'c> Scan<'c> {
     }
 
     /// Adds the relation at the end of a path; rows without a match are kept, with NULL for its columns.
-    fn join(&self, plan: LogicalPlanBuilder, way: &JoinPath) -> Result<LogicalPlanBuilder> {
-        let Some((last, before)) = way.steps.split_last() else { return Ok(plan) };
-        let parent = JoinPath { root: way.root, steps: before.to_vec() };
-        let keys: Vec<(Expr, Expr)> = match last {
-            Step::Join(join) => {
-                let join = &self.catalog.source(parent.target(self.catalog)).joins[*join];
-                join.on.iter().map(|(near, far)| (self.at(&parent, near), self.at(way, far))).collect()
-            }
-            Step::Child { source, join } => {
-                let join = &self.catalog.source(*source).joins[*join];
-                join.on.iter().map(|(near, far)| (self.at(&parent, far), self.at(way, near))).collect()
-            }
+    fn join(&self, plan: LogicalPlanBuilder, way: &Way) -> Result<LogicalPlanBuilder> {
+        let path = &way.path;
+        let (Some((last, before)), Some(join)) = (path.steps.split_last(), last_join(self.catalog, path)) else {
+            return Ok(plan);
         };
-        let right = self.relation(way)?;
-        let equal = conjunction(keys.into_iter().map(|(left, right)| left.eq(right)));
-        plan.join_on(right, JoinType::Left, equal)
+        let parent = JoinPath { root: path.root, steps: before.to_vec() };
+        let far = if let Step::Join(_) = last { path } else { &parent };
+        let equal = join.on.iter().map(|(ours, theirs)| match last {
+            Step::Join(_) => self.at(&parent, ours).eq(self.at(path, theirs)),
+            Step::Child { .. } => self.at(&parent, theirs).eq(self.at(path, ours)),
+        });
+        let valid = way.moment.iter().zip(&join.valid).flat_map(|(moment, valid)| self.valid(moment, valid, far));
+        let condition = conjunction(equal.chain(valid));
+        plan.join_on(self.relation(path)?, JoinType::Left, condition)
+    }
+
+    /// The bounds of a slowly changing row at the end of a path, each of which may be open.
+    fn valid(&self, moment: &Moment, valid: &Validity, path: &JoinPath) -> [Expr; 2] {
+        let time = replace_inputs(moment.value.expr.clone(), &self.columns(&moment.value));
+        let sides = |bound: &Bound| {
+            let value = (self.at(path, &bound.value), &bound.data_type);
+            comparable((time.clone(), &moment.data_type), value, &self.catalog.calendar)
+        };
+        let ((after, from), (before, to)) = (sides(&valid.from), sides(&valid.to));
+        [from.clone().is_null().or(from.lt_eq(after)), to.clone().is_null().or(before.lt(to))]
     }
 }
 
