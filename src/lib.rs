@@ -117,6 +117,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod engine;
 pub mod error;
+pub mod import;
 pub mod init;
 pub mod manual;
 pub mod plan;

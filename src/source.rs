@@ -107,6 +107,11 @@ impl SourceSet {
         Ok(set)
     }
 
+    /// A project without files yet, in a folder that need not be there yet.
+    pub fn rooted(root: &Path) -> Self {
+        SourceSet { root: root.to_path_buf(), files: Vec::new() }
+    }
+
     /// Adds a text that is no file of the project: a question, or a model in a test.
     pub fn add(&mut self, name: &str, text: &str) -> FileId {
         self.push(name.to_string(), None, text.to_string())

@@ -9,6 +9,7 @@ mod explain;
 mod explain_code;
 mod failure;
 mod fmt;
+mod import;
 mod init;
 mod input;
 mod interrupt;
@@ -67,6 +68,8 @@ enum ErrorFormat {
 enum Command {
     /// Look at data files and write a first project over them
     Init(init::Init),
+    /// Write a project from the model of another tool
+    Import(import::Import),
     /// Check a project: all errors in one pass
     Check(check::Check),
     /// Lay out .bell files the one way
@@ -118,6 +121,7 @@ async fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Failur
 async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Failure> {
     match command {
         Command::Init(init) => init.run().await,
+        Command::Import(import) => import.run().await,
         Command::Check(check) => check.run(common).await,
         Command::Fmt(fmt) => fmt.run(common),
         Command::ExplainCode(explain_code) => explain_code.run(),

@@ -7,6 +7,7 @@ mod cli;
 mod compare;
 mod differential;
 mod manual;
+mod metricflow;
 mod retail;
 mod scripts;
 mod tidy;

@@ -7,8 +7,20 @@ use bellwether::diagnostic::codes::TABLE;
 use super::scripts::scripts_in;
 
 /// The folders (and files) of `src/` in reading order, each may import from those before it. `check` takes the tables that `store` found, so it stands before it; `plan` is pure and stands before both fronts.
-const ORDER: &[&str] =
-    &["source", "error", "diagnostic", "syntax", "catalog", "check", "plan", "store", "engine", "init", "cli"];
+const ORDER: &[&str] = &[
+    "source",
+    "error",
+    "diagnostic",
+    "syntax",
+    "catalog",
+    "check",
+    "plan",
+    "store",
+    "engine",
+    "import",
+    "init",
+    "cli",
+];
 
 /// Imports that go up all the same, with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[
