@@ -2,6 +2,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
 
 use super::calendar::Grain;
 use super::expr::Expression;
@@ -21,10 +22,16 @@ pub struct Indicator {
     pub time: Option<Expression>,
     /// The type of its value.
     pub data_type: DataType,
+    /// The type of its formula, which an average within periods changes.
+    pub formula_type: DataType,
     /// Its unit, declared or derived; `None`: unknown.
     pub unit: Option<Unit>,
     /// Which direction is good.
     pub good: Option<Direction>,
+    /// Its value for periods without rows, in its own type.
+    pub fill: Option<Expr>,
+    /// What it shows of a period coarser than its own, if not the value at the period's last instant.
+    pub within: Option<Within>,
     /// What its own view shows.
     pub grain: Option<ViewGrain>,
     /// May finer values be summed?
@@ -62,6 +69,15 @@ pub enum AggregateKind {
     Min,
     Max,
     Other,
+}
+
+/// What a running indicator shows of a period that is coarser than its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Within {
+    /// The value at the end of the first period of this grain in it.
+    First(Grain),
+    /// The average of the values of the periods of this grain in it.
+    Average(Grain),
 }
 
 /// Whether values of finer groups may be summed to coarser ones.

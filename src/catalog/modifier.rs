@@ -26,6 +26,8 @@ pub enum Modifier {
     ToDate(Grain),
     /// `cumulative`.
     Cumulative,
+    /// Of each period only the first one of this finer grain: `within period first`.
+    FirstOf(Grain),
     /// `first d`, `last d per k`.
     Edge(Edge),
 }

@@ -77,6 +77,7 @@ fn modifier_words(catalog: &Catalog, modifier: &Modifier) -> String {
         Modifier::PreviousPeriod => "previous period".to_string(),
         Modifier::Trailing(span) => format!("trailing {span}"),
         Modifier::ToDate(grain) => format!("to date {}", grain.name()),
+        Modifier::FirstOf(grain) => format!("first {} of the period", grain.name()),
         Modifier::Cumulative => "cumulative".to_string(),
         Modifier::Edge(edge) => {
             let end = if edge.end == End::First { "first" } else { "last" };

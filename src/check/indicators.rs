@@ -1,5 +1,7 @@
 //! Indicators: what they compute, over which rows, and whether the clauses fit.
 
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
@@ -8,9 +10,10 @@ use super::resolve::{Named, Resolver, Scope, Typed};
 use super::{Checker, Failure};
 use crate::catalog::calendar::Grain;
 use crate::catalog::expr::{At, Expression, Input, input_number};
-use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain};
+use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain, Within};
 use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::{Standpoint, flatten};
+use crate::catalog::time::cast;
 use crate::catalog::unit::Unit;
 use crate::catalog::validity::require_dated;
 use crate::catalog::walk::{Around, for_each_measure};
@@ -38,15 +41,26 @@ impl<'a> Checker<'a> {
         let mut item = item_of(package, declared.item, &tree.name, &tree.labels);
         item.owner = tree.owner.as_ref().map(|owner| owner.text.clone());
         let additivity = self.additivity_of(&typed.expression);
+        let grain = self.grain_of(package, tree)?;
+        let within = self.within_of(tree, &typed.expression, grain.as_ref())?;
+        let formula_type = typed.data_type;
+        let data_type = match within {
+            Some(Within::Average(_)) => DataType::Float64,
+            _ => formula_type.clone(),
+        };
+        let fill = self.fill_of(tree, &data_type, unit.as_ref())?;
         let indicator = Indicator {
             item,
             formula: typed.expression,
             conditions,
             time,
-            data_type: typed.data_type,
+            data_type,
+            formula_type,
+            fill,
+            within,
             unit,
             good: self.direction_of(tree)?,
-            grain: self.grain_of(package, tree)?,
+            grain,
             additivity,
             format: tree.format.as_ref().map(|format| format.text.clone()),
             definition_text: self.definition_text(tree),
@@ -65,9 +79,7 @@ impl<'a> Checker<'a> {
     }
 
     fn refuse_later_clauses(&self, tree: &ast::Indicator) -> Result<(), Failure> {
-        let fill = tree.fill.as_ref().map(|fill| ("fill".to_string(), fill.span));
-        let later = tree.later.first().map(|clause| (clause.text.clone(), clause.span));
-        match fill.or(later) {
+        match tree.later.first().map(|clause| (clause.text.clone(), clause.span)) {
             Some((clause, span)) => {
                 Err(Diagnostic::new(codes::NOT_YET_EXPRESSION, format!("`{clause}` is not yet supported"))
                     .labelled(span, "the indicator is left out, since its numbers would not be what was meant")
@@ -164,6 +176,59 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    /// The value for periods without rows: a constant, in the indicator's unit.
+    fn fill_of(
+        &self,
+        tree: &ast::Indicator,
+        data_type: &DataType,
+        unit: Option<&Unit>,
+    ) -> Result<Option<Expr>, Failure> {
+        let Some(fill) = &tree.fill else { return Ok(None) };
+        if let (Some(written), Some(unit)) = (&tree.fill_unit, unit)
+            && !Unit::named(&written.text).agrees_with(unit)
+        {
+            return Err(Diagnostic::new(codes::UNITS, format!("`fill` is in {}, the indicator in {}", written.text, unit.name))
+                .at(written.span)
+                .into());
+        }
+        let planned = self.functions.plan(fill.sql.clone(), &DFSchema::empty());
+        let (value, found) = planned.map_err(|error| super::expression_error(&error, fill.span))?;
+        let fits = found == DataType::Null || found.is_numeric() == data_type.is_numeric();
+        if !fits {
+            return Err(Diagnostic::new(codes::BAD_VALUE, format!("`fill` is {found}, the indicator is {data_type}"))
+                .at(fill.span)
+                .help("write a constant of the indicator's own type, such as `fill 0`")
+                .into());
+        }
+        Ok(Some(cast(value, data_type.clone())))
+    }
+
+    fn within_of(
+        &self,
+        tree: &ast::Indicator,
+        formula: &Expression,
+        grain: Option<&ViewGrain>,
+    ) -> Result<Option<Within>, Failure> {
+        let Some(within) = &tree.within else { return Ok(None) };
+        let running = |input: &Input| matches!(input, Input::At(at) if at.modifiers.iter().any(is_running));
+        if !formula.inputs.iter().any(running) {
+            return Err(Diagnostic::new(codes::BAD_VALUE, "`within period` says what a running indicator shows, and this one does not run")
+                .at(within.span)
+                .help("it belongs to `at (trailing …)`, `at (to date …)` and `at (cumulative)`")
+                .into());
+        }
+        let own = grain.and_then(|grain| grain.time).unwrap_or(Grain::Day);
+        match within.text.to_lowercase().as_str() {
+            "last" => Ok(None),
+            "first" => Ok(Some(Within::First(own))),
+            "average" => Ok(Some(Within::Average(own))),
+            _ => Err(Diagnostic::new(codes::BAD_VALUE, format!("`{}` is not known here", within.text))
+                .at(within.span)
+                .help("write `within period last`, `first` or `average`")
+                .into()),
+        }
+    }
+
     fn direction_of(&self, tree: &ast::Indicator) -> Result<Option<Direction>, Failure> {
         let Some(good) = &tree.good else { return Ok(None) };
         match good.text.to_lowercase().as_str() {
@@ -254,6 +319,10 @@ impl<'a> Checker<'a> {
             Additivity::NonAdditive
         }
     }
+}
+
+fn is_running(modifier: &Modifier) -> bool {
+    matches!(modifier, Modifier::Trailing(_) | Modifier::ToDate(_) | Modifier::Cumulative)
 }
 
 /// Whether an expression is a linear combination of its inputs, without a constant term.

@@ -5,6 +5,7 @@ use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::context::{Call, Context, Leaf, LeafKind, Leaves, Surroundings, leaf_number};
+use super::fill::dense_of;
 use super::fold::folds_of;
 use super::frame::Frame;
 use super::join::{Joined, join_all};
@@ -58,13 +59,13 @@ impl<'c> Question<'c> {
 /// A [`crate::diagnostic::Diagnostic`] (as a `DataFusionError::External`) if an indicator cannot reach a dimension or a condition.
 pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
     let question = Question { catalog: context.catalog, visible: context.conditions.clone(), depth: 0 };
-    let mut leaves = Leaves::default();
+    let whole = Frame::new(&context.grouping.keys, &context.conditions);
+    let mut leaves = Leaves::by(whole.grain());
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
     match &context.grouping.sets {
-        Some(sets) if !leaves.leaves.iter().all(is_plain) => set_by_set(&question, context, sets, &leaves, values),
+        Some(sets) if leaves.filled || !leaves.leaves.iter().all(is_plain) => set_by_set(&question, context, sets, &leaves, values),
         sets => {
-            let frame = Frame::new(&context.grouping.keys, &context.conditions);
-            let joined = answer_leaves(&question, &frame, &leaves, sets.as_deref())?;
+            let joined = answer_leaves(&question, &whole, &leaves, sets.as_deref())?;
             let values = joined.values_of(values, &leaves)?;
             Ok(Answer { plan: joined.plan, keys: joined.keys, grouping_id: joined.grouping_id, values })
         }
@@ -102,7 +103,8 @@ pub(crate) fn answer_leaves(
     for fold in &folds {
         built.extend(fold.build(question, frame, &periods)?);
     }
-    join_all(built)
+    let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
+    join_all(built, dense.as_ref())
 }
 
 /// Grouping sets where a modifier or a finer grain makes each set a question of its own.
@@ -178,9 +180,10 @@ pub(crate) struct InnerValues {
 
 /// A formula asked by itself, by these alone.
 pub(crate) fn inner_values(question: &Question<'_>, formula: &Expression, by: &[Expression]) -> Result<InnerValues> {
-    let mut leaves = Leaves::default();
+    let frame = Frame::new(by, &[]);
+    let mut leaves = Leaves::by(frame.grain());
     let value = leaves.expand_formula(question.catalog, formula, &Surroundings::default(), None);
-    let joined = answer_leaves(question, &Frame::new(by, &[]), &leaves, None)?;
+    let joined = answer_leaves(question, &frame, &leaves, None)?;
     let mut columns: Vec<Expr> =
         joined.keys.iter().enumerate().map(|(at, key)| key.clone().alias(format!("g{at}"))).collect();
     for value in joined.values_of(vec![value.clone()], &leaves)? {

@@ -1,12 +1,16 @@
 //! [`Context`]: the grouping and conditions in which indicators are evaluated, and the aggregates that they need there.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue, TableReference};
-use datafusion::logical_expr::Expr;
+use datafusion::functions_aggregate::expr_fn::{avg, count};
+use datafusion::logical_expr::{Case, Expr, lit};
 
-use crate::catalog::expr::{Expression, Fold, Input};
-use crate::catalog::indicator::Measure;
+use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::expr::{At, Expression, Fold, Input, input_column};
+use crate::catalog::indicator::{AggregateKind, Indicator, Measure, Within};
 use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::replace_inputs;
+use crate::catalog::time::cast;
 use crate::catalog::{Catalog, IndicatorId};
 
 /// What a question groups by.
@@ -62,6 +66,10 @@ pub(crate) enum LeafKind {
 #[derive(Debug, Default)]
 pub(crate) struct Leaves {
     pub(crate) leaves: Vec<Leaf>,
+    /// The finest grain of time that is asked for.
+    grain: Option<Grain>,
+    /// Whether an indicator has a value for periods without rows, so that all periods are shown.
+    pub(crate) filled: bool,
 }
 
 /// What the definitions on the way add to an aggregate.
@@ -97,7 +105,48 @@ impl Leaf {
     }
 }
 
+/// The average of an indicator's values over the periods of its own grain.
+fn average_of(indicator: &Indicator, own: Grain) -> Fold {
+    let data_type = indicator.formula_type.clone();
+    let values = Input::At(Box::new(At { operand: indicator.formula.clone(), modifiers: vec![], data_type }));
+    let value = cast(Expr::Column(input_column(0)), DataType::Float64);
+    Fold {
+        aggregate: Expression { expr: avg(value), inputs: vec![values] },
+        by: vec![Expression::input(Input::MetricTime(TimePart::Grain(own)))],
+        data_type: DataType::Float64,
+        empty: ScalarValue::Float64(None),
+    }
+}
+
+/// How many rows an aggregate reads.
+fn row_count(measure: &Measure) -> Measure {
+    Measure {
+        source: measure.source,
+        aggregate: Expression { expr: count(lit(1_i64)), inputs: vec![] },
+        filter: None,
+        kind: AggregateKind::Count,
+        data_type: DataType::Int64,
+        empty: ScalarValue::Int64(Some(0)),
+    }
+}
+
+fn filled(there: Option<Expr>, value: Expr, fill: &Expr) -> Expr {
+    match there {
+        Some(there) => Expr::Case(Case {
+            expr: None,
+            when_then_expr: vec![(Box::new(there), Box::new(value))],
+            else_expr: Some(Box::new(fill.clone())),
+        }),
+        None => value,
+    }
+}
+
 impl Leaves {
+    /// None yet, for a frame that is grouped by that grain of time.
+    pub(crate) fn by(grain: Option<Grain>) -> Self {
+        Leaves { grain, ..Leaves::default() }
+    }
+
     /// The value of a call as an expression over leaves.
     pub(crate) fn expand(&mut self, catalog: &Catalog, call: &Call) -> Expr {
         let around = Surroundings {
@@ -132,7 +181,53 @@ impl Leaves {
         let mut here = around.clone();
         here.conditions.extend(indicator.conditions.iter().cloned());
         here.axis = indicator.time.clone().or(here.axis);
-        self.expand_formula(catalog, &indicator.formula, &here, asked)
+        let value = match indicator.within {
+            Some(Within::First(own)) => {
+                here.modifiers.push(Modifier::FirstOf(own));
+                self.expand_formula(catalog, &indicator.formula, &here, asked)
+            }
+            Some(Within::Average(own)) if self.grain.is_some_and(|grain| grain > own) => {
+                let fold = average_of(indicator, own);
+                self.leaf(Leaf { kind: LeafKind::Fold(fold), around: here.clone(), asked })
+            }
+            _ => self.expand_formula(catalog, &indicator.formula, &here, asked),
+        };
+        let Some(fill) = &indicator.fill else { return value };
+        self.filled = true;
+        let there = self.presence(catalog, &indicator.formula, &here, asked);
+        filled(there, value, fill)
+    }
+
+    /// Whether any aggregate of a formula has rows, filters aside.
+    fn presence(
+        &mut self,
+        catalog: &Catalog,
+        formula: &Expression,
+        around: &Surroundings,
+        asked: Option<IndicatorId>,
+    ) -> Option<Expr> {
+        let there = formula.inputs.iter().filter_map(|input| match input {
+            Input::Measure(measure) => {
+                let around = Surroundings { filters: vec![], ..around.clone() };
+                let rows = self.leaf(Leaf { kind: LeafKind::Measure(row_count(measure)), around, asked });
+                Some(rows.gt(lit(0_i64)))
+            }
+            Input::Indicator(id, _) => {
+                let inner = catalog.indicator(*id);
+                let mut inside = around.clone();
+                inside.conditions.extend(inner.conditions.iter().cloned());
+                inside.axis = inner.time.clone().or(inside.axis);
+                self.presence(catalog, &inner.formula, &inside, asked)
+            }
+            Input::At(at) => {
+                let mut inside = around.clone();
+                inside.modifiers.extend(at.modifiers.iter().cloned());
+                self.presence(catalog, &at.operand, &inside, asked)
+            }
+            Input::Fold(fold) => self.presence(catalog, &fold.aggregate, around, asked),
+            _ => None,
+        });
+        there.collect::<Vec<_>>().into_iter().reduce(Expr::or)
     }
 
     /// One input of a formula.

@@ -40,7 +40,7 @@ pub(crate) fn folds_of(
     let mut parts: Vec<FoldPart> = Vec::new();
     for (number, leaf) in leaves.iter().enumerate() {
         let LeafKind::Fold(fold) = &leaf.kind else { continue };
-        let (source, situation) = situation_of(question, frame, leaf, fold)?;
+        let (source, around, situation) = situation_of(question, frame, leaf, fold)?;
         let inside = Surroundings { modifiers: vec![], ..leaf.around.clone() };
         let same = |part: &FoldPart| part.situation == situation && part.by == fold.by && part.inside == inside;
         match parts.iter_mut().find(|part| same(part)) {
@@ -50,7 +50,7 @@ pub(crate) fn folds_of(
                 by: fold.by.clone(),
                 inside,
                 source,
-                around: leaf.around.clone(),
+                around,
                 asked: leaf.asked,
                 folds: vec![(number, fold.clone())],
             }),
@@ -65,16 +65,16 @@ fn situation_of(
     frame: &Frame,
     leaf: &Leaf,
     fold: &Fold,
-) -> Result<(SourceId, Situation), Diagnostic> {
+) -> Result<(SourceId, Surroundings, Situation), Diagnostic> {
     let catalog = question.catalog;
-    let mut found: Option<(SourceId, Situation)> = None;
+    let mut found: Option<(SourceId, Surroundings, Situation)> = None;
     for (source, time) in facts_of(catalog, fold, &leaf.around) {
         let around = Surroundings { axis: time, ..leaf.around.clone() };
         let (axis, _) = axis_of(catalog, frame, &around, source);
         let situation = Situation::after(frame, &around.modifiers, &question.visible, &axis)?;
         match &found {
-            None => found = Some((source, situation)),
-            Some((_, known)) if *known == situation => {}
+            None => found = Some((source, around, situation)),
+            Some((_, _, known)) if *known == situation => {}
             Some(_) => return Err(different_times()),
         }
     }
@@ -92,6 +92,12 @@ fn facts_of(catalog: &Catalog, fold: &Fold, around: &Surroundings) -> Vec<(Sourc
         }
     });
     facts
+}
+
+/// The source of some aggregate inside a fold, with what surrounds it.
+pub(crate) fn some_fact(catalog: &Catalog, fold: &Fold, around: &Surroundings) -> Option<(SourceId, Surroundings)> {
+    let (source, time) = facts_of(catalog, fold, around).into_iter().next()?;
+    Some((source, Surroundings { axis: time, ..around.clone() }))
 }
 
 fn different_times() -> Diagnostic {
@@ -123,7 +129,7 @@ impl FoldPart {
     }
 
     fn leaves(&self, catalog: &Catalog) -> (Leaves, Vec<Vec<Expr>>) {
-        let mut leaves = Leaves::default();
+        let mut leaves = Leaves::by(self.situation.frame.clone().per(&self.by).grain());
         let values = self.folds.iter().map(|(_, fold)| {
             let inputs = fold.aggregate.inputs.iter();
             inputs.map(|input| leaves.expand_input(catalog, input, &self.inside, self.asked)).collect()

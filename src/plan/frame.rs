@@ -145,6 +145,15 @@ impl Frame {
         }
     }
 
+    /// The finest grain of time among the keys.
+    pub(crate) fn grain(&self) -> Option<Grain> {
+        let grain = |at: usize| match self.keys[at].expr.as_input() {
+            Some(Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain))) => Some(*grain),
+            _ => None,
+        };
+        self.kept().into_iter().filter_map(grain).min()
+    }
+
     /// The positions of the keys in use.
     pub(crate) fn kept(&self) -> Vec<usize> {
         (0..self.keys.len()).filter(|at| self.keys[*at].kept).collect()
@@ -190,7 +199,7 @@ impl Frame {
     }
 
     /// The ranges as they stand now, all of them.
-    fn all_ranges(&self, axis: &Axis<'_>) -> Result<Vec<Range>, Diagnostic> {
+    pub(crate) fn all_ranges(&self, axis: &Axis<'_>) -> Result<Vec<Range>, Diagnostic> {
         let (changed, others) = self.ranges(axis)?;
         let plain: Vec<Range> = others.iter().filter_map(|condition| axis.range(condition)).collect();
         Ok(merged(plain.into_iter().chain(changed).collect()))
@@ -257,6 +266,10 @@ impl Situation {
             Modifier::Trailing(span) => self.time(TimeOp::Trailing(*span), axis)?,
             Modifier::ToDate(grain) => self.time(TimeOp::ToDate(*grain), axis)?,
             Modifier::Cumulative => self.time(TimeOp::Cumulative, axis)?,
+            Modifier::FirstOf(own) => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
+                Some(TimePart::Grain(grain)) if grain > *own => self.time(TimeOp::FirstOf(*own), axis)?,
+                _ => {}
+            },
             Modifier::Edge(edge) => self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None }),
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Arithmetic with instants and windows of time, as expressions.
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::functions::core::expr_fn::least;
 use datafusion::logical_expr::{Expr, lit};
 
 use crate::catalog::calendar::{Calendar, Grain};
@@ -18,6 +19,8 @@ pub(crate) enum TimeOp {
     ToDate(Grain),
     /// From the beginning to the window's end.
     Cumulative,
+    /// The first period of a finer grain in it.
+    FirstOf(Grain),
 }
 
 impl TimeOp {
@@ -30,7 +33,7 @@ impl TimeOp {
     pub(crate) fn is_whole_days(&self) -> bool {
         match self {
             TimeOp::Shift(span) | TimeOp::Trailing(span) => span.is_whole_days(),
-            TimeOp::ToDate(grain) => *grain >= Grain::Day,
+            TimeOp::ToDate(grain) | TimeOp::FirstOf(grain) => *grain >= Grain::Day,
             TimeOp::Cumulative => true,
         }
     }
@@ -39,7 +42,7 @@ impl TimeOp {
     pub(crate) fn is_whole(&self, grain: Grain) -> bool {
         match self {
             TimeOp::Shift(span) | TimeOp::Trailing(span) => span.nanoseconds % grain.span().nanoseconds == 0,
-            TimeOp::ToDate(other) => *other >= grain,
+            TimeOp::ToDate(other) | TimeOp::FirstOf(other) => *other >= grain,
             TimeOp::Cumulative => true,
         }
     }
@@ -112,6 +115,10 @@ impl Instants<'_> {
             TimeOp::Trailing(span) => (Some(self.earlier(to.clone(), *span)), to),
             TimeOp::ToDate(grain) => (Some(self.start_of(self.before(to.clone()), *grain)), to),
             TimeOp::Cumulative => (None, to),
+            TimeOp::FirstOf(grain) => match from {
+                Some(from) => (Some(from.clone()), least(vec![self.later(from, grain.span()), to])),
+                None => (None, to),
+            },
         }
     }
 }

@@ -6,6 +6,7 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::context::Leaf;
+use super::fill::Dense;
 use super::frame::{Shows, outer_number};
 use super::part::BuiltPart;
 
@@ -34,7 +35,7 @@ impl Joined {
 }
 
 /// Joins the parts of a frame.
-pub(crate) fn join_all(mut parts: Vec<BuiltPart>) -> Result<Joined> {
+pub(crate) fn join_all(mut parts: Vec<BuiltPart>, dense: Option<&Dense>) -> Result<Joined> {
     // Parts that show groups come first, those that only look values up are joined to them.
     parts.sort_by_key(|part| match part.shows {
         Shows::All => 0,
@@ -48,17 +49,40 @@ pub(crate) fn join_all(mut parts: Vec<BuiltPart>) -> Result<Joined> {
         return datafusion::common::internal_err!("a question without indicators has no parts");
     };
     let mut joined = begin(first, count, running)?;
-    for (at, part) in parts.enumerate() {
-        joined = match part.shows {
-            Shows::Nothing => look_up(joined, part, at)?,
-            _ => meet(joined, part, at, running)?,
-        };
+    let (showing, looking): (Vec<_>, Vec<_>) = parts.enumerate().partition(|(_, part)| part.shows != Shows::Nothing);
+    for (at, part) in showing {
+        joined = meet(joined, part, at, running)?;
     }
     if running && !joined.keys.is_empty() {
         let shown = joined.shown.iter().cloned().reduce(Expr::or).unwrap_or(lit(true));
         joined.plan = LogicalPlanBuilder::from(joined.plan).filter(shown)?.build()?;
     }
+    joined.shown.clear();
+    if let Some(dense) = dense {
+        joined = every_period(joined, dense)?;
+    }
+    for (at, part) in looking {
+        joined = look_up(joined, part, at)?;
+    }
     Ok(joined)
+}
+
+/// The groups with those added that have no rows.
+fn every_period(joined: Joined, dense: &Dense) -> Result<Joined> {
+    let columns = Columns { keys: &joined.keys, grouping_id: None, values: &joined.values, others: vec![] };
+    let left = named(joined.plan.clone(), columns, "found")?;
+    let keys: Vec<Expr> = left.keys.iter().map(|name| left.column(name)).collect();
+    let right = dense.groups(left.plan.clone(), &keys)?;
+    let l: Vec<Column> = left.keys.iter().map(|name| left.qualified(name)).collect();
+    let r: Vec<Column> = (0..l.len()).map(Dense::column).collect();
+    let keys = l.iter().zip(&r).map(|(l, r)| coalesce(vec![Expr::Column(l.clone()), Expr::Column(r.clone())]));
+    let keys = keys.collect();
+    let plan = LogicalPlanBuilder::from(left.plan.clone())
+        .join_detailed(right, JoinType::Full, (l, r), None, NullEquality::NullEqualsNull)?
+        .build()?;
+    let values = left.values.iter().map(|(leaf, name)| (*leaf, left.column(name))).collect();
+    // Groups that are added have no value of any leaf, however few parts there are.
+    Ok(Joined { plan, keys, grouping_id: None, values, shown: vec![], parts: joined.parts.max(2) })
 }
 
 /// The first part; a question whose parts all look up has one row, or no groups at all.

@@ -172,6 +172,17 @@ fn pairs(shape: &Shape<'_>, own: LogicalPlan, cell: Grain, periods: &Periods<'_>
         .build()
 }
 
+/// A row for each period from one to another, as `p`; `first` and `last` are over the one row of `bounds`.
+pub(crate) fn every_period_between(
+    bounds: LogicalPlanBuilder,
+    first: Expr,
+    last: Expr,
+    grain: Grain,
+) -> Result<LogicalPlanBuilder> {
+    let periods = gen_series(first, last, interval_of(grain.span()));
+    bounds.project([periods.alias("p")])?.unnest_column_with_options("p", unnest())
+}
+
 fn unnest() -> UnnestOptions {
     UnnestOptions { null_handling: NullHandling::Drop, ..UnnestOptions::default() }
 }
@@ -210,8 +221,7 @@ impl Periods<'_> {
         };
         let from = instants.start_of(begin, grain);
         let to = instants.start_of(plain("hi"), grain);
-        let periods = gen_series(from, to, interval_of(grain.span()));
-        whole.project([periods.alias("p")])?.unnest_column_with_options("p", unnest())?.build()
+        every_period_between(whole, from, to, grain)?.build()
     }
 
     /// The same, for the frames inside.

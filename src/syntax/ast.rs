@@ -296,11 +296,13 @@ pub struct Indicator {
     pub fill: Option<Expr>,
     /// The unit of `fill 0 CNY`.
     pub fill_unit: Option<Name>,
+    /// `within period average`.
+    pub within: Option<Name>,
     /// `time orders.shipped_at`.
     pub time: Option<Expr>,
     /// `format '…'`, for front ends.
     pub format: Option<Text>,
-    /// Clauses whose meaning comes later (`within period …`, `state`, `version`, `was`, `because`, `bands`).
+    /// Clauses whose meaning comes later (`state`, `version`, `was`, `because`, `bands`).
     pub later: Vec<Name>,
 }
 

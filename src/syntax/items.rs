@@ -277,6 +277,7 @@ fn indicator(node: &Node) -> Read<Indicator> {
         grain: None,
         fill: None,
         fill_unit: None,
+        within: None,
         time: None,
         format: None,
         later: vec![],
@@ -291,6 +292,7 @@ fn indicator(node: &Node) -> Read<Indicator> {
                 once(&mut indicator.fill, expr(&clause)?, &clause)?;
                 indicator.fill_unit = clause.find(Rule::unit).map(|unit| unit.to_name());
             }
+            Rule::within_clause => once(&mut indicator.within, clause.name(), &clause)?,
             Rule::time_clause => once(&mut indicator.time, expr(&clause)?, &clause)?,
             Rule::format_clause => once(&mut indicator.format, clause.literal(), &clause)?,
             Rule::indicator_later => indicator.later.push(later::clause_of_indicator(&clause)?),

@@ -200,6 +200,7 @@ impl Lines {
             }
             out.expr("fill", &indicator.fill);
             out.word("fill unit", &indicator.fill_unit);
+            out.word("within", &indicator.within);
             out.expr("time", &indicator.time);
             if let Some(format) = &indicator.format {
                 out.line(format!("format {:?}", format.text));
