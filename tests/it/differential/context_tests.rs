@@ -1,6 +1,6 @@
 //! Contexts against answers worked out by hand.
 
-use super::expr::{Agg, Ex, Grain, Op};
+use super::expr::{Agg, Conversion, Ex, Grain, Op};
 use super::model::{Column, Dimension, Format, Indicator, Join, Model, Path, Role, Source, Step, Table, Ty, Within};
 use super::modifier::{Amount, Mod};
 use super::naive::{Naive, Rows};
@@ -464,4 +464,25 @@ fn validities_are_half_open() {
     ]);
     // 29 March and later of store 1, and store 9, are in no range.
     assert_eq!(asked.shown(), ["'new' 1", "'old' 6", "NULL 56"]);
+}
+
+#[test]
+fn each_conversion_is_credited_once_to_the_latest_base_row() {
+    let within = amount(7, Grain::Day);
+    let conversion = Conversion { from: SALES, to: 3, by: vec![Ex::Dim(3, Grain::Raw)], within };
+    let mut asked = ask(Ex::Conversion(Box::new(conversion)), &[CHANNEL]);
+    asked.model.sources.push(source("returns", &[("buyer", Ty::Int), ("day", Ty::Date)], &[], Some(1), vec![]));
+    let definitions = vec![(SALES, col(SALES, &[], 4)), (3, col(3, &[], 0))];
+    asked.model.dimensions.push(Dimension { name: "buyer".into(), ty: Ty::Int, definitions });
+    let back = |buyer, (y, m, d)| vec![Value::Int(buyer), Value::Date(days(y, m, d))];
+    // Of buyer 1: on the day of 29 February; twice after 29 March, once too late; buyer 2 before any sale.
+    asked.data.push(vec![
+        back(1, (2024, 2, 29)),
+        back(1, (2024, 3, 29)),
+        back(1, (2024, 4, 5)),
+        back(1, (2024, 4, 6)),
+        back(2, (2024, 1, 30)),
+        back(3, (2024, 4, 8)),
+    ]);
+    assert_eq!(asked.shown(), ["'a' 0.25", "'b' 0.5"]);
 }

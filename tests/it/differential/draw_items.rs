@@ -251,6 +251,7 @@ pub fn facts_of(model: &Model, ex: &Ex) -> Vec<usize> {
     let mut found = vec![];
     ex.visit_value(&mut |inner| match inner {
         Ex::Agg(_, fact, _) => found.push(*fact),
+        Ex::Conversion(conversion) => found.push(conversion.from),
         Ex::Ind(at) => found.extend(facts_of(model, &model.indicators[*at].definition)),
         _ => {}
     });

@@ -1,12 +1,13 @@
 //! Random questions about contexts: for each, a kind of indicator, a change and a shape of joins are chosen first.
 
 use super::dice::Dice;
-use super::draw_changes::{changed, modifiers, of_kind, on_dimension, reached};
+use super::draw_changes::{add, changed, modifiers, of_kind, on_dimension, reached};
 use super::draw_items::facts_of;
 use super::draw_rows::condition;
 use super::draw_star::{CATEGORY, COUNTRY, FACT, KIND, N, OTHER, REGION, SENT, TIER, time_key};
-use super::expr::{Ex, Grain, Op};
-use super::model::{Dimension, Model, Ty};
+use super::expr::{Conversion, Ex, Func, Grain, Op};
+use super::model::{Dimension, Indicator, Model, Ty};
+use super::modifier::Amount;
 use super::pairs::{CHANGES, Change, KINDS, Kind, SHAPES, Shape};
 use super::question::{Form, Order, Period, Question, Sets};
 use super::value::{Value, civil};
@@ -19,7 +20,10 @@ pub fn draw(dice: &mut Dice, model: &mut Model) -> Vec<Question> {
 fn question(dice: &mut Dice, model: &mut Model) -> Question {
     let (kind, by, shape) = (*dice.pick(&KINDS), *dice.pick(&CHANGES), *dice.pick(&SHAPES));
     let fact = if shape == Shape::Against || dice.percent(70) { FACT } else { OTHER };
-    let base = of_kind(dice, model, kind, fact);
+    let base = match dice.percent(5) {
+        true => conversion(dice, model, fact),
+        false => of_kind(dice, model, kind, fact),
+    };
     let form = *dice.pick(&[Form::Request, Form::Request, Form::Sql("MEASURE"), Form::Sql("MEASURE"), Form::Sql("")]);
     let sql = form != Form::Request;
     let facts = facts_of(model, &Ex::Ind(base));
@@ -41,7 +45,13 @@ fn question(dice: &mut Dice, model: &mut Model) -> Question {
     }
     let all: Vec<usize> = measures.iter().flat_map(|x| facts_of(model, x)).collect();
     let all = if all.iter().any(|f| *f != all[0]) { vec![FACT, OTHER] } else { vec![all[0]] };
-    let keys = keys(dice, model, shape, &all, &measures);
+    let mut keys = keys(dice, model, shape, &all, &measures);
+    for key in keys.iter_mut().filter(|_| sql) {
+        let is_text = matches!(key, Ex::Dim(at, Grain::Raw) if model.dimensions[*at].ty == Ty::Text);
+        if is_text && dice.percent(5) {
+            *key = Ex::Call(Func::Upper, vec![key.clone()]);
+        }
+    }
     let mut form = form;
     if form == Form::Sql("") && keys.is_empty() {
         form = Form::Sql("MEASURE");
@@ -53,6 +63,19 @@ fn question(dice: &mut Dice, model: &mut Model) -> Question {
     conditions(dice, model, &mut question, shape, &all);
     order(dice, &mut question);
     question
+}
+
+/// A conversion from one fact to the other; it has no place in the table.
+fn conversion(dice: &mut Dice, model: &mut Model, from: usize) -> usize {
+    let to = if from == FACT { OTHER } else { FACT };
+    let mut by = vec![Ex::Dim(N, Grain::Raw)];
+    if dice.percent(30) {
+        by.push(Ex::Dim(*dice.pick(&[KIND, REGION]), Grain::Raw));
+    }
+    let unit = *dice.pick(&[Grain::Day, Grain::Day, Grain::Week, Grain::Month]);
+    let within = Amount { n: dice.between(1, if unit == Grain::Day { 30 } else { 3 }), unit };
+    let definition = Ex::Conversion(Box::new(Conversion { from, to, by, within }));
+    add(model, Indicator::of(definition, false, true))
 }
 
 /// `MEASURE(x) AT (…)`, also around a formula or a filtered one.

@@ -1,7 +1,7 @@
 //! [`Ex`]: the expressions of models and questions, and their meaning row by row.
 
 use super::model::Path;
-use super::modifier::Mod;
+use super::modifier::{Amount, Mod};
 use super::value::{DAY, Value, arithmetic, civil, compare, days};
 
 /// An expression over a row, or over a group.
@@ -32,6 +32,8 @@ pub enum Ex {
     Fold(Agg, Vec<Ex>, Vec<Ex>),
     /// `x per d` in a condition or a dimension.
     Per(Box<Lookup>),
+    /// `conversion from a to b …`, the whole of a definition.
+    Conversion(Box<Conversion>),
     /// `current d`, inside `set`.
     Current(Box<Ex>),
     /// A group key of the question, by position.
@@ -56,6 +58,16 @@ pub struct Lookup {
     pub by: Vec<Ex>,
     /// The same on the row that looks it up.
     pub on: Vec<Ex>,
+}
+
+/// Which rows of one source are followed by rows of another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversion {
+    pub from: usize,
+    pub to: usize,
+    /// What is equal on both sides: the entity first.
+    pub by: Vec<Ex>,
+    pub within: Amount,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,7 +230,7 @@ impl Ex {
     pub fn visit_value<'a>(&'a self, see: &mut dyn FnMut(&'a Ex)) {
         see(self);
         match self {
-            Ex::Agg(..) => {}
+            Ex::Agg(..) | Ex::Conversion(_) => {}
             Ex::At(x, _) | Ex::Filter(x, _) => x.visit_value(see),
             Ex::Fold(_, xs, _) => xs.iter().for_each(|x| x.visit_value(see)),
             other => other.children().into_iter().for_each(|child| child.visit_value(see)),
@@ -236,6 +248,7 @@ impl Ex {
             Ex::Filter(a, b) | Ex::Bin(_, a, b) => vec![a, b],
             Ex::At(x, mods) => mods.iter().flat_map(Mod::expressions).chain([x.as_ref()]).collect(),
             Ex::Fold(_, xs, by) => xs.iter().chain(by).collect(),
+            Ex::Conversion(conversion) => conversion.by.iter().collect(),
             Ex::Per(lookup) => lookup.by.iter().chain(&lookup.on).chain([&lookup.x]).collect(),
             Ex::Case(arms, otherwise) => {
                 arms.iter().flat_map(|(a, b)| [a, b]).chain(otherwise.iter().map(AsRef::as_ref)).collect()

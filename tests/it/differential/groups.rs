@@ -141,7 +141,7 @@ impl Naive<'_> {
             }
             Ex::Filter(x, _) => self.filled(x, scope),
             Ex::At(x, inner) => self.filled(x, &scope.under(Layer::Mods(inner.clone()))),
-            Ex::Agg(..) | Ex::Fold(..) => vec![],
+            Ex::Agg(..) | Ex::Fold(..) | Ex::Conversion(_) => vec![],
             other => other.children().into_iter().flat_map(|child| self.filled(child, scope)).collect(),
         }
     }

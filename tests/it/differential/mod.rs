@@ -19,6 +19,7 @@ mod draw_rows;
 mod draw_sources;
 mod draw_star;
 mod draw_star_questions;
+mod events;
 mod expr;
 mod features;
 mod files;

@@ -180,6 +180,7 @@ impl<'a> Naive<'a> {
                 xs.iter().flat_map(|x| self.leaves(x, &inner)).collect()
             }
             Ex::Agg(_, fact, _) => vec![self.leaf(*fact, scope.clone())],
+            Ex::Conversion(conversion) => vec![self.leaf(conversion.from, scope.clone())],
             other => other.children().into_iter().flat_map(|child| self.leaves(child, scope)).collect(),
         }
     }
@@ -226,6 +227,7 @@ impl<'a> Naive<'a> {
             Ex::Filter(x, p) => self.value(x, &scope.filtered(p)),
             Ex::At(x, mods) => self.value(x, &scope.under(Layer::Mods(mods.clone()))),
             Ex::Fold(agg, xs, by) => self.folded(*agg, xs, by, scope),
+            Ex::Conversion(conversion) => self.converted(conversion, scope),
             Ex::Agg(agg, fact, arg) => self.aggregate((*agg, *fact, arg.as_deref()), scope),
             other => panic!("the harness finds {other:?} in a group"),
         };
@@ -290,15 +292,20 @@ impl<'a> Naive<'a> {
     }
 
     fn aggregate(&self, (agg, fact, arg): (Agg, usize, Option<&Ex>), scope: &Scope) -> Value {
-        let leaf = self.leaf(fact, scope.clone());
-        let rows = self.state(&leaf, &scope.layers).and_then(|state| self.rows(&leaf, &state));
-        let rows: BTreeSet<usize> = self.noted(rows).unwrap_or_default();
+        let rows = self.leaf_rows(fact, scope);
         let nothing = Assignment::new();
         let values = rows.iter().map(|row| match arg {
             None => Value::Null,
             Some(arg) => self.row_value(arg, Row { at: *row, children: &nothing }),
         });
         fold(agg, values.collect())
+    }
+
+    /// The rows of a source in a context.
+    pub fn leaf_rows(&self, fact: usize, scope: &Scope) -> BTreeSet<usize> {
+        let leaf = self.leaf(fact, scope.clone());
+        let rows = self.state(&leaf, &scope.layers).and_then(|state| self.rows(&leaf, &state));
+        self.noted(rows).unwrap_or_default()
     }
 
     fn lookup_scope(&self) -> Scope {

@@ -1,6 +1,6 @@
 //! [`Writer`]: expressions as text in Bell and SQL.
 
-use super::expr::{Agg, Ex, Grain, Op};
+use super::expr::{Agg, Conversion, Ex, Grain, Op};
 use super::model::{Model, Path, Step};
 use super::modifier::{Amount, Mod};
 use super::value::{Value, date_text, time_text};
@@ -42,6 +42,7 @@ impl Writer<'_> {
                 self.call(*agg, &args.join(", "))
             }
             Ex::Per(lookup) => format!("{} per {}", go(&lookup.x), self.listed(&lookup.by)),
+            Ex::Conversion(conversion) => self.conversion(conversion),
             Ex::Current(d) => format!("{} {}", self.word("current"), self.changed(d)),
             Ex::Key(at) => go(&self.keys[*at]),
             Ex::Grouping(at) => format!("GROUPING({})", go(&self.keys[*at])),
@@ -73,6 +74,15 @@ impl Writer<'_> {
             Ex::At(..) => format!("({}) filter (where {})", self.write(x), self.write(p)),
             _ => format!("{} filter (where {})", self.write(x), self.write(p)),
         }
+    }
+
+    fn conversion(&self, conversion: &Conversion) -> String {
+        let source = |at: usize| self.model.sources[at].name.as_str();
+        let by: Vec<String> = conversion.by.iter().map(|by| self.write(by)).collect();
+        let Amount { n, unit } = conversion.within;
+        let matching = if by.len() > 1 { format!(" matching {}", by[1..].join(", ")) } else { String::new() };
+        let (from, to, plural) = (source(conversion.from), source(conversion.to), if n == 1 { "" } else { "s" });
+        format!("conversion from {from} to {to} by {} within {n} {}{plural}{matching}", by[0], unit.word())
     }
 
     /// `x at (…)`; a formula stands in brackets.
