@@ -1,11 +1,12 @@
 //! Compares the engine with a naive evaluator on random models, data and questions.
 //!
 //! ```text
-//! cargo run --release --example differential -- --cases 10000 --seed 1 [--only N] [--keep DIR]
+//! cargo run --release --example differential -- --cases 10000 --seed 1 [--only N] [--keep DIR] [--table FILE]
 //! ```
 //!
-//! Prints how many questions were equal, refused by both sides, or different, and for each difference a small case
-//! that shows it. `--only` runs one question of each case; `--keep` writes the projects of differences to a folder.
+//! Prints how many questions were equal, refused by both sides, not yet answered, or different, and for each difference
+//! a small case that shows it. `--only` runs one question of each case; `--keep` writes the projects of differences to a folder;
+//! `--table` writes the table of pairs: which kind of indicator met which modifier over which joins, and how it went.
 
 #[path = "../tests/it/differential/mod.rs"]
 #[allow(dead_code)]
@@ -20,12 +21,13 @@ struct Options {
     seed: u64,
     only: Option<usize>,
     keep: Option<PathBuf>,
+    table: Option<PathBuf>,
     /// Differences are shown up to this number.
     show: usize,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { cases: 1000, seed: 1, only: None, keep: None, show: 20 };
+    let mut options = Options { cases: 1000, seed: 1, only: None, keep: None, table: None, show: 20 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} needs a value"))?;
@@ -35,6 +37,7 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = number()?,
             "--only" => options.only = Some(number()? as usize),
             "--show" => options.show = number()? as usize,
+            "--table" => options.table = Some(value.into()),
             "--keep" => options.keep = Some(value.into()),
             _ => return Err(format!("unknown option {word}")),
         }
@@ -66,6 +69,9 @@ async fn main() -> Result<(), String> {
         }
     }
     println!("{tally}");
+    if let Some(file) = &options.table {
+        std::fs::write(file, tally.pairs.markdown()).map_err(|e| format!("{}: {e}", file.display()))?;
+    }
     if tally.different == 0 { Ok(()) } else { Err(format!("{} differences", tally.different)) }
 }
 

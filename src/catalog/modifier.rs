@@ -87,9 +87,8 @@ impl TimeSpan {
         let unit = unit.strip_suffix('s').unwrap_or(&unit);
         let months = |each: i32| Some(TimeSpan { months: count.checked_mul(each)?, ..TimeSpan::default() });
         let days = |each: i32| Some(TimeSpan { days: count.checked_mul(each)?, ..TimeSpan::default() });
-        let below = |each: i64| {
-            Some(TimeSpan { nanoseconds: i64::from(count).checked_mul(each)?, ..TimeSpan::default() })
-        };
+        let below =
+            |each: i64| Some(TimeSpan { nanoseconds: i64::from(count).checked_mul(each)?, ..TimeSpan::default() });
         match unit {
             "year" => months(12),
             "quarter" => months(3),

@@ -6,8 +6,8 @@ use datafusion::logical_expr::expr::AggregateFunctionParams;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
-use super::expr::{Expression, Input};
 use super::calendar::TimePart;
+use super::expr::{Expression, Input};
 use super::indicator::{AggregateKind, Measure};
 use super::modifier::{End, Modifier};
 use super::reach::replace_inputs;

@@ -113,10 +113,13 @@ impl Resolver<'_, '_> {
         let value = self.row(value, Place::Set)?;
         let mixed = value.expression.inputs.iter().any(|input| !matches!(input, Input::Current(_)));
         if mixed && value.expression.inputs.iter().any(|input| matches!(input, Input::Current(_))) {
-            return Err(Diagnostic::new(codes::BAD_VALUE, "the value of a `set` mixes `current` with columns of the rows")
-                .at(self.span)
-                .help("the value is one for the whole group: made of constants and `current d`")
-                .into());
+            return Err(Diagnostic::new(
+                codes::BAD_VALUE,
+                "the value of a `set` mixes `current` with columns of the rows",
+            )
+            .at(self.span)
+            .help("the value is one for the whole group: made of constants and `current d`")
+            .into());
         }
         Ok(Modifier::Set(dimension, value.expression))
     }
@@ -126,7 +129,9 @@ impl Resolver<'_, '_> {
         let args = arguments(call);
         let [dimension] = args.as_slice() else { return Err(Failure::Silent) };
         if self.scope.place != Place::Set {
-            return Err(Diagnostic::new(codes::BAD_VALUE, "`current` stands only in the value of a `set`").at(place).into());
+            return Err(Diagnostic::new(codes::BAD_VALUE, "`current` stands only in the value of a `set`")
+                .at(place)
+                .into());
         }
         let input = self.target(dimension)?;
         let data_type = self.checker.catalog.input_type(&input);
@@ -138,7 +143,9 @@ impl Resolver<'_, '_> {
         let expression = self.grain_or_row(expr)?;
         match expression.as_input() {
             Some(input @ (Input::Dimension(..) | Input::MetricTime(_) | Input::Column(_))) => Ok(input.clone()),
-            _ => Err(Diagnostic::new(codes::BAD_VALUE, "a dimension or a column is due here").at(self.place(expr)).into()),
+            _ => Err(Diagnostic::new(codes::BAD_VALUE, "a dimension or a column is due here")
+                .at(self.place(expr))
+                .into()),
         }
     }
 
@@ -205,10 +212,13 @@ impl Resolver<'_, '_> {
         match self.scope.place {
             Place::Row => {}
             Place::Formula => {
-                return Err(Diagnostic::new(codes::NOT_AGGREGATED, "`x per d` has a value for each d, and an indicator is one number")
-                    .at(place)
-                    .help("fold the values with an aggregate around it: `avg(gmv per day)`")
-                    .into());
+                return Err(Diagnostic::new(
+                    codes::NOT_AGGREGATED,
+                    "`x per d` has a value for each d, and an indicator is one number",
+                )
+                .at(place)
+                .help("fold the values with an aggregate around it: `avg(gmv per day)`")
+                .into());
             }
             Place::Source | Place::Axis | Place::Set => {
                 return Err(Diagnostic::new(codes::NESTED_AGGREGATE, "`per` cannot stand here")
@@ -232,10 +242,13 @@ impl Resolver<'_, '_> {
         let keys = strip_per(&mut inner);
         let Some(by) = keys.first().cloned() else { return Ok(None) };
         if keys.iter().any(|other| *other != by) {
-            return Err(Diagnostic::new(codes::BAD_VALUE, "the arguments of one aggregate have different values after `per`")
-                .at(place)
-                .help("values can only be paired for the same thing: `corr(gmv per day, visitors per day)`")
-                .into());
+            return Err(Diagnostic::new(
+                codes::BAD_VALUE,
+                "the arguments of one aggregate have different values after `per`",
+            )
+            .at(place)
+            .help("values can only be paired for the same thing: `corr(gmv per day, visitors per day)`")
+            .into());
         }
         let by = by.iter().map(|d| self.grain_or_row(d)).collect::<Result<Vec<_>, _>>()?;
         let filter = inner.filter.take();

@@ -271,7 +271,10 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 format!("`{}` is an indicator: it has no value for a single row", name.value),
             )
             .at(self.name_place(name))
-            .help(format!("ask for its value at the row's own value of something: `{} per orders.customer_id`", name.value))
+            .help(format!(
+                "ask for its value at the row's own value of something: `{} per orders.customer_id`",
+                name.value
+            ))
             .into()),
             Named::Dimension(..) | Named::MetricTime(_) if formula => {
                 Err(not_aggregated(&name.value, self.name_place(name)).into())

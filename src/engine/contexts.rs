@@ -140,11 +140,13 @@ pub fn spoken(expr: &Expr) -> Option<String> {
     let args = shown_arguments(call);
     let (operand, modifiers) = args.split_first()?;
     let operand = match operand {
-        Expr::Function(inner) if is_marker(inner) && inner.filter.is_none() => match shown_arguments(inner).as_slice() {
-            [Expr::CompoundIdentifier(parts)] => parts.last()?.to_string(),
-            [only] => only.to_string(),
-            _ => return None,
-        },
+        Expr::Function(inner) if is_marker(inner) && inner.filter.is_none() => {
+            match shown_arguments(inner).as_slice() {
+                [Expr::CompoundIdentifier(parts)] => parts.last()?.to_string(),
+                [only] => only.to_string(),
+                _ => return None,
+            }
+        }
         other => spoken(other).unwrap_or_else(|| other.to_string()),
     };
     if is_call(call, "bell_at") {
@@ -180,7 +182,9 @@ fn unquoted(expr: &Expr) -> String {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) if Grain::named(text).is_some() || text == "period" => text.clone(),
-            Value::SingleQuotedString(text) if crate::catalog::modifier::TimeSpan::of(1, text).is_some() => text.clone(),
+            Value::SingleQuotedString(text) if crate::catalog::modifier::TimeSpan::of(1, text).is_some() => {
+                text.clone()
+            }
             other => other.to_string(),
         },
         other => other.to_string(),

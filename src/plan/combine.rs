@@ -45,9 +45,12 @@ impl<'c> Question<'c> {
     /// A question inside this one.
     pub(crate) fn inner(&self) -> Result<Question<'c>> {
         if self.depth == DEEPEST {
-            return Err(Diagnostic::new(codes::CONTEXT, "a condition looks at the question's conditions, and is one of them")
-                .help("leave out `at (visible)` in what the condition asks for")
-                .into());
+            return Err(Diagnostic::new(
+                codes::CONTEXT,
+                "a condition looks at the question's conditions, and is one of them",
+            )
+            .help("leave out `at (visible)` in what the condition asks for")
+            .into());
         }
         Ok(Question { depth: self.depth + 1, ..self.clone() })
     }

@@ -32,11 +32,7 @@ pub(crate) struct FoldPart {
 }
 
 /// The leaves that fold values, grouped by their inner question.
-pub(crate) fn folds_of(
-    question: &Question<'_>,
-    frame: &Frame,
-    leaves: &[Leaf],
-) -> Result<Vec<FoldPart>, Diagnostic> {
+pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) -> Result<Vec<FoldPart>, Diagnostic> {
     let mut parts: Vec<FoldPart> = Vec::new();
     for (number, leaf) in leaves.iter().enumerate() {
         let LeafKind::Fold(fold) = &leaf.kind else { continue };
@@ -101,8 +97,11 @@ pub(crate) fn some_fact(catalog: &Catalog, fold: &Fold, around: &Surroundings) -
 }
 
 fn different_times() -> Diagnostic {
-    Diagnostic::new(codes::CONTEXT, "the aggregates inside a `per` have different times, so a modifier around it means different things for them")
-        .help("put the modifier inside, or group by `metric_time`")
+    Diagnostic::new(
+        codes::CONTEXT,
+        "the aggregates inside a `per` have different times, so a modifier around it means different things for them",
+    )
+    .help("put the modifier inside, or group by `metric_time`")
 }
 
 impl FoldPart {

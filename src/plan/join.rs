@@ -26,11 +26,7 @@ impl Joined {
     pub(crate) fn value(&self, number: usize, leaf: &Leaf) -> Expr {
         let found = self.values.iter().find(|(leaf, _)| *leaf == number);
         let value = found.map_or_else(|| lit(leaf.empty().clone()), |(_, value)| value.clone());
-        if self.parts > 1 && !leaf.empty().is_null() {
-            coalesce(vec![value, lit(leaf.empty().clone())])
-        } else {
-            value
-        }
+        if self.parts > 1 && !leaf.empty().is_null() { coalesce(vec![value, lit(leaf.empty().clone())]) } else { value }
     }
 }
 
@@ -167,12 +163,8 @@ fn meet(joined: Joined, part: BuiltPart, at: usize, running: bool) -> Result<Joi
     };
     let left = named(joined.plan.clone(), columns, &format!("left{at}"))?;
     let shown = if running { vec![part.shown.clone().unwrap_or(lit(true))] } else { vec![] };
-    let columns = Columns {
-        keys: &part.keys,
-        grouping_id: part.grouping_id.as_ref(),
-        values: &part.values,
-        others: shown,
-    };
+    let columns =
+        Columns { keys: &part.keys, grouping_id: part.grouping_id.as_ref(), values: &part.values, others: shown };
     let right = named(part.plan.clone(), columns, &format!("right{at}"))?;
     let builder = LogicalPlanBuilder::from(left.plan.clone());
     let plan = if left.keys.is_empty() {
@@ -186,9 +178,8 @@ fn meet(joined: Joined, part: BuiltPart, at: usize, running: bool) -> Result<Joi
     let grouping_id = left.keys.iter().find(|name| *name == "grouping_id").map(key);
     let keys = left.keys.iter().filter(|name| *name != "grouping_id").map(key).collect();
     // A side without a row shows nothing.
-    let shown = |side: &Side| {
-        side.others.iter().map(|name| coalesce(vec![side.column(name), lit(false)])).collect::<Vec<_>>()
-    };
+    let shown =
+        |side: &Side| side.others.iter().map(|name| coalesce(vec![side.column(name), lit(false)])).collect::<Vec<_>>();
     let shown = [shown(&left), shown(&right)].concat();
     Ok(Joined { keys, grouping_id, values: values_of(&left, &right), plan, parts: joined.parts, shown })
 }
@@ -208,12 +199,8 @@ fn look_up(joined: Joined, part: BuiltPart, at: usize) -> Result<Joined> {
         others: joined.shown.iter().cloned().chain(links).collect(),
     };
     let left = named(joined.plan.clone(), columns, &format!("left{at}"))?;
-    let columns = Columns {
-        keys: &part.keys,
-        grouping_id: part.grouping_id.as_ref(),
-        values: &part.values,
-        others: vec![],
-    };
+    let columns =
+        Columns { keys: &part.keys, grouping_id: part.grouping_id.as_ref(), values: &part.values, others: vec![] };
     let right = named(part.plan.clone(), columns, &format!("right{at}"))?;
     let builder = LogicalPlanBuilder::from(left.plan.clone());
     let plan = if right.keys.is_empty() {
@@ -221,7 +208,9 @@ fn look_up(joined: Joined, part: BuiltPart, at: usize) -> Result<Joined> {
     } else {
         let l: Vec<Column> = left.others[shown..].iter().map(|name| left.qualified(name)).collect();
         let r: Vec<Column> = right.keys.iter().map(|name| right.qualified(name)).collect();
-        builder.join_detailed(right.plan.clone(), JoinType::Left, (l, r), None, NullEquality::NullEqualsNull)?.build()?
+        builder
+            .join_detailed(right.plan.clone(), JoinType::Left, (l, r), None, NullEquality::NullEqualsNull)?
+            .build()?
     };
     let key = |name: &String| left.column(name);
     let grouping_id = left.keys.iter().find(|name| *name == "grouping_id").map(key);
@@ -231,10 +220,7 @@ fn look_up(joined: Joined, part: BuiltPart, at: usize) -> Result<Joined> {
 }
 
 fn values_of(left: &Side, right: &Side) -> Vec<(usize, Expr)> {
-    [left, right]
-        .iter()
-        .flat_map(|side| side.values.iter().map(|(leaf, name)| (*leaf, side.column(name))))
-        .collect()
+    [left, right].iter().flat_map(|side| side.values.iter().map(|(leaf, name)| (*leaf, side.column(name)))).collect()
 }
 
 /// A link over the keys of the outer groups.

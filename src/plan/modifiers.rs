@@ -58,8 +58,11 @@ fn as_modifier(arg: &Expr) -> Option<(&'static str, &[Expr])> {
 }
 
 fn no_modifier(arg: &Expr) -> Diagnostic {
-    Diagnostic::new(codes::NOT_AN_INDICATOR, format!("`{arg}` is no modifier: MEASURE takes one indicator, then modifiers"))
-        .help("write `MEASURE(gmv) AT (ALL region)`, or in plain DataFusion `MEASURE(gmv, bell_all(region))`")
+    Diagnostic::new(
+        codes::NOT_AN_INDICATOR,
+        format!("`{arg}` is no modifier: MEASURE takes one indicator, then modifiers"),
+    )
+    .help("write `MEASURE(gmv) AT (ALL region)`, or in plain DataFusion `MEASURE(gmv, bell_all(region))`")
 }
 
 fn edge(end: End, by: &Expr, per: &[Expr], traced: &Traced) -> Result<Modifier> {

@@ -227,7 +227,8 @@ impl Part {
     ) -> Result<BuiltPart> {
         let frame = &self.key.situation.frame;
         let axis = self.axis(question);
-        let mut scan = Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
+        let mut scan =
+            Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
         let mut keys = Vec::new();
         for at in frame.kept() {
             if frame.keys[at].role == Role::Equal {
@@ -274,7 +275,12 @@ impl Part {
         Ok(self.built(aggregated, &aggregates, &order))
     }
 
-    fn flat(&self, question: &Question<'_>, axis: &Axis<'_>, expression: &Expression) -> Result<Expression, Diagnostic> {
+    fn flat(
+        &self,
+        question: &Question<'_>,
+        axis: &Axis<'_>,
+        expression: &Expression,
+    ) -> Result<Expression, Diagnostic> {
         flatten(question.catalog, axis.standpoint(), expression)
             .map_err(|problem| refusal(question.catalog, self.key.source, self.asked, &problem))
     }
@@ -282,7 +288,9 @@ impl Part {
     /// The rows' instant on the time axis.
     fn instant(&self, question: &Question<'_>, axis: &Axis<'_>, scan: &mut Scan<'_>) -> Result<Expr, Diagnostic> {
         axis.require()?;
-        let Some(expression) = &self.key.axis else { return Err(unreachable(question.catalog, self.key.source, &Unreachable::NoTimeAxis)) };
+        let Some(expression) = &self.key.axis else {
+            return Err(unreachable(question.catalog, self.key.source, &Unreachable::NoTimeAxis));
+        };
         let native = question.catalog.axis_type(expression);
         let value = scan.place(&self.flat(question, axis, expression)?);
         let wall = wall_clock(value, &native, &question.catalog.calendar);

@@ -165,7 +165,11 @@ fn constant_type(expr: &Expr) -> Option<DataType> {
     let _ = expr.apply(|part| {
         constant &= !matches!(
             part,
-            Expr::Column(_) | Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::OuterReferenceColumn(..)
+            Expr::Column(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::OuterReferenceColumn(..)
         );
         Ok(TreeNodeRecursion::Continue)
     });

@@ -74,11 +74,8 @@ pub(crate) fn windowed(
     let of_row = instants.start_of(instant.clone(), cell).alias(CELL);
     let rows = rows.project(named.chain([time, of_row]).chain(kept.iter().cloned()))?;
     let pairs = pairs(shape, own, cell, periods)?;
-    let inside = [
-        Some(plain(CELL).eq(pair("c"))),
-        Some(plain(INSTANT).gt_eq(pair("a"))),
-        Some(plain(INSTANT).lt(pair("b"))),
-    ];
+    let inside =
+        [Some(plain(CELL).eq(pair("c"))), Some(plain(INSTANT).gt_eq(pair("a"))), Some(plain(INSTANT).lt(pair("b")))];
     let exact = cells_are_exact(shape, cell);
     let inside = inside.into_iter().flatten().take(if exact { 1 } else { 3 });
     let rows = rows.join_on(pairs, JoinType::Inner, inside)?;
@@ -162,8 +159,7 @@ fn pairs(shape: &Shape<'_>, own: LogicalPlan, cell: Grain, periods: &Periods<'_>
         interval_of(cell.span()),
     );
     let shown = shape.shown(start.clone(), (lo, hi))?;
-    let columns =
-        [start.alias("p"), from.alias("a"), to.alias("b"), shown.alias("shown"), cells.alias("c")];
+    let columns = [start.alias("p"), from.alias("a"), to.alias("b"), shown.alias("shown"), cells.alias("c")];
     LogicalPlanBuilder::from(periods)
         .cross_join(own)?
         .project(columns)?

@@ -189,7 +189,7 @@ fn atomic(dice: &mut Dice, model: &Model) -> Option<Indicator> {
             (exact, is_number) = (exact && other_exact, true);
         }
     }
-    let mut indicator = named(definition, exact, is_number);
+    let mut indicator = Indicator::of(definition, exact, is_number);
     if dice.percent(30) {
         indicator.trailing = qualifier(dice, model, &[fact]);
     }
@@ -207,10 +207,6 @@ fn atomic(dice: &mut Dice, model: &Model) -> Option<Indicator> {
     Some(indicator)
 }
 
-fn named(definition: Ex, exact: bool, number: bool) -> Indicator {
-    Indicator { name: String::new(), definition, trailing: None, clause: None, time: None, exact, number }
-}
-
 fn composite(dice: &mut Dice, model: &Model) -> Option<Indicator> {
     let numbers: Vec<usize> = (0..model.indicators.len()).filter(|at| model.indicators[*at].number).collect();
     let exacts: Vec<usize> = numbers.iter().copied().filter(|at| model.indicators[*at].exact).collect();
@@ -218,7 +214,7 @@ fn composite(dice: &mut Dice, model: &Model) -> Option<Indicator> {
         return None;
     }
     let (definition, exact) = formula(dice, model, &numbers, &exacts)?;
-    let mut indicator = named(definition, exact, true);
+    let mut indicator = Indicator::of(definition, exact, true);
     if dice.percent(15) {
         indicator.trailing = qualifier(dice, model, &facts_of(model, &indicator.definition));
     }
@@ -253,8 +249,9 @@ pub fn formula(dice: &mut Dice, model: &Model, numbers: &[usize], exacts: &[usiz
 /// The sources whose rows an expression aggregates.
 pub fn facts_of(model: &Model, ex: &Ex) -> Vec<usize> {
     let mut found = vec![];
-    ex.visit(&mut |inner| match inner {
+    ex.visit_value(&mut |inner| match inner {
         Ex::Agg(_, fact, _) => found.push(*fact),
+        Ex::Conversion(conversion) => found.push(conversion.from),
         Ex::Ind(at) => found.extend(facts_of(model, &model.indicators[*at].definition)),
         _ => {}
     });

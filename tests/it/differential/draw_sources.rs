@@ -145,7 +145,7 @@ fn join(dice: &mut Dice, model: &mut Model, from: usize, to: usize) {
     }
     let plain = nth == 0 && dice.percent(50);
     let name = if plain { target.name.clone() } else { format!("{}_{}_{nth}", target.name, source.name) };
-    source.joins.push(Join { name, target: to, on, short: dice.percent(60) });
+    source.joins.push(Join { name, target: to, on, short: dice.percent(60), valid: None });
 }
 
 /// Computed columns and the condition on rows.

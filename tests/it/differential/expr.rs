@@ -1,7 +1,8 @@
-//! [`Ex`]: the expressions of models and questions, their meaning row by row, and their text in Bell and SQL.
+//! [`Ex`]: the expressions of models and questions, and their meaning row by row.
 
-use super::model::{Model, Path, Step};
-use super::value::{DAY, Value, arithmetic, civil, compare, date_text, days, time_text};
+use super::model::Path;
+use super::modifier::{Amount, Mod};
+use super::value::{DAY, Value, arithmetic, civil, compare, days};
 
 /// An expression over a row, or over a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,16 @@ pub enum Ex {
     Ind(usize),
     /// `x filter (where p)`.
     Filter(Box<Ex>, Box<Ex>),
+    /// `x at (…)`.
+    At(Box<Ex>, Vec<Mod>),
+    /// An aggregate of indicators at a finer grain: `avg(x per d)`, `covar_pop(x per d, y per d)`.
+    Fold(Agg, Vec<Ex>, Vec<Ex>),
+    /// `x per d` in a condition or a dimension.
+    Per(Box<Lookup>),
+    /// `conversion from a to b …`, the whole of a definition.
+    Conversion(Box<Conversion>),
+    /// `current d`, inside `set`.
+    Current(Box<Ex>),
     /// A group key of the question, by position.
     Key(usize),
     /// `GROUPING(key)`.
@@ -39,6 +50,26 @@ pub enum Ex {
     Call(Func, Vec<Ex>),
 }
 
+/// An indicator looked up for a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookup {
+    pub x: Ex,
+    /// By what it is asked.
+    pub by: Vec<Ex>,
+    /// The same on the row that looks it up.
+    pub on: Vec<Ex>,
+}
+
+/// Which rows of one source are followed by rows of another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversion {
+    pub from: usize,
+    pub to: usize,
+    /// What is equal on both sides: the entity first.
+    pub by: Vec<Ex>,
+    pub within: Amount,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agg {
     CountRows,
@@ -50,6 +81,7 @@ pub enum Agg {
     Max,
     Median,
     Stddev,
+    CovarPop,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +111,9 @@ pub enum Func {
 }
 
 /// What is asked of a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grain {
+    /// The time itself.
     Raw,
     Hour,
     Day,
@@ -170,6 +203,10 @@ impl Ex {
         Ex::Bin(op, Box::new(a), Box::new(b))
     }
 
+    pub fn per(x: Ex, by: Vec<Ex>) -> Ex {
+        Ex::Per(Box::new(Lookup { x, on: by.clone(), by }))
+    }
+
     pub fn filtered(self, by: Ex) -> Ex {
         Ex::Filter(Box::new(self), Box::new(by))
     }
@@ -180,14 +217,39 @@ impl Ex {
         self.children().into_iter().for_each(|child| child.visit(see));
     }
 
+    /// This and every expression that is read from the row itself: not what is looked up.
+    pub fn visit_row<'a>(&'a self, see: &mut dyn FnMut(&'a Ex)) {
+        see(self);
+        match self {
+            Ex::Per(lookup) => lookup.on.iter().for_each(|on| on.visit_row(see)),
+            other => other.children().into_iter().for_each(|child| child.visit_row(see)),
+        }
+    }
+
+    /// The indicators, aggregates, filters and modifiers that make up a value: no conditions and modifiers' insides.
+    pub fn visit_value<'a>(&'a self, see: &mut dyn FnMut(&'a Ex)) {
+        see(self);
+        match self {
+            Ex::Agg(..) | Ex::Conversion(_) => {}
+            Ex::At(x, _) | Ex::Filter(x, _) => x.visit_value(see),
+            Ex::Fold(_, xs, _) => xs.iter().for_each(|x| x.visit_value(see)),
+            other => other.children().into_iter().for_each(|child| child.visit_value(see)),
+        }
+    }
+
     /// The expressions right inside.
     pub fn children(&self) -> Vec<&Ex> {
         match self {
             Ex::Cut(a, _) | Ex::Not(a) | Ex::IsNull(a, _) | Ex::In(a, ..) | Ex::Between(a, ..) | Ex::Like(a, ..) => {
                 vec![a]
             }
+            Ex::Current(a) => vec![a],
             Ex::Agg(_, _, arg) => arg.iter().map(AsRef::as_ref).collect(),
             Ex::Filter(a, b) | Ex::Bin(_, a, b) => vec![a, b],
+            Ex::At(x, mods) => mods.iter().flat_map(Mod::expressions).chain([x.as_ref()]).collect(),
+            Ex::Fold(_, xs, by) => xs.iter().chain(by).collect(),
+            Ex::Conversion(conversion) => conversion.by.iter().collect(),
+            Ex::Per(lookup) => lookup.by.iter().chain(&lookup.on).chain([&lookup.x]).collect(),
             Ex::Case(arms, otherwise) => {
                 arms.iter().flat_map(|(a, b)| [a, b]).chain(otherwise.iter().map(AsRef::as_ref)).collect()
             }
@@ -196,7 +258,7 @@ impl Ex {
         }
     }
 
-    /// The same expression with some leaves replaced.
+    /// The same expression with some leaves replaced: those that are read from the row, not what is looked up.
     pub fn replace<E>(&self, by: &mut dyn FnMut(&Ex) -> Result<Option<Ex>, E>) -> Result<Ex, E> {
         if let Some(replaced) = by(self)? {
             return Ok(replaced);
@@ -212,6 +274,10 @@ impl Ex {
             Ex::Agg(agg, source, Some(arg)) => Ex::Agg(*agg, *source, Some(Box::new(go(arg)?))),
             Ex::Filter(a, b) => go(a)?.filtered(go(b)?),
             Ex::Bin(op, a, b) => Ex::bin(*op, go(a)?, go(b)?),
+            Ex::Per(lookup) => {
+                let on = lookup.on.iter().map(go).collect::<Result<_, E>>()?;
+                Ex::Per(Box::new(Lookup { on, ..lookup.as_ref().clone() }))
+            }
             Ex::Case(arms, otherwise) => {
                 let arms = arms.iter().map(|(a, b)| Ok((go(a)?, go(b)?))).collect::<Result<_, E>>()?;
                 Ex::Case(arms, otherwise.as_ref().map(|e| go(e).map(Box::new)).transpose()?)
@@ -331,144 +397,6 @@ fn like(text: &str, pattern: &str) -> bool {
             let mut following = text.chars();
             following.next().is_some_and(|c| p == '_' || p == c) && like(following.as_str(), rest.as_str())
         }
-    }
-}
-
-/// How an expression is written.
-#[derive(Clone, Copy)]
-pub struct Writer<'a> {
-    pub model: &'a Model,
-    /// Columns of this source are written without its name.
-    pub inside: Option<usize>,
-    /// The word around an indicator in SQL (`MEASURE`; empty: bare); `None`: Bell.
-    pub measure: Option<&'a str>,
-    /// The question's keys, for [`Ex::Key`].
-    pub keys: &'a [Ex],
-}
-
-impl Writer<'_> {
-    pub fn bell(model: &Model) -> Writer<'_> {
-        Writer { model, inside: None, measure: None, keys: &[] }
-    }
-
-    pub fn write(&self, ex: &Ex) -> String {
-        let go = |ex: &Ex| self.write(ex);
-        match ex {
-            Ex::Lit(value) => literal(value),
-            Ex::Col(path) => self.path(path),
-            Ex::Dim(at, grain) => self.name(&self.model.dimensions[*at].name, *grain),
-            Ex::MetricTime(grain) => self.name("metric_time", *grain),
-            Ex::Seg(at) => self.model.segments[*at].name.clone(),
-            Ex::Cut(..) | Ex::Exists(_) => panic!("only names are written"),
-            Ex::Agg(agg, source, arg) => self.aggregate(*agg, *source, arg.as_deref()),
-            Ex::Ind(at) => self.indicator(*at),
-            Ex::Filter(x, p) if self.measure == Some("") => Writer { measure: Some("MEASURE"), ..*self }.filter(x, p),
-            Ex::Filter(x, p) => self.filter(x, p),
-            Ex::Key(at) => go(&self.keys[*at]),
-            Ex::Grouping(at) => format!("GROUPING({})", go(&self.keys[*at])),
-            Ex::Not(a) => format!("not ({})", go(a)),
-            Ex::IsNull(a, not) => format!("{} is {}null", go(a), negation(*not)),
-            Ex::Bin(op, a, b) => format!("({} {} {})", go(a), operator(*op), go(b)),
-            Ex::In(a, list, not) => {
-                let list: Vec<String> = list.iter().map(literal).collect();
-                format!("{} {}in ({})", go(a), negation(*not), list.join(", "))
-            }
-            Ex::Between(a, low, high, not) => {
-                format!("{} {}between {} and {}", go(a), negation(*not), literal(low), literal(high))
-            }
-            Ex::Like(a, pattern, not) => format!("{} {}like '{pattern}'", go(a), negation(*not)),
-            Ex::Case(arms, otherwise) => {
-                let arms: String = arms.iter().map(|(a, b)| format!("when {} then {} ", go(a), go(b))).collect();
-                let otherwise = otherwise.as_ref().map(|e| format!("else {} ", go(e))).unwrap_or_default();
-                format!("case {arms}{otherwise}end")
-            }
-            Ex::Call(func, args) => {
-                let args: Vec<String> = args.iter().map(go).collect();
-                format!("{}({})", format!("{func:?}").to_lowercase(), args.join(", "))
-            }
-        }
-    }
-
-    fn filter(&self, x: &Ex, p: &Ex) -> String {
-        format!("{} filter (where {})", self.write(x), self.write(p))
-    }
-
-    fn name(&self, name: &str, grain: Grain) -> String {
-        let name = format!("{name}{}", grain.suffix());
-        if self.measure.is_some() { quoted(&name) } else { name }
-    }
-
-    fn indicator(&self, at: usize) -> String {
-        let name = &self.model.indicators[at].name;
-        match self.measure {
-            None => name.clone(),
-            Some("") => quoted(name),
-            Some(word) => format!("{word}({})", quoted(name)),
-        }
-    }
-
-    fn aggregate(&self, agg: Agg, source: usize, arg: Option<&Ex>) -> String {
-        let arg = arg.map(|a| self.write(a)).unwrap_or_default();
-        match agg {
-            Agg::CountRows => format!("count(*) of {}", self.model.sources[source].name),
-            Agg::CountDistinct => format!("count(distinct {arg})"),
-            other => format!("{}({arg})", format!("{other:?}").to_lowercase()),
-        }
-    }
-
-    /// `orders.store.region`, `orders.items.category`.
-    pub fn path(&self, path: &Path) -> String {
-        let mut at = path.root;
-        let mut parts = match self.inside {
-            Some(inside) if inside == path.root => vec![],
-            _ => vec![self.model.sources[at].name.clone()],
-        };
-        for step in &path.steps {
-            parts.push(match step {
-                Step::Up(join) => self.model.sources[at].joins[*join].name.clone(),
-                Step::Down(source, _) => self.model.sources[*source].name.clone(),
-            });
-            at = step.target(self.model, at);
-        }
-        parts.push(self.model.sources[at].columns[path.column].name.clone());
-        parts.join(".")
-    }
-}
-
-fn negation(not: bool) -> &'static str {
-    if not { "not " } else { "" }
-}
-
-/// A name as SQL finds it: quoted if it has upper case.
-pub fn quoted(name: &str) -> String {
-    if name.chars().any(char::is_uppercase) { format!("\"{name}\"") } else { name.to_string() }
-}
-
-fn operator(op: Op) -> &'static str {
-    match op {
-        Op::Add => "+",
-        Op::Sub => "-",
-        Op::Mul => "*",
-        Op::Div => "/",
-        Op::Concat => "||",
-        Op::Eq => "=",
-        Op::Ne => "<>",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        Op::And => "and",
-        Op::Or => "or",
-    }
-}
-
-/// A literal in SQL, which is Bell's too.
-pub fn literal(value: &Value) -> String {
-    match value {
-        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-        Value::Date(day) => format!("date '{}'", date_text(*day)),
-        Value::Time(micros) => format!("timestamp '{}'", time_text(*micros)),
-        other => other.to_string(),
     }
 }
 

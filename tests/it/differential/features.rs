@@ -6,6 +6,7 @@ use super::case::Outcome;
 use super::draw_items::facts_of;
 use super::expr::{Agg, Ex, Grain};
 use super::model::Model;
+use super::pairs::Pairs;
 use super::question::{Form, Question, Sets};
 use super::reach::{children, resolve};
 
@@ -48,12 +49,18 @@ pub struct Tally {
     pub refused: usize,
     pub unspecified: usize,
     pub different: usize,
+    pub not_yet: usize,
+    pub pairs: Pairs,
     pub features: BTreeMap<&'static str, usize>,
 }
 
 impl Tally {
     pub fn count(&mut self, model: &Model, question: &Question, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::Unspecified) {
+            self.pairs.count(model, question, outcome);
+        }
         match outcome {
+            Outcome::NotYet => self.not_yet += 1,
             Outcome::Equal => {
                 self.equal += 1;
                 of(model, question).into_iter().for_each(|f| *self.features.entry(f).or_default() += 1);
@@ -75,8 +82,11 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Tally { equal, refused, unspecified, different, features } = self;
-        writeln!(f, "{equal} equal, {refused} refused by both, {different} different, {unspecified} unspecified")?;
+        let Tally { equal, refused, unspecified, different, not_yet, features, .. } = self;
+        writeln!(
+            f,
+            "{equal} equal, {refused} refused by both, {different} different, {unspecified} unspecified, {not_yet} not yet"
+        )?;
         features.iter().try_for_each(|(feature, count)| writeln!(f, "  {feature}: {count}"))
     }
 }

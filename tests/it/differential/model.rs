@@ -1,7 +1,9 @@
 //! [`Model`]: sources, dimensions and indicators as plain data, and their text in Bell.
 
-use super::expr::{Ex, Writer};
+use super::expr::{Ex, Grain};
+use super::pairs::{Change, Kind};
 use super::value::Value;
+use super::write::{Writer, literal};
 
 /// The types of columns and expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub struct Join {
     pub on: Vec<(usize, usize)>,
     /// Written `on column` where the names allow it.
     pub short: bool,
+    /// The target's columns that the source's time lies between.
+    pub valid: Option<(usize, usize)>,
 }
 
 /// A column reached from a root source.
@@ -147,6 +151,37 @@ pub struct Indicator {
     pub exact: bool,
     /// Whether the value is a number.
     pub number: bool,
+    pub fill: Option<Value>,
+    /// What a window shows at a grain coarser than its own.
+    pub within: Option<(Within, Grain)>,
+    /// Where it stands in the table of pairs.
+    pub kind: Option<Kind>,
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    First,
+    Average,
+}
+
+impl Indicator {
+    /// One without name and clauses.
+    pub fn of(definition: Ex, exact: bool, number: bool) -> Indicator {
+        Indicator {
+            name: String::new(),
+            definition,
+            trailing: None,
+            clause: None,
+            time: None,
+            exact,
+            number,
+            fill: None,
+            within: None,
+            kind: None,
+            changes: vec![],
+        }
+    }
 }
 
 /// Which items a shortened text keeps.
@@ -255,7 +290,8 @@ impl Model {
             join.on.iter().map(equal).collect::<Vec<_>>().join(" and ")
         };
         let name = if join.name == target.name { String::new() } else { format!("{} = ", join.name) };
-        format!("{name}{} on {on}", target.name)
+        let valid = |(from, to)| format!(" valid between {0}.{1} and {0}.{2}", join.name, theirs(from), theirs(to));
+        format!("{name}{} on {on}{}", target.name, join.valid.map(valid).unwrap_or_default())
     }
 
     fn dimension_text(&self, dimension: &Dimension, word: &str) -> String {
@@ -270,12 +306,15 @@ impl Model {
         if let Some(condition) = &indicator.trailing {
             text += &format!(" where {}", writer.write(condition));
         }
-        let clause = indicator.clause.as_ref().map(|c| format!("  where {}\n", writer.write(c)));
-        let time = indicator.time.as_ref().map(|t| format!("  time {}\n", writer.path(t)));
-        match (clause, time) {
-            (None, None) => text + "\n",
-            (clause, time) => text + " {\n" + &clause.unwrap_or_default() + &time.unwrap_or_default() + "}\n",
+        let mut clauses = vec![];
+        clauses.extend(indicator.clause.as_ref().map(|c| format!("  where {}\n", writer.write(c))));
+        clauses.extend(indicator.time.as_ref().map(|t| format!("  time {}\n", writer.path(t))));
+        clauses.extend(indicator.fill.as_ref().map(|v| format!("  fill {}\n", literal(v))));
+        if let Some((within, grain)) = indicator.within {
+            let shows = if within == Within::First { "first" } else { "average" };
+            clauses.push(format!("  grain {}\n  within period {shows}\n", grain.word()));
         }
+        if clauses.is_empty() { text + "\n" } else { text + " {\n" + &clauses.concat() + "}\n" }
     }
 }
 

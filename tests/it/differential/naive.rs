@@ -1,274 +1,64 @@
 //! [`Naive`]: the answer to a question, row by row, by the letter of the language page.
 //!
-//! Nothing here is clever: a fact row belongs to a group if any assignment of child rows to it satisfies every
-//! condition and gives the group's values; an aggregate folds the rows that belong; a group is shown if an asked
-//! aggregate has rows there before any `filter`.
+//! Nothing here is clever: for each shown row, every aggregate reads the rows of its context (see `context`), each
+//! chosen by looking at all rows with all child rows, and folds them.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::expr::{Agg, Ex};
-use super::model::{Model, Path, Step, Table};
+use super::context::{Leaf, split};
+use super::expr::{Agg, Ex, Grain};
+use super::model::{Model, Path, Table, Within};
+use super::modifier::Mod;
 use super::question::{Form, Question};
-use super::reach::{Why, children, resolve};
+use super::reach::Why;
+use super::rows::{Assignment, Row, existing};
 use super::value::{Value, arithmetic, compare};
 
 /// Rows of an answer.
 pub type Rows = Vec<Vec<Value>>;
 
+/// Group identities with the keys' values.
+pub type Groups = BTreeMap<Vec<String>, Vec<Value>>;
+
 /// A model and its rows.
 pub struct Naive<'a> {
-    model: &'a Model,
-    tables: Vec<Table>,
-    groups: RefCell<HashMap<String, Rc<Groups>>>,
+    pub model: &'a Model,
+    pub tables: Vec<Table>,
+    /// The first thing that went wrong where values were computed.
+    trouble: RefCell<Option<Why>>,
+    /// The conditions of the question in hand.
+    asked: RefCell<Rc<Root>>,
+    lookups: RefCell<HashMap<String, Value>>,
+    /// The groups of filled indicators inside aggregates of indicators.
+    pub inside: RefCell<HashMap<String, Groups>>,
 }
 
-/// The group's identity; its values, and the fact rows that belong to it.
-type Groups = BTreeMap<Vec<String>, (Vec<Value>, BTreeSet<usize>)>;
+/// Where contexts begin.
+#[derive(Debug, Default)]
+pub struct Root {
+    pub conditions: Vec<Ex>,
+    /// The question's own conditions, which `visible` puts back.
+    pub visible: Vec<Ex>,
+}
 
-/// Which child row stands for each against-the-direction step.
-type Assignment = BTreeMap<Vec<Step>, Option<usize>>;
+/// One step from the question to an aggregate.
+#[derive(Debug, Clone)]
+pub enum Layer {
+    /// Keys with their values in a row; `None` while only the meaning is checked.
+    Keys(Vec<(Ex, Option<Value>)>),
+    Mods(Vec<Mod>),
+}
 
-/// What surrounds an aggregate: conditions of definitions, filters, and the time axis.
+/// What surrounds an aggregate: conditions of definitions, filters, the time axis, keys and modifiers.
 #[derive(Debug, Clone, Default)]
-struct Scope {
-    wheres: Vec<Ex>,
-    filters: Vec<Ex>,
-    time: Option<Path>,
-}
-
-/// The part of a question that an aggregate is folded in.
-struct Context<'a> {
-    keys: &'a [Ex],
-    conditions: &'a [Ex],
-    set: &'a [bool],
-}
-
-/// One group of an answer.
-struct Group<'a> {
-    identity: &'a [String],
-    values: &'a [Value],
-}
-
-impl<'a> Naive<'a> {
-    /// The rows that exist at all, with their computed columns.
-    pub fn new(model: &'a Model, data: &[Table]) -> Naive<'a> {
-        let tables = (0..data.len()).map(|at| existing(model, at, &data[at])).collect();
-        Naive { model, tables, groups: RefCell::default() }
-    }
-
-    /// The answer, in the question's order if it has one.
-    pub fn answer(&self, question: &Question) -> Result<Rows, Why> {
-        if question.range_is_reversed() {
-            return Err(Why::Refused("the range ends before it begins".to_string()));
-        }
-        let conditions = question.all_conditions();
-        let mut rows = vec![];
-        if let Form::Distinct(root) = question.form {
-            let all = vec![true; question.keys.len()];
-            let context = Context { keys: &question.keys, conditions: &conditions, set: &all };
-            let groups = self.groups(root, &Scope::default(), &context)?;
-            rows.extend(groups.values().map(|(values, _)| values.clone()));
-        } else {
-            for set in question.grouping_sets() {
-                let context = Context { keys: &question.keys, conditions: &conditions, set: &set };
-                rows.extend(self.grouped(question, &context)?);
-            }
-        }
-        Ok(ordered(rows, question))
-    }
-
-    /// The rows of one grouping set.
-    fn grouped(&self, question: &Question, context: &Context<'_>) -> Result<Rows, Why> {
-        let mut shown: BTreeMap<Vec<String>, Vec<Value>> = BTreeMap::new();
-        for item in &question.items {
-            self.show(item, &Scope::default(), context, &mut shown)?;
-        }
-        if context.set.iter().all(|k| !k) {
-            if shown.is_empty() && !context.keys.is_empty() {
-                return Err(Why::Unspecified("a grand total without any row".into()));
-            }
-            let nothing = vec![Value::Null; context.keys.len()];
-            shown.entry(identity(&nothing, context.set)).or_insert(nothing);
-        }
-        let mut rows = vec![];
-        for (identity, values) in &shown {
-            let group = Group { identity, values };
-            let value = |ex: &Ex| self.value(ex, &Scope::default(), context, &group);
-            if question.having.as_ref().is_none_or(|having| value(having).is_true()) {
-                rows.push(question.items.iter().map(value).collect());
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Adds the groups where an aggregate of the expression has rows; fails if any part of it cannot be answered.
-    fn show(
-        &self,
-        ex: &Ex,
-        scope: &Scope,
-        context: &Context<'_>,
-        shown: &mut BTreeMap<Vec<String>, Vec<Value>>,
-    ) -> Result<(), Why> {
-        match ex {
-            Ex::Ind(at) => self.show(&self.model.indicators[*at].definition, &self.within(scope, *at), context, shown),
-            Ex::Filter(x, p) => self.show(x, &scope.filtered(p), context, shown),
-            Ex::Agg(_, fact, _) => {
-                self.groups(*fact, scope, context)?;
-                let unfiltered = Scope { filters: vec![], ..scope.clone() };
-                let groups = self.groups(*fact, &unfiltered, context)?;
-                shown.extend(groups.iter().map(|(identity, (values, _))| (identity.clone(), values.clone())));
-                Ok(())
-            }
-            other => other.children().into_iter().try_for_each(|child| self.show(child, scope, context, shown)),
-        }
-    }
-
-    /// The scope inside an indicator's definition.
-    fn within(&self, scope: &Scope, indicator: usize) -> Scope {
-        let indicator = &self.model.indicators[indicator];
-        let mut inner = Scope { time: indicator.time.clone(), ..scope.clone() };
-        inner.wheres.extend(indicator.trailing.iter().chain(&indicator.clause).cloned());
-        inner
-    }
-
-    fn value(&self, ex: &Ex, scope: &Scope, context: &Context<'_>, group: &Group<'_>) -> Value {
-        let leaf = |leaf: &Ex| match leaf {
-            Ex::Ind(at) => self.value(&self.model.indicators[*at].definition, &self.within(scope, *at), context, group),
-            Ex::Filter(x, p) => self.value(x, &scope.filtered(p), context, group),
-            Ex::Agg(agg, fact, arg) => self.aggregate((*agg, *fact, arg.as_deref()), scope, context, group),
-            Ex::Key(at) => group.values[*at].clone(),
-            Ex::Grouping(at) => Value::Int((!context.set[*at]).into()),
-            other => panic!("the harness finds {other:?} in a group"),
-        };
-        ex.eval(&leaf, self.model.sunday)
-    }
-
-    fn aggregate(
-        &self,
-        (agg, fact, arg): (Agg, usize, Option<&Ex>),
-        scope: &Scope,
-        context: &Context<'_>,
-        group: &Group<'_>,
-    ) -> Value {
-        let groups = self.groups(fact, scope, context).expect("checked when groups were shown");
-        let none = BTreeSet::new();
-        let rows = groups.get(group.identity).map_or(&none, |(_, rows)| rows);
-        let nothing = Assignment::new();
-        let values = rows.iter().map(|row| match arg {
-            None => Value::Null,
-            Some(arg) => self.row_value(arg, *row, &nothing),
-        });
-        fold(agg, values.collect())
-    }
-
-    /// The rows of a fact that satisfy everything, by group.
-    fn groups(&self, fact: usize, scope: &Scope, context: &Context<'_>) -> Result<Rc<Groups>, Why> {
-        let name = format!("{fact} {scope:?} {:?}", context.set);
-        let name = format!("{name} {:?} {:?}", context.keys, context.conditions);
-        if let Some(known) = self.groups.borrow().get(&name) {
-            return Ok(known.clone());
-        }
-        let found = Rc::new(self.find_groups(fact, scope, context)?);
-        self.groups.borrow_mut().insert(name, found.clone());
-        Ok(found)
-    }
-
-    fn find_groups(&self, fact: usize, scope: &Scope, context: &Context<'_>) -> Result<Groups, Why> {
-        let axis = self.model.sources[fact].time.map(|column| Path { root: fact, steps: vec![], column });
-        let time = scope.time.clone().or(axis);
-        let resolved = |ex: &Ex| resolve(self.model, fact, time.as_ref(), ex);
-        let keys = context.keys.iter().map(resolved).collect::<Result<Vec<_>, _>>()?;
-        let conditions = context.conditions.iter().chain(&scope.wheres).chain(&scope.filters);
-        let conditions = conditions.map(resolved).collect::<Result<Vec<_>, _>>()?;
-        let mut below: Vec<Vec<Step>> = keys.iter().chain(&conditions).flat_map(children).collect();
-        below.sort_by(|a, b| a.len().cmp(&b.len()).then(a.cmp(b)));
-        below.dedup();
-
-        let mut groups = Groups::new();
-        for row in 0..self.tables[fact].len() {
-            for assignment in self.assignments(fact, row, &below) {
-                if !conditions.iter().all(|c| self.row_value(c, row, &assignment).is_true()) {
-                    continue;
-                }
-                let values = keys.iter().zip(context.set).map(|(key, grouped)| match grouped {
-                    true => self.row_value(key, row, &assignment),
-                    false => Value::Null,
-                });
-                let values: Vec<Value> = values.collect();
-                let entry = groups.entry(identity(&values, context.set)).or_insert((values, BTreeSet::new()));
-                entry.1.insert(row);
-            }
-        }
-        Ok(groups)
-    }
-
-    fn row_value(&self, ex: &Ex, row: usize, assignment: &Assignment) -> Value {
-        let leaf = |leaf: &Ex| match leaf {
-            Ex::Col(path) => self.cell(path, row, assignment),
-            Ex::Exists(path) => Value::Bool(self.arrive(path.root, &path.steps, row, assignment).is_some()),
-            other => panic!("the harness finds {other:?} in a row"),
-        };
-        ex.eval(&leaf, self.model.sunday)
-    }
-
-    fn cell(&self, path: &Path, row: usize, assignment: &Assignment) -> Value {
-        match self.arrive(path.root, &path.steps, row, assignment) {
-            Some(row) => self.tables[self.model.target(path)][row][path.column].clone(),
-            None => Value::Null,
-        }
-    }
-
-    /// The row at the end of the steps.
-    fn arrive(&self, root: usize, steps: &[Step], row: usize, assignment: &Assignment) -> Option<usize> {
-        let mut source = root;
-        let mut at = row;
-        for (position, step) in steps.iter().enumerate() {
-            at = match step {
-                Step::Up(join) => self.joined(source, *join, at)?,
-                Step::Down(..) => assignment[&steps[..=position]]?,
-            };
-            source = step.target(self.model, source);
-        }
-        Some(at)
-    }
-
-    /// The one row that a join leads to, if any.
-    fn joined(&self, source: usize, join: usize, row: usize) -> Option<usize> {
-        let join = &self.model.sources[source].joins[join];
-        let own = &self.tables[source][row];
-        self.tables[join.target].iter().position(|their| meet(&join.on, own, their))
-    }
-
-    /// Every way to choose one child row for each step against a direction; none where there is no child row.
-    fn assignments(&self, fact: usize, row: usize, below: &[Vec<Step>]) -> Vec<Assignment> {
-        let mut all = vec![Assignment::new()];
-        for steps in below {
-            all = all.into_iter().flat_map(|partial| self.extended(fact, row, steps, partial)).collect();
-        }
-        all
-    }
-
-    fn extended(&self, fact: usize, row: usize, steps: &[Step], partial: Assignment) -> Vec<Assignment> {
-        let (last, before) = steps.split_last().expect("a step down");
-        let Step::Down(child, join) = last else { panic!("the harness ends in a step down") };
-        let join = &self.model.sources[*child].joins[*join];
-        let parent = self.arrive(fact, before, row, &partial);
-        let parent = parent.map(|at| &self.tables[join.target][at]);
-        let candidates = self.tables[*child].iter().enumerate();
-        let found = candidates.filter(|(_, own)| parent.is_some_and(|their| meet(&join.on, own, their)));
-        let mut found: Vec<Option<usize>> = found.map(|(at, _)| Some(at)).collect();
-        if found.is_empty() {
-            found.push(None);
-        }
-        let with = |choice| {
-            let mut extended = partial.clone();
-            extended.insert(steps.to_vec(), choice);
-            extended
-        };
-        found.into_iter().map(with).collect()
-    }
+pub struct Scope {
+    pub wheres: Vec<Ex>,
+    pub filters: Vec<Ex>,
+    pub time: Option<Path>,
+    pub layers: Vec<Layer>,
+    pub root: Rc<Root>,
 }
 
 impl Scope {
@@ -277,40 +67,273 @@ impl Scope {
         inner.filters.push(by.clone());
         inner
     }
+
+    pub fn unfiltered(&self) -> Scope {
+        Scope { filters: vec![], ..self.clone() }
+    }
+
+    pub fn under(&self, layer: Layer) -> Scope {
+        let mut inner = self.clone();
+        inner.layers.push(layer);
+        inner
+    }
+
+    pub fn with_keys(&self, keys: &[Ex], values: &[Value]) -> Scope {
+        self.under(Layer::Keys(keys.iter().cloned().zip(values.iter().cloned().map(Some)).collect()))
+    }
+
+    fn with_unknown_keys(&self, keys: &[Ex]) -> Scope {
+        self.under(Layer::Keys(keys.iter().map(|key| (key.clone(), None)).collect()))
+    }
 }
 
-fn existing(model: &Model, at: usize, data: &Table) -> Table {
-    let source = &model.sources[at];
-    let mut rows = vec![];
-    for stored in data {
-        let mut row = stored.clone();
-        let value = |ex: &Ex, row: &[Value]| {
-            let leaf = |leaf: &Ex| match leaf {
-                Ex::Col(path) => row[path.column].clone(),
-                other => panic!("the harness finds {other:?} in a source"),
-            };
-            ex.eval(&leaf, model.sunday)
-        };
-        for (column, formula) in source.columns.iter().enumerate() {
-            if let Some(formula) = &formula.computed {
-                row[column] = value(formula, stored);
-            }
-        }
-        if source.filter.as_ref().is_none_or(|filter| value(filter, &row).is_true()) {
-            rows.push(row);
+impl<'a> Naive<'a> {
+    /// The rows that exist at all, with their computed columns.
+    pub fn new(model: &'a Model, data: &[Table]) -> Naive<'a> {
+        let tables = (0..data.len()).map(|at| existing(model, at, &data[at])).collect();
+        Naive {
+            model,
+            tables,
+            trouble: RefCell::default(),
+            asked: RefCell::default(),
+            lookups: RefCell::default(),
+            inside: RefCell::default(),
         }
     }
-    rows
-}
 
-fn meet(on: &[(usize, usize)], own: &[Value], their: &[Value]) -> bool {
-    on.iter().all(|(a, b)| compare(&own[*a], &their[*b]).is_some_and(|o| o.is_eq()))
-}
+    /// The answer, in the question's order if it has one.
+    pub fn answer(&self, question: &Question) -> Result<Rows, Why> {
+        if question.range_is_reversed() {
+            return Err(Why::Refused("the range ends before it begins".to_string()));
+        }
+        let conditions: Vec<Ex> = question.all_conditions().iter().flat_map(split).collect();
+        let root = Rc::new(Root { visible: conditions.clone(), conditions });
+        *self.asked.borrow_mut() = root.clone();
+        self.lookups.borrow_mut().clear();
+        self.inside.borrow_mut().clear();
+        self.trouble.take();
+        let scope = Scope { root, ..Scope::default() };
+        let mut rows = vec![];
+        if let Form::Distinct(root) = question.form {
+            let leaf = self.leaf(root, scope);
+            rows.extend(self.plain_groups(&leaf, 0, &question.keys)?.into_values());
+        } else {
+            for set in question.grouping_sets() {
+                rows.extend(self.grouped(question, &scope, &set)?);
+            }
+        }
+        match self.trouble.take() {
+            Some(why) => Err(why),
+            None => Ok(ordered(rows, question)),
+        }
+    }
 
-/// Keys outside the grouping set differ from NULL.
-fn identity(values: &[Value], set: &[bool]) -> Vec<String> {
-    let text = |(value, grouped): (&Value, &bool)| if *grouped { value.canonical() } else { "all".into() };
-    values.iter().zip(set).map(text).collect()
+    /// The rows of one grouping set, which is a question of its own.
+    fn grouped(&self, question: &Question, scope: &Scope, set: &[bool]) -> Result<Rows, Why> {
+        let positions: Vec<usize> = (0..set.len()).filter(|at| set[*at]).collect();
+        let keys: Vec<Ex> = positions.iter().map(|at| question.keys[*at].clone()).collect();
+        let asked: Vec<&Ex> = question.items.iter().collect();
+        asked.iter().copied().chain(&question.having).try_for_each(|x| self.check(x, scope, &keys))?;
+        let mut shown = self.shown(&asked, scope, &keys)?;
+        if keys.is_empty() {
+            if shown.is_empty() && !set.is_empty() {
+                return Err(Why::Unspecified("a grand total without any row".into()));
+            }
+            shown.entry(vec![]).or_default();
+        }
+        let mut rows = vec![];
+        for values in shown.values() {
+            let inner = scope.with_keys(&keys, values);
+            let mut all = vec![Value::Null; set.len()];
+            positions.iter().zip(values).for_each(|(at, value)| all[*at] = value.clone());
+            let value = |ex: &Ex| {
+                let leaf = |leaf: &Ex| match leaf {
+                    Ex::Key(at) => all[*at].clone(),
+                    Ex::Grouping(at) => Value::Int((!set[*at]).into()),
+                    other => self.value(other, &inner),
+                };
+                ex.eval(&leaf, self.model.sunday)
+            };
+            if question.having.as_ref().is_none_or(|having| value(having).is_true()) {
+                rows.push(question.items.iter().map(value).collect());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The scope inside an indicator's definition.
+    pub fn within(&self, scope: &Scope, indicator: usize) -> Scope {
+        let indicator = &self.model.indicators[indicator];
+        let mut inner = Scope { time: indicator.time.clone(), ..scope.clone() };
+        inner.wheres.extend(indicator.trailing.iter().chain(&indicator.clause).cloned());
+        inner
+    }
+
+    /// The aggregates of an expression, each with what surrounds it.
+    pub fn leaves(&self, ex: &Ex, scope: &Scope) -> Vec<Leaf> {
+        match ex {
+            Ex::Ind(at) => self.leaves(&self.model.indicators[*at].definition, &self.within(scope, *at)),
+            Ex::Filter(x, p) => self.leaves(x, &scope.filtered(p)),
+            Ex::At(x, mods) => self.leaves(x, &scope.under(Layer::Mods(mods.clone()))),
+            Ex::Fold(_, xs, by) => {
+                let inner = scope.with_unknown_keys(by);
+                xs.iter().flat_map(|x| self.leaves(x, &inner)).collect()
+            }
+            Ex::Agg(_, fact, _) => vec![self.leaf(*fact, scope.clone())],
+            Ex::Conversion(conversion) => vec![self.leaf(conversion.from, scope.clone())],
+            other => other.children().into_iter().flat_map(|child| self.leaves(child, scope)).collect(),
+        }
+    }
+
+    /// Fails if any part of the expression has no meaning in a question with these keys.
+    fn check(&self, x: &Ex, scope: &Scope, keys: &[Ex]) -> Result<(), Why> {
+        for leaf in self.leaves(x, &scope.with_unknown_keys(keys)) {
+            let full = self.check_leaf(&leaf, &leaf.scope.layers);
+            let plain = self.check_leaf(&leaf, &leaf.scope.layers[..=scope.layers.len()]);
+            let emptied = |layer: &Layer| match layer {
+                Layer::Mods(mods) => mods.iter().any(|m| matches!(m, Mod::All | Mod::Where(_) | Mod::AllOf(_))),
+                Layer::Keys(_) => false,
+            };
+            match plain {
+                Err(Why::Refused(why)) if leaf.scope.layers.iter().any(emptied) && full.is_ok() => {
+                    return Err(Why::Unspecified(why));
+                }
+                plain => plain.and(full)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn check_leaf(&self, leaf: &Leaf, layers: &[Layer]) -> Result<(), Why> {
+        let state = self.state(leaf, layers)?;
+        let scope = &leaf.scope;
+        for ex in state.read().chain(&scope.wheres).chain(&scope.filters) {
+            let mut looked = vec![];
+            self.resolved(leaf, ex)?.visit_row(&mut |inner| {
+                if let Ex::Per(lookup) = inner {
+                    looked.push(lookup.as_ref().clone());
+                }
+            });
+            for lookup in looked {
+                self.check(&lookup.x, &self.lookup_scope(), &lookup.by)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn value(&self, ex: &Ex, scope: &Scope) -> Value {
+        let leaf = |leaf: &Ex| match leaf {
+            Ex::Ind(at) => self.indicator(*at, scope),
+            Ex::Filter(x, p) => self.value(x, &scope.filtered(p)),
+            Ex::At(x, mods) => self.value(x, &scope.under(Layer::Mods(mods.clone()))),
+            Ex::Fold(agg, xs, by) => self.folded(*agg, xs, by, scope),
+            Ex::Conversion(conversion) => self.converted(conversion, scope),
+            Ex::Agg(agg, fact, arg) => self.aggregate((*agg, *fact, arg.as_deref()), scope),
+            other => panic!("the harness finds {other:?} in a group"),
+        };
+        ex.eval(&leaf, self.model.sunday)
+    }
+
+    fn indicator(&self, at: usize, scope: &Scope) -> Value {
+        let indicator = &self.model.indicators[at];
+        let inner = self.within(scope, at);
+        if let Some(fill) = &indicator.fill
+            && !self.has_rows(&indicator.definition, &inner.unfiltered())
+        {
+            return fill.clone();
+        }
+        match indicator.within {
+            Some((Within::First, own)) => {
+                let first = inner.under(Layer::Mods(vec![Mod::FirstStep(own)]));
+                self.value(&indicator.definition, &first)
+            }
+            Some((Within::Average, own)) if self.is_coarser(&indicator.definition, &inner, own) => {
+                let own = [Ex::MetricTime(own)];
+                self.folded(Agg::Avg, std::slice::from_ref(&indicator.definition), &own, &inner)
+            }
+            _ => self.value(&indicator.definition, &inner),
+        }
+    }
+
+    /// Whether any aggregate has rows in the context.
+    fn has_rows(&self, ex: &Ex, scope: &Scope) -> bool {
+        let base = scope.layers.len();
+        self.leaves(ex, scope).into_iter().any(|mut leaf| {
+            let mut at = 0;
+            leaf.scope.layers.retain(|layer| {
+                at += 1;
+                at <= base || matches!(layer, Layer::Mods(_))
+            });
+            let rows = self.state(&leaf, &leaf.scope.layers).and_then(|state| self.rows(&leaf, &state));
+            self.noted(rows).is_some_and(|rows| !rows.is_empty())
+        })
+    }
+
+    /// Whether the rows are grouped by a coarser grain than this one.
+    fn is_coarser(&self, ex: &Ex, scope: &Scope, own: Grain) -> bool {
+        let Some(leaf) = self.leaves(ex, scope).into_iter().next() else { return false };
+        let state = self.noted(self.state(&leaf, &scope.layers));
+        state.and_then(|state| state.finest()).is_some_and(|grain| grain > own)
+    }
+
+    /// An aggregate of the values of each group.
+    fn folded(&self, agg: Agg, xs: &[Ex], by: &[Ex], scope: &Scope) -> Value {
+        let groups = self.shown(&xs.iter().collect::<Vec<_>>(), scope, by);
+        let Some(groups) = self.noted(groups) else { return Value::Null };
+        let mut values = vec![];
+        for group in groups.values() {
+            let inner = scope.with_keys(by, group);
+            values.push(xs.iter().map(|x| self.value(x, &inner)).collect::<Vec<_>>());
+        }
+        match agg {
+            Agg::CovarPop => covariance(&values),
+            _ => fold(agg, values.into_iter().flatten().collect()),
+        }
+    }
+
+    fn aggregate(&self, (agg, fact, arg): (Agg, usize, Option<&Ex>), scope: &Scope) -> Value {
+        let rows = self.leaf_rows(fact, scope);
+        let nothing = Assignment::new();
+        let values = rows.iter().map(|row| match arg {
+            None => Value::Null,
+            Some(arg) => self.row_value(arg, Row { at: *row, children: &nothing }),
+        });
+        fold(agg, values.collect())
+    }
+
+    /// The rows of a source in a context.
+    pub fn leaf_rows(&self, fact: usize, scope: &Scope) -> BTreeSet<usize> {
+        let leaf = self.leaf(fact, scope.clone());
+        let rows = self.state(&leaf, &scope.layers).and_then(|state| self.rows(&leaf, &state));
+        self.noted(rows).unwrap_or_default()
+    }
+
+    fn lookup_scope(&self) -> Scope {
+        let visible = self.asked.borrow().visible.clone();
+        Scope { root: Rc::new(Root { conditions: vec![], visible }), ..Scope::default() }
+    }
+
+    /// `x per d` for a row: asked by d alone.
+    pub fn looked_up(&self, x: &Ex, by: &[Ex], values: Vec<Value>) -> Value {
+        let name = format!("{x:?} {by:?} {values:?}");
+        if let Some(known) = self.lookups.borrow().get(&name) {
+            return known.clone();
+        }
+        let value = self.value(x, &self.lookup_scope().with_keys(by, &values));
+        self.lookups.borrow_mut().insert(name, value.clone());
+        value
+    }
+
+    /// Keeps what went wrong for the end.
+    pub fn noted<T>(&self, found: Result<T, Why>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
+            Err(why) => {
+                self.trouble.borrow_mut().get_or_insert(why);
+                None
+            }
+        }
+    }
 }
 
 fn ordered(mut rows: Rows, question: &Question) -> Rows {
@@ -363,6 +386,7 @@ pub fn fold(agg: Agg, values: Vec<Value>) -> Value {
             }
         }
         Agg::CountRows | Agg::Count | Agg::CountDistinct => panic!("counted above"),
+        Agg::CovarPop => panic!("of two arguments"),
     }
 }
 
@@ -389,4 +413,14 @@ fn stddev(values: &[Value]) -> Value {
     let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
     let squares: f64 = numbers.iter().map(|x| (x - mean) * (x - mean)).sum();
     Value::Double((squares / (numbers.len() - 1) as f64).sqrt())
+}
+
+/// Of the pairs without NULL; NULL without any.
+fn covariance(pairs: &[Vec<Value>]) -> Value {
+    let numbers = |pair: &Vec<Value>| Some((pair[0].double()?, pair[1].double()?));
+    let pairs: Vec<(f64, f64)> = pairs.iter().filter_map(numbers).collect();
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+    let products = pairs.iter().map(|(a, b)| (a - x) * (b - y)).sum::<f64>();
+    if pairs.is_empty() { Value::Null } else { Value::Double(products / pairs.len() as f64) }
 }

@@ -35,7 +35,7 @@ fn dimension(name: &str, definitions: Vec<(usize, Ex)>) -> Dimension {
 }
 
 fn indicator(definition: Ex) -> Indicator {
-    Indicator { name: "m".into(), definition, trailing: None, clause: None, time: None, exact: true, number: true }
+    Indicator { name: "m".into(), ..Indicator::of(definition, true, true) }
 }
 
 const AMOUNT: usize = 0;
@@ -52,7 +52,7 @@ const MONTH: Ex = Ex::MetricTime(Grain::Month);
 
 /// Orders with lines, visits of the same channels, and stores.
 fn model() -> Model {
-    let join = |name: &str, target, on| Join { name: name.into(), target, on: vec![on], short: true };
+    let join = |name: &str, target, on| Join { name: name.into(), target, on: vec![on], short: true, valid: None };
     let (up, down) = (Step::Up(0), Step::Down(LINES, 0));
     let mut orders = source(
         "orders",

@@ -2,9 +2,10 @@
 
 use bellwether::Request;
 
-use super::expr::{Ex, Grain, Op, Writer, quoted};
+use super::expr::{Ex, Grain, Op};
 use super::model::Model;
 use super::value::{Value, date_text, days};
+use super::write::{Writer, quoted};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

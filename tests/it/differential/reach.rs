@@ -1,7 +1,7 @@
 //! Which source reaches what: the chains of joins, and the dimensions that serve a fact (language page, §3 and §6).
 
 use super::expr::{Ex, Grain};
-use super::model::{Dimension, Model, Path, Step};
+use super::model::{Dimension, Model, Path, Step, Ty};
 
 /// Why a question is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,10 @@ fn rebased(model: &Model, fact: usize, chain: &[Step], ex: &Ex) -> Result<Ex, Wh
         }
         _ => Ok(None),
     })?;
+    // A column that is not reached is NULL by itself.
+    if chain.is_empty() || matches!(rebased, Ex::Col(_)) {
+        return Ok(rebased);
+    }
     let root = Path { root: fact, steps: chain.to_vec(), column: 0 };
     Ok(Ex::Case(vec![(Ex::Exists(root), rebased)], None))
 }
@@ -85,6 +89,11 @@ pub fn resolve(model: &Model, fact: usize, time: Option<&Path>, ex: &Ex) -> Resu
     let resolved = ex.replace(&mut |inner| match inner {
         Ex::Dim(at, grain) => Ok(Some(cut(serving(model, fact, &model.dimensions[*at])?, *grain))),
         Ex::Seg(at) => Ok(Some(serving(model, fact, &model.segments[*at])?)),
+        Ex::Col(path) if path.root != fact => {
+            let column =
+                Dimension { name: "the column".into(), ty: Ty::Int, definitions: vec![(path.root, inner.clone())] };
+            Ok(Some(serving(model, fact, &column)?))
+        }
         Ex::MetricTime(grain) => match time {
             Some(path) => Ok(Some(cut(Ex::Col(path.clone()), *grain))),
             None => Err(Why::Refused(format!("{} has no time axis", model.sources[fact].name))),
@@ -100,7 +109,7 @@ pub fn resolve(model: &Model, fact: usize, time: Option<&Path>, ex: &Ex) -> Resu
 /// The child sources that an expression reads, each by the steps that lead there, parents first.
 pub fn children(ex: &Ex) -> Vec<Vec<Step>> {
     let mut found: Vec<Vec<Step>> = vec![];
-    ex.visit(&mut |inner| {
+    ex.visit_row(&mut |inner| {
         if let Ex::Col(path) = inner {
             for (at, step) in path.steps.iter().enumerate() {
                 if matches!(step, Step::Down(..)) {
