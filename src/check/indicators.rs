@@ -187,9 +187,12 @@ impl<'a> Checker<'a> {
         if let (Some(written), Some(unit)) = (&tree.fill_unit, unit)
             && !Unit::named(&written.text).agrees_with(unit)
         {
-            return Err(Diagnostic::new(codes::UNITS, format!("`fill` is in {}, the indicator in {}", written.text, unit.name))
-                .at(written.span)
-                .into());
+            return Err(Diagnostic::new(
+                codes::UNITS,
+                format!("`fill` is in {}, the indicator in {}", written.text, unit.name),
+            )
+            .at(written.span)
+            .into());
         }
         let planned = self.functions.plan(fill.sql.clone(), &DFSchema::empty());
         let (value, found) = planned.map_err(|error| super::expression_error(&error, fill.span))?;
@@ -212,10 +215,13 @@ impl<'a> Checker<'a> {
         let Some(within) = &tree.within else { return Ok(None) };
         let running = |input: &Input| matches!(input, Input::At(at) if at.modifiers.iter().any(is_running));
         if !formula.inputs.iter().any(running) {
-            return Err(Diagnostic::new(codes::BAD_VALUE, "`within period` says what a running indicator shows, and this one does not run")
-                .at(within.span)
-                .help("it belongs to `at (trailing …)`, `at (to date …)` and `at (cumulative)`")
-                .into());
+            return Err(Diagnostic::new(
+                codes::BAD_VALUE,
+                "`within period` says what a running indicator shows, and this one does not run",
+            )
+            .at(within.span)
+            .help("it belongs to `at (trailing …)`, `at (to date …)` and `at (cumulative)`")
+            .into());
         }
         let own = grain.and_then(|grain| grain.time).unwrap_or(Grain::Day);
         match within.text.to_lowercase().as_str() {

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::axis::Axis;
 use super::instant::TimeOp;
-use super::range::{Range, RangeOp, conjuncts, end_of, merged};
+use super::range::{Range, RangeOp, Stretch, conjuncts, end_of, merged, start_of};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::modifier::{Edge, Modifier, TimeSpan};
@@ -62,7 +62,18 @@ pub(crate) struct Window {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) expr: Expression,
+    pub(crate) kind: ConditionKind,
     pub(crate) ops: Vec<RangeOp>,
+}
+
+/// Why a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConditionKind {
+    /// It was asked for.
+    Asked,
+    /// Without a period, modifiers of time change the range instead: what they made of it stays, whatever becomes of the
+    /// conditions.
+    Interval,
 }
 
 /// `first d`, `last d`, in the groups of these keys.
@@ -70,6 +81,16 @@ pub(crate) struct Condition {
 pub(crate) struct FrameEdge {
     pub(crate) edge: Edge,
     pub(crate) group: Option<Vec<usize>>,
+    pub(crate) origin: Origin,
+}
+
+/// Where an edge comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From the leaf's own modifiers: the groups are those without it.
+    Leaf,
+    /// From the frame that the leaf is asked in: its groups are those of the rows at the edge.
+    Frame,
 }
 
 /// Which group of the inner frame belongs to a group of the outer one.
@@ -130,8 +151,12 @@ impl Key {
 }
 
 impl Condition {
+    fn asked(expr: Expression) -> Self {
+        Condition { expr, kind: ConditionKind::Asked, ops: vec![] }
+    }
+
     pub(crate) fn all_of(conditions: &[Expression]) -> Vec<Condition> {
-        conditions.iter().flat_map(conjuncts).map(|expr| Condition { expr, ops: vec![] }).collect()
+        conditions.iter().flat_map(conjuncts).map(Condition::asked).collect()
     }
 }
 
@@ -148,7 +173,9 @@ impl Frame {
     /// The finest grain of time among the keys.
     pub(crate) fn grain(&self) -> Option<Grain> {
         let grain = |at: usize| match self.keys[at].expr.as_input() {
-            Some(Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain))) => Some(*grain),
+            Some(Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain))) => {
+                Some(*grain)
+            }
             _ => None,
         };
         self.kept().into_iter().filter_map(grain).min()
@@ -175,23 +202,29 @@ impl Frame {
 
     /// The ranges of a leaf, changed, and the conditions that are none.
     pub(crate) fn ranges(&self, axis: &Axis<'_>) -> Result<(Vec<Range>, Vec<Expression>), Diagnostic> {
-        let mut groups: Vec<(&[RangeOp], Vec<Range>)> = Vec::new();
+        let mut groups: Vec<((ConditionKind, &[RangeOp]), Vec<Range>)> = Vec::new();
         let mut others = Vec::new();
         for condition in &self.conditions {
             // A range that nothing happened to is read as it is written.
             let range = if condition.ops.is_empty() { None } else { axis.range(&condition.expr) };
             match range {
                 None => others.push(condition.expr.clone()),
-                Some(range) => match groups.iter_mut().find(|(ops, _)| *ops == condition.ops) {
-                    Some((_, ranges)) => ranges.push(range),
-                    None => groups.push((&condition.ops, vec![range])),
-                },
+                Some(range) => {
+                    let key = (condition.kind, condition.ops.as_slice());
+                    match groups.iter_mut().find(|(known, _)| *known == key) {
+                        Some((_, ranges)) => ranges.push(range),
+                        None => groups.push((key, vec![range])),
+                    }
+                }
             }
         }
         let instants = axis.instants();
         let mut changed = Vec::new();
-        for (ops, ranges) in groups {
-            for range in merged(ranges) {
+        for ((kind, ops), ranges) in groups {
+            let ranges = merged(ranges);
+            // An interval is one stretch, from the beginning of what was asked for to its end.
+            let whole = || Range { stretches: vec![Stretch { from: start_of(&ranges), to: end_of(&ranges) }] };
+            for range in if kind == ConditionKind::Interval { vec![whole()] } else { ranges.clone() } {
                 changed.push(range.changed(ops, &instants).ok_or_else(no_bounds)?);
             }
         }
@@ -209,8 +242,11 @@ impl Frame {
 impl Situation {
     /// A frame as its own situation.
     pub(crate) fn of(frame: &Frame) -> Self {
-        let links = frame.kept().into_iter().map(|at| Link { outer: outer_key(at), key: at, nulls: Nulls::Match });
-        Situation { links: links.collect(), shows: Shows::All, frame: frame.clone() }
+        let links: Vec<Link> =
+            frame.kept().into_iter().map(|at| Link { outer: outer_key(at), key: at, nulls: Nulls::Match }).collect();
+        let mut frame = Frame { ..frame.clone() };
+        frame.edges.iter_mut().for_each(|edge| edge.origin = Origin::Frame);
+        Situation { links, shows: Shows::All, frame }
     }
 
     /// A frame after modifiers, for a leaf with that time axis.
@@ -251,11 +287,11 @@ impl Situation {
             }
             Modifier::Where(condition) => {
                 self.shows = Shows::Nothing;
-                self.frame.conditions = Condition::all_of(std::slice::from_ref(condition));
+                self.replace_conditions(std::slice::from_ref(condition));
             }
             Modifier::Visible => {
                 self.shows = Shows::Nothing;
-                self.frame.conditions = Condition::all_of(visible);
+                self.replace_conditions(visible);
             }
             Modifier::Shift(span) => self.time(TimeOp::Shift(*span), axis)?,
             Modifier::PreviousPeriod => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
@@ -270,9 +306,16 @@ impl Situation {
                 Some(TimePart::Grain(grain)) if grain > *own => self.time(TimeOp::FirstOf(*own), axis)?,
                 _ => {}
             },
-            Modifier::Edge(edge) => self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None }),
+            Modifier::Edge(edge) => {
+                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin: Origin::Leaf });
+            }
         }
         Ok(())
+    }
+
+    fn replace_conditions(&mut self, asked: &[Expression]) {
+        self.frame.conditions.retain(|condition| condition.kind == ConditionKind::Interval);
+        self.frame.conditions.extend(Condition::all_of(asked));
     }
 
     /// Drops the keys and the conditions that are about one thing alone; ranges stay.
@@ -313,7 +356,7 @@ impl Situation {
                 let mut inputs = vec![target.clone()];
                 let value = crate::catalog::reach::append(&mut inputs, value.clone());
                 let equal = Expr::Column(crate::catalog::expr::input_column(0)).eq(value);
-                self.frame.conditions.push(Condition { expr: Expression { expr: equal, inputs }, ops: vec![] });
+                self.frame.conditions.push(Condition::asked(Expression { expr: equal, inputs }));
             }
         }
         Ok(())
@@ -340,7 +383,7 @@ impl Situation {
         axis.require()?;
         let finest = self.finest(axis);
         let end = end_of(&self.frame.all_ranges(axis)?);
-        if let (TimeOp::Shift(span), true) = (&op, true) {
+        if let TimeOp::Shift(span) = &op {
             self.shows = Shows::Nothing;
             self.move_parts(*span, axis);
         } else if self.shows == Shows::All {
@@ -349,19 +392,38 @@ impl Situation {
         if finest.is_none() && op.is_running() && op != TimeOp::Cumulative && end.is_none() {
             return Err(no_point());
         }
-        let change = match (&op, finest) {
-            (TimeOp::Shift(span), _) => RangeOp::Move(*span),
-            (_, Some(_)) | (TimeOp::Cumulative, None) => RangeOp::Open,
-            (op, None) => RangeOp::Window(op.clone()),
+        let (asked, interval) = match &op {
+            TimeOp::Shift(span) => (RangeOp::Move(*span), RangeOp::Move(*span)),
+            TimeOp::Cumulative => (RangeOp::Open, RangeOp::Open),
+            op => (RangeOp::Open, RangeOp::Window(op.clone())),
         };
-        for condition in &mut self.frame.conditions {
-            if axis.range(&condition.expr).is_some() {
-                condition.ops.push(change.clone());
-            }
+        if finest.is_none() {
+            self.keep_interval(axis);
         }
+        self.change_ranges(axis, asked, interval);
         match finest {
             Some(at) => self.window(at, op, end, axis),
             None => Ok(()),
+        }
+    }
+
+    /// Makes the range the interval that modifiers of time change where there is no period.
+    fn keep_interval(&mut self, axis: &Axis<'_>) {
+        if self.frame.conditions.iter().any(|condition| condition.kind == ConditionKind::Interval) {
+            return;
+        }
+        let ranges = self.frame.conditions.iter().filter(|condition| axis.range(&condition.expr).is_some());
+        let interval: Vec<Condition> =
+            ranges.map(|range| Condition { kind: ConditionKind::Interval, ..range.clone() }).collect();
+        self.frame.conditions.extend(interval);
+    }
+
+    fn change_ranges(&mut self, axis: &Axis<'_>, asked: RangeOp, interval: RangeOp) {
+        for condition in &mut self.frame.conditions {
+            if axis.range(&condition.expr).is_some() {
+                let change = if condition.kind == ConditionKind::Asked { &asked } else { &interval };
+                condition.ops.push(change.clone());
+            }
         }
     }
 
@@ -374,11 +436,8 @@ impl Situation {
         if !matches!(stretches.as_slice(), [only] if only.from.is_some() && only.to.is_some()) {
             return Err(no_bounds());
         }
-        for condition in &mut self.frame.conditions {
-            if axis.range(&condition.expr).is_some() {
-                condition.ops.push(RangeOp::MoveByLength);
-            }
-        }
+        self.keep_interval(axis);
+        self.change_ranges(axis, RangeOp::MoveByLength, RangeOp::MoveByLength);
         Ok(())
     }
 

@@ -116,7 +116,10 @@ impl Instants<'_> {
             TimeOp::ToDate(grain) => (Some(self.start_of(self.before(to.clone()), *grain)), to),
             TimeOp::Cumulative => (None, to),
             TimeOp::FirstOf(grain) => match from {
-                Some(from) => (Some(from.clone()), least(vec![self.later(from, grain.span()), to])),
+                Some(from) => {
+                    let first = self.later(self.start_of(from.clone(), *grain), grain.span());
+                    (Some(from), least(vec![first, to]))
+                }
                 None => (None, to),
             },
         }

@@ -262,7 +262,7 @@ impl Part {
         let mut aggregates = aggregates;
         if !edges.is_empty() {
             rows = edges::marked(rows, &edges, &keys)?;
-            aggregates = aggregates.into_iter().map(|call| edges::only_marked(call, edges.len())).collect();
+            aggregates = aggregates.into_iter().map(|call| edges::only_marked(call, &edges)).collect();
         }
         keys.sort_by_key(|(at, _)| *at);
         let order: Vec<usize> = keys.iter().map(|(at, _)| *at).collect();
@@ -362,7 +362,8 @@ impl Part {
             }
             let counted = conjunction(self.key.counted.iter().map(|filter| scan.place(filter))).map(guarded);
             let group = edge.group.clone().unwrap_or_default();
-            placed.push(edges::PlacedEdge { end: edge.edge.end, by, per, group, counted });
+            let (end, origin) = (edge.edge.end, edge.origin);
+            placed.push(edges::PlacedEdge { end, by, per, group, counted, origin });
         }
         Ok(placed)
     }

@@ -30,6 +30,8 @@ pub enum Outcome {
     Refused,
     /// The page does not say what the answer is.
     Unspecified,
+    /// The engine refuses a modifier in this question, with a code and a reason; the page would have an answer.
+    Declined,
     /// The engine says that it does not answer this yet.
     NotYet,
     /// The sides disagree: how.
@@ -205,6 +207,7 @@ fn judge(question: &Question, due: Result<Rows, Why>, said: Said) -> Outcome {
             Outcome::Different(format!("a refusal is due ({why}), came:\n{}", text(&rows)))
         }
         (Ok(_), Err(reason)) if is_not_yet(&reason) => Outcome::NotYet,
+        (Ok(_), Err(reason)) if reason.starts_with("B0503") => Outcome::Declined,
         (Ok(due), Err(reason)) => Outcome::Different(format!("due:\n{}refused: {reason}", text(&due))),
         (Ok(due), Ok(came)) => match difference(&due, &came, !question.order.is_empty()) {
             None => Outcome::Equal,
@@ -220,5 +223,5 @@ fn judge(question: &Question, due: Result<Rows, Why>, said: Said) -> Outcome {
 fn is_not_yet(errors: &str) -> bool {
     let code = |line: &str| line.starts_with("B0") && line.get(5..6) == Some(":");
     let codes: Vec<&str> = errors.lines().filter(|line| code(line)).collect();
-    !codes.is_empty() && codes.iter().all(|code| code.starts_with("B09"))
+    codes.iter().any(|code| code.starts_with("B09"))
 }

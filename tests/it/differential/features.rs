@@ -49,6 +49,7 @@ pub struct Tally {
     pub refused: usize,
     pub unspecified: usize,
     pub different: usize,
+    pub declined: usize,
     pub not_yet: usize,
     pub pairs: Pairs,
     pub features: BTreeMap<&'static str, usize>,
@@ -60,6 +61,7 @@ impl Tally {
             self.pairs.count(model, question, outcome);
         }
         match outcome {
+            Outcome::Declined => self.declined += 1,
             Outcome::NotYet => self.not_yet += 1,
             Outcome::Equal => {
                 self.equal += 1;
@@ -82,10 +84,10 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Tally { equal, refused, unspecified, different, not_yet, features, .. } = self;
+        let Tally { equal, refused, unspecified, different, declined, not_yet, features, .. } = self;
         writeln!(
             f,
-            "{equal} equal, {refused} refused by both, {different} different, {unspecified} unspecified, {not_yet} not yet"
+            "{equal} equal, {refused} refused by both, {declined} refused by the engine alone, {different} different, {unspecified} unspecified, {not_yet} not yet"
         )?;
         features.iter().try_for_each(|(feature, count)| writeln!(f, "  {feature}: {count}"))
     }

@@ -158,7 +158,7 @@ impl Pairs {
             let cell = self.0.entry(pair).or_default();
             match outcome {
                 Outcome::Equal => cell.equal += 1,
-                Outcome::Refused => cell.refused += 1,
+                Outcome::Refused | Outcome::Declined => cell.refused += 1,
                 Outcome::NotYet => cell.not_yet += 1,
                 _ => cell.other += 1,
             }
