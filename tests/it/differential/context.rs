@@ -49,8 +49,10 @@ pub struct State {
     window: Option<(i64, i64)>,
     /// Whether the window is a whole day, hour or instant, which stays one when it is shifted.
     day: bool,
-    /// Whether a grain key is NULL. No period is before it, and no window ends there.
+    /// Whether a grain key is NULL.
     unknown: bool,
+    /// Whether it was NULL when time moved: no period is before it, and no window ends there.
+    lost: bool,
     timed: bool,
     running: bool,
     sets_time: bool,
@@ -287,7 +289,7 @@ impl Naive<'_> {
             }
         }
         if kept.iter().all(|key| key.grain.is_none()) && state.keys.iter().any(|key| key.grain.is_some()) {
-            (state.window, state.day, state.unknown) = (None, false, false);
+            (state.window, state.day, state.unknown, state.lost) = (None, false, false, false);
         }
         state.keys = kept;
         let mut kept = vec![];
@@ -323,6 +325,7 @@ impl Naive<'_> {
 
     fn shift(&self, leaf: &Leaf, state: &mut State, by: Amount) -> Result<(), Why> {
         state.timed = true;
+        state.lost |= state.unknown;
         let axis = Ex::Col(leaf.axis.clone().expect("a time axis"));
         for key in &mut state.keys {
             match &mut key.moves {
@@ -361,7 +364,8 @@ impl Naive<'_> {
     fn run(&self, state: &mut State, modifier: &Mod) -> Result<(), Why> {
         state.timed = true;
         state.running = true;
-        if state.unknown {
+        state.lost |= state.unknown;
+        if state.lost {
             return Ok(());
         }
         if state.keys.iter().any(|key| key.grain == Some(Grain::Raw)) {
@@ -458,7 +462,8 @@ impl Naive<'_> {
         let Some(axis) = &leaf.axis else { return true };
         let time = instant(&self.cell(axis, row));
         let inside = |(a, b): &(i64, i64)| time.is_some_and(|t| *a <= t && t < *b);
-        (!state.unknown || time.is_none() && !state.timed)
+        !state.lost
+            && (!state.unknown || time.is_none())
             && state.window.is_none_or(|window| inside(&window))
             && (state.range == [EVER] || state.range.iter().any(inside))
     }
@@ -535,6 +540,7 @@ impl Default for State {
             window: None,
             day: false,
             unknown: false,
+            lost: false,
             timed: false,
             running: false,
             sets_time: false,
@@ -575,7 +581,16 @@ impl State {
     pub fn of_all_groups(&self) -> State {
         let last = self.range.iter().map(|(_, b)| *b).max().unwrap_or(EVER.0);
         let range = vec![(EVER.0, last)];
-        State { keys: vec![], range, window: None, unknown: false, only: None, ends: vec![], ..self.clone() }
+        State {
+            keys: vec![],
+            range,
+            window: None,
+            unknown: false,
+            lost: false,
+            only: None,
+            ends: vec![],
+            ..self.clone()
+        }
     }
 
     /// First and last bound of the range, where it has them.
