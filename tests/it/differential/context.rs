@@ -26,7 +26,8 @@ pub struct Leaf {
 #[derive(Debug, Clone)]
 pub struct Key {
     asked: Ex,
-    row: Ex,
+    /// What it is on the leaf's rows. Whoever cannot reach it may drop it still.
+    row: Result<Ex, Why>,
     /// `None` while only the meaning is checked.
     value: Option<Value>,
     /// A grain of the leaf's time axis.
@@ -50,6 +51,8 @@ pub struct State {
     day: bool,
     /// Whether a grain key is NULL.
     unknown: bool,
+    /// Whether it was NULL when time moved: no period is before it, and no window ends there.
+    lost: bool,
     timed: bool,
     running: bool,
     sets_time: bool,
@@ -103,8 +106,8 @@ impl Naive<'_> {
                 Layer::Mods(mods) => mods.iter().try_for_each(|m| self.apply(leaf, &mut state, m))?,
             }
         }
-        if state.timed && state.unknown {
-            return unspecified("the period before an unknown one");
+        if state.timed && state.cuts() {
+            return refused("weeks and months cut each other");
         }
         if state.timed && state.sets_time {
             return unspecified("a time that is set and then moved");
@@ -192,10 +195,10 @@ impl Naive<'_> {
     }
 
     fn key(&self, leaf: &Leaf, asked: &Ex, value: Option<Value>) -> Result<Key, Why> {
-        let row = self.resolved(leaf, asked)?;
+        let row = self.resolved(leaf, asked);
         let (mut grain, mut moves) = (None, None);
-        if let Some(axis) = &leaf.axis {
-            match &row {
+        if let (Some(axis), Ok(row)) = (&leaf.axis, &row) {
+            match row {
                 Ex::Col(path) if path == axis && self.is_date(axis) => grain = Some(Grain::Day),
                 Ex::Col(path) if path == axis => grain = Some(Grain::Raw),
                 Ex::Cut(inner, g) if **inner == Ex::Col(axis.clone()) && !g.is_part() => grain = Some(*g),
@@ -271,10 +274,12 @@ impl Naive<'_> {
 
     /// `all d`.
     fn drop(&self, leaf: &Leaf, state: &mut State, d: &Ex) -> Result<(), Why> {
-        let atom = self.atom(leaf, d)?;
+        // A dimension that is not reached is only what it is called.
+        let atom = self.atom(leaf, d).unwrap_or(d.clone());
         let mut kept = vec![];
         for key in &state.keys {
-            match self.mention(leaf, &key.asked, &atom)? {
+            let itself = matches!((&key.asked, d), (Ex::Dim(a, _), Ex::Dim(b, _)) if a == b);
+            match if itself { Mention::Only } else { self.mention(leaf, &key.asked, &atom)? } {
                 Mention::Only if key.grain.is_some() && state.running => {
                     return unspecified("a window whose period is dropped");
                 }
@@ -284,7 +289,7 @@ impl Naive<'_> {
             }
         }
         if kept.iter().all(|key| key.grain.is_none()) && state.keys.iter().any(|key| key.grain.is_some()) {
-            (state.window, state.day, state.unknown) = (None, false, false);
+            (state.window, state.day, state.unknown, state.lost) = (None, false, false, false);
         }
         state.keys = kept;
         let mut kept = vec![];
@@ -303,7 +308,7 @@ impl Naive<'_> {
         let current = v.replace(&mut |inner| match inner {
             Ex::Current(of) => {
                 let row = self.resolved(leaf, of)?;
-                match state.keys.iter().find(|key| key.row == row) {
+                match state.keys.iter().find(|key| key.row == Ok(row.clone())) {
                     Some(key) => Ok(Some(Ex::Lit(key.value.clone().unwrap_or(Value::Null)))),
                     None => refused("current of what is no key"),
                 }
@@ -320,12 +325,13 @@ impl Naive<'_> {
 
     fn shift(&self, leaf: &Leaf, state: &mut State, by: Amount) -> Result<(), Why> {
         state.timed = true;
+        state.lost |= state.unknown;
         let axis = Ex::Col(leaf.axis.clone().expect("a time axis"));
         for key in &mut state.keys {
             match &mut key.moves {
                 // A later shift acts on the row's time first.
                 Some(moves) => moves.insert(0, by.back()),
-                None if key.grain.is_none() && reads(&key.row, &axis) => {
+                None if key.grain.is_none() && key.row.as_ref().is_ok_and(|row| reads(row, &axis)) => {
                     return unspecified("a shift of a dimension that reads the time");
                 }
                 None => {}
@@ -358,6 +364,10 @@ impl Naive<'_> {
     fn run(&self, state: &mut State, modifier: &Mod) -> Result<(), Why> {
         state.timed = true;
         state.running = true;
+        state.lost |= state.unknown;
+        if state.lost {
+            return Ok(());
+        }
         if state.keys.iter().any(|key| key.grain == Some(Grain::Raw)) {
             return refused("a window at every instant");
         }
@@ -418,8 +428,9 @@ impl Naive<'_> {
         let conditions = state.conditions.iter().chain(&leaf.scope.wheres).chain(&leaf.scope.filters);
         let conditions = conditions.map(|c| self.resolved(leaf, c)).collect::<Result<Vec<_>, _>>()?;
         let keys = state.keys.iter().filter(|key| key.grain.is_none());
-        let keys: Vec<&Key> = keys.filter(|key| key.value.is_some()).collect();
-        let read = keys.iter().map(|key| &key.row).chain(&conditions).chain(extra);
+        let keys = keys.filter(|key| key.value.is_some()).map(|key| Ok((key, key.row.clone()?)));
+        let keys = keys.collect::<Result<Vec<(&Key, Ex)>, Why>>()?;
+        let read = keys.iter().map(|(_, row)| row).chain(&conditions).chain(extra);
         let mut below: Vec<Vec<Step>> = read.flat_map(children).collect();
         below.sort_by(|a, b| a.len().cmp(&b.len()).then(a.cmp(b)));
         below.dedup();
@@ -431,9 +442,9 @@ impl Naive<'_> {
             }
             for assignment in self.assignments(leaf.fact, at, &below) {
                 let row = Row { at, children: &assignment };
-                let equal = |key: &&Key| {
+                let equal = |(key, ex): &(&Key, Ex)| {
                     let moves = leaf.axis.as_ref().zip(key.moves.as_deref());
-                    let value = self.moved_value(&key.row, row, moves);
+                    let value = self.moved_value(ex, row, moves);
                     key.value.as_ref().is_some_and(|due| due.canonical() == value.canonical())
                 };
                 if self.is_in_time(leaf, state, row)
@@ -451,7 +462,8 @@ impl Naive<'_> {
         let Some(axis) = &leaf.axis else { return true };
         let time = instant(&self.cell(axis, row));
         let inside = |(a, b): &(i64, i64)| time.is_some_and(|t| *a <= t && t < *b);
-        (!state.unknown || time.is_none())
+        !state.lost
+            && (!state.unknown || time.is_none())
             && state.window.is_none_or(|window| inside(&window))
             && (state.range == [EVER] || state.range.iter().any(inside))
     }
@@ -528,6 +540,7 @@ impl Default for State {
             window: None,
             day: false,
             unknown: false,
+            lost: false,
             timed: false,
             running: false,
             sets_time: false,
@@ -549,6 +562,12 @@ impl State {
         self.keys.iter().filter_map(|key| key.grain).min()
     }
 
+    /// Whether a week is asked for beside months, which it does not lie in.
+    fn cuts(&self) -> bool {
+        let has = |is: fn(Grain) -> bool| self.keys.iter().filter_map(|key| key.grain).any(is);
+        has(|grain| grain == Grain::Week) && has(|grain| grain > Grain::Week) && self.finest() == Some(Grain::Week)
+    }
+
     /// The part of the window inside the range, if any.
     pub fn is_open(&self) -> bool {
         let window = self.window.unwrap_or(EVER);
@@ -562,7 +581,16 @@ impl State {
     pub fn of_all_groups(&self) -> State {
         let last = self.range.iter().map(|(_, b)| *b).max().unwrap_or(EVER.0);
         let range = vec![(EVER.0, last)];
-        State { keys: vec![], range, window: None, unknown: false, only: None, ends: vec![], ..self.clone() }
+        State {
+            keys: vec![],
+            range,
+            window: None,
+            unknown: false,
+            lost: false,
+            only: None,
+            ends: vec![],
+            ..self.clone()
+        }
     }
 
     /// First and last bound of the range, where it has them.

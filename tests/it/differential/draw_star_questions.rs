@@ -33,7 +33,7 @@ fn question(dice: &mut Dice, model: &mut Model) -> Question {
     } else {
         Ex::Ind(changed(dice, model, base, by))
     }];
-    if dice.percent(25) {
+    if dice.percent(25) && measures[0] != Ex::Ind(base) {
         measures.push(Ex::Ind(base));
     }
     if shape == Shape::Several {

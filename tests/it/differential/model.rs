@@ -218,7 +218,10 @@ impl Model {
 
     fn mark(&self, ex: &Ex, kept: &mut Kept) {
         ex.visit(&mut |inner| match inner {
-            Ex::Dim(at, _) => kept.dimensions[*at] = true,
+            Ex::Dim(at, _) if !kept.dimensions[*at] => {
+                kept.dimensions[*at] = true;
+                self.dimensions[*at].definitions.iter().for_each(|(_, ex)| self.mark(ex, kept));
+            }
             Ex::Seg(at) => kept.segments[*at] = true,
             Ex::Ind(at) => {
                 let indicator = &self.indicators[*at];
