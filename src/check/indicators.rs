@@ -244,7 +244,7 @@ impl<'a> Checker<'a> {
     fn grain_of(&mut self, package: &str, tree: &ast::Indicator) -> Result<Option<ViewGrain>, Failure> {
         let Some(grain) = &tree.grain else { return Ok(None) };
         let time = match &grain.time {
-            Some(name) => Some(Grain::named(&name.text.to_lowercase()).ok_or_else(|| unknown_grain(name))?),
+            Some(name) => Some(self.bare_grain(&name.text).ok_or_else(|| unknown_grain(name))?),
             None => None,
         };
         let mut by = Vec::new();
