@@ -4,7 +4,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 
-use super::calendar::TimePart;
+use super::calendar::{Grain, TimePart};
 use super::expr::Expression;
 use super::unit::Unit;
 use super::{DimensionId, Item, SourceId};

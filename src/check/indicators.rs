@@ -8,7 +8,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use super::declare::{Declared, MemberTree, item_of};
 use super::resolve::{Named, Resolver, Scope, Typed};
 use super::{Checker, Failure};
-use crate::catalog::calendar::Grain;
+use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Input, input_number};
 use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain, Within};
 use crate::catalog::modifier::Modifier;
@@ -187,9 +187,12 @@ impl<'a> Checker<'a> {
         if let (Some(written), Some(unit)) = (&tree.fill_unit, unit)
             && !Unit::named(&written.text).agrees_with(unit)
         {
-            return Err(Diagnostic::new(codes::UNITS, format!("`fill` is in {}, the indicator in {}", written.text, unit.name))
-                .at(written.span)
-                .into());
+            return Err(Diagnostic::new(
+                codes::UNITS,
+                format!("`fill` is in {}, the indicator in {}", written.text, unit.name),
+            )
+            .at(written.span)
+            .into());
         }
         let planned = self.functions.plan(fill.sql.clone(), &DFSchema::empty());
         let (value, found) = planned.map_err(|error| super::expression_error(&error, fill.span))?;
@@ -212,12 +215,27 @@ impl<'a> Checker<'a> {
         let Some(within) = &tree.within else { return Ok(None) };
         let running = |input: &Input| matches!(input, Input::At(at) if at.modifiers.iter().any(is_running));
         if !formula.inputs.iter().any(running) {
-            return Err(Diagnostic::new(codes::BAD_VALUE, "`within period` says what a running indicator shows, and this one does not run")
-                .at(within.span)
-                .help("it belongs to `at (trailing …)`, `at (to date …)` and `at (cumulative)`")
-                .into());
+            return Err(Diagnostic::new(
+                codes::BAD_VALUE,
+                "`within period` says what a running indicator shows, and this one does not run",
+            )
+            .at(within.span)
+            .help("it belongs to `at (trailing …)`, `at (to date …)` and `at (cumulative)`")
+            .into());
         }
-        let own = grain.and_then(|grain| grain.time).unwrap_or(Grain::Day);
+        let own = match grain.and_then(|grain| grain.time) {
+            Some(TimePart::Grain(grain)) => grain,
+            None => Grain::Day,
+            Some(_) => {
+                return Err(Diagnostic::new(
+                    codes::NOT_YET_EXPRESSION,
+                    "`within period` is not yet supported with the periods of a calendar from a table",
+                )
+                .at(within.span)
+                .help("declare a `grain` such as `day`")
+                .into());
+            }
+        };
         match within.text.to_lowercase().as_str() {
             "last" => Ok(None),
             "first" => Ok(Some(Within::First(own))),

@@ -66,7 +66,9 @@ pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
     let mut leaves = Leaves::by(whole.grain());
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
     match &context.grouping.sets {
-        Some(sets) if leaves.filled || !leaves.leaves.iter().all(is_plain) => set_by_set(&question, context, sets, &leaves, values),
+        Some(sets) if leaves.filled || !leaves.leaves.iter().all(is_plain) => {
+            set_by_set(&question, context, sets, &leaves, values)
+        }
         sets => {
             let joined = answer_leaves(&question, &whole, &leaves, sets.as_deref())?;
             let values = joined.values_of(values, &leaves)?;

@@ -148,7 +148,9 @@ impl Frame {
     /// The finest grain of time among the keys.
     pub(crate) fn grain(&self) -> Option<Grain> {
         let grain = |at: usize| match self.keys[at].expr.as_input() {
-            Some(Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain))) => Some(*grain),
+            Some(Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain))) => {
+                Some(*grain)
+            }
             _ => None,
         };
         self.kept().into_iter().filter_map(grain).min()
@@ -196,6 +198,12 @@ impl Frame {
             }
         }
         Ok((changed, others))
+    }
+
+    /// Whether the question has periods whose order and bounds only a calendar's table knows.
+    pub(crate) fn asks_table(&self, axis: &Axis<'_>) -> bool {
+        let mut keys = self.kept().into_iter().flat_map(|at| &self.keys[at].expr.inputs);
+        keys.any(|input| axis.is_of_table(input)) || self.conditions.iter().any(|c| axis.is_range_of_table(&c.expr))
     }
 
     /// The ranges as they stand now, all of them.
@@ -261,7 +269,7 @@ impl Situation {
             Modifier::PreviousPeriod => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
                 Some(TimePart::Grain(grain)) => self.time(TimeOp::Shift(grain.span()), axis)?,
                 Some(_) => return Err(no_step()),
-                None if self.asks_table(axis) => return Err(of_table("`previous period`")),
+                None if self.frame.asks_table(axis) => return Err(of_table("`previous period`")),
                 None => self.move_by_length(axis)?,
             },
             Modifier::Trailing(span) => self.time(TimeOp::Trailing(*span), axis)?,
@@ -340,7 +348,7 @@ impl Situation {
     /// Moves the rows in time, or reads more of them.
     fn time(&mut self, op: TimeOp, axis: &Axis<'_>) -> Result<(), Diagnostic> {
         axis.require()?;
-        if op.is_running() && self.asks_table(axis) {
+        if op.is_running() && self.frame.asks_table(axis) {
             return Err(of_table("a window in time"));
         }
         let finest = self.finest(axis);
@@ -443,13 +451,6 @@ impl Situation {
                 *input = Input::Moved(Box::new(input.clone()), span);
             }
         }
-    }
-
-    /// Whether the question has periods whose order and bounds only a calendar's table knows.
-    fn asks_table(&self, axis: &Axis<'_>) -> bool {
-        let mut keys = self.frame.kept().into_iter().flat_map(|at| &self.frame.keys[at].expr.inputs);
-        keys.any(|input| axis.is_of_table(input))
-            || self.frame.conditions.iter().any(|c| axis.is_range_of_table(&c.expr))
     }
 
     /// The key with the shortest periods; those of an outer question's windows only if there is no other.
