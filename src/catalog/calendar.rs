@@ -2,6 +2,8 @@
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
+use super::{Item, SourceId};
+
 /// How fine time is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -43,12 +45,35 @@ pub enum TimePart {
     Whole,
     /// `name__month`: the start of the enclosing period.
     Grain(Grain),
+    /// `name__retail_445_week`: the period of the day in a calendar from a table.
+    Period(PeriodId),
     /// `name__extract_month`.
     Extract(DatePart),
 }
 
+/// A kind of period of a calendar from a table, by its position in [`Calendar::periods`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeriodId(pub u32);
+
+/// `week wk` of `calendar retail_445 from retail_days { day date_day  week wk }`.
+#[derive(Debug, Clone)]
+pub struct Period {
+    /// The calendar's name, labels, description.
+    pub item: Item,
+    /// The name after `__`: `retail_445_week`.
+    pub name: String,
+    /// The table with one row a day.
+    pub source: SourceId,
+    /// The position of the column with the day, which is a key of the table.
+    pub day: usize,
+    /// The position of the column with the period.
+    pub column: usize,
+    /// The type of its values.
+    pub data_type: DataType,
+}
+
 /// The project's calendar.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Calendar {
     /// The zone whose wall clock cuts days; timestamps with a zone are converted to it.
     pub timezone: Option<String>,
@@ -56,11 +81,24 @@ pub struct Calendar {
     pub week_start: u8,
     /// The first month of a fiscal year, 1 = January.
     pub fiscal_start: u8,
+    /// Further kinds of periods, from tables.
+    pub periods: Vec<Period>,
+}
+
+impl Calendar {
+    /// A kind of period from a table by id.
+    pub fn period(&self, id: PeriodId) -> &Period {
+        &self.periods[id.0 as usize]
+    }
+
+    fn period_ids(&self) -> impl Iterator<Item = PeriodId> + '_ {
+        (0..self.periods.len() as u32).map(PeriodId)
+    }
 }
 
 impl Default for Calendar {
     fn default() -> Self {
-        Calendar { timezone: None, week_start: 0, fiscal_start: 1 }
+        Calendar { timezone: None, week_start: 0, fiscal_start: 1, periods: vec![] }
     }
 }
 
@@ -159,36 +197,48 @@ impl DatePart {
 
 impl TimePart {
     /// What follows the name of the dimension in a column's name: ``, `__month`, `__extract_month`.
-    pub fn suffix(self) -> String {
+    pub fn suffix(self, calendar: &Calendar) -> String {
         match self {
             TimePart::Whole => String::new(),
             TimePart::Grain(grain) => format!("__{}", grain.name()),
+            TimePart::Period(id) => format!("__{}", calendar.period(id).name),
             TimePart::Extract(part) => format!("__extract_{}", part.name()),
         }
     }
 
+    /// What a name after `__` means: `month`, `retail_445_week`, `extract_month`.
+    pub fn named(name: &str, calendar: &Calendar) -> Option<TimePart> {
+        if let Some(grain) = Grain::named(name) {
+            return Some(TimePart::Grain(grain));
+        }
+        let extracted = name.strip_prefix("extract_");
+        let part = extracted.and_then(|part| DatePart::ALL.iter().copied().find(|known| known.name() == part));
+        let period = || calendar.period_ids().find(|id| calendar.period(*id).name == name);
+        part.map(TimePart::Extract).or_else(|| period().map(TimePart::Period))
+    }
+
     /// Splits `ordered_at__month` into the dimension's name and what is meant of it.
-    pub fn split(name: &str) -> Option<(&str, TimePart)> {
-        let (dimension, part) = name.rsplit_once("__")?;
-        let part = match part.strip_prefix("extract_") {
-            Some(part) => TimePart::Extract(DatePart::ALL.iter().copied().find(|candidate| candidate.name() == part)?),
-            None => TimePart::Grain(Grain::named(part)?),
-        };
-        Some((dimension, part))
+    pub fn split<'n>(name: &'n str, calendar: &Calendar) -> Option<(&'n str, TimePart)> {
+        // A calendar's name may have two underscores of its own.
+        let places = name.rmatch_indices("__");
+        let mut split = places.map(|(at, _)| (&name[..at], &name[at + 2..]));
+        split.find_map(|(dimension, part)| Some((dimension, TimePart::named(part, calendar)?)))
     }
 
     /// Every part that a time value of that type offers, the value itself first.
-    pub fn offered(axis: &DataType) -> impl Iterator<Item = TimePart> + '_ {
+    pub fn offered<'c>(axis: &'c DataType, calendar: &'c Calendar) -> impl Iterator<Item = TimePart> + 'c {
         let grains = Grain::ALL.iter().copied().filter(|grain| grain.fits(axis)).map(TimePart::Grain);
+        let periods = calendar.period_ids().map(TimePart::Period);
         let parts = DatePart::ALL.iter().copied().filter(|part| part.fits(axis)).map(TimePart::Extract);
-        std::iter::once(TimePart::Whole).chain(grains).chain(parts)
+        std::iter::once(TimePart::Whole).chain(grains).chain(periods).chain(parts)
     }
 
     /// The type of this part of a value of type `axis`.
-    pub fn data_type(self, axis: &DataType) -> DataType {
+    pub fn data_type(self, axis: &DataType, calendar: &Calendar) -> DataType {
         match self {
             TimePart::Whole => axis.clone(),
             TimePart::Grain(grain) => grain.data_type(axis),
+            TimePart::Period(id) => calendar.period(id).data_type.clone(),
             TimePart::Extract(_) => DataType::Int32,
         }
     }

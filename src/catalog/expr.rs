@@ -7,7 +7,7 @@ use super::indicator::Measure;
 use super::modifier::{Modifier, TimeSpan};
 use super::path::ColumnRef;
 use super::{DimensionId, IndicatorId};
-use crate::catalog::calendar::TimePart;
+use crate::catalog::calendar::{PeriodId, TimePart};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
@@ -32,6 +32,8 @@ pub enum Input {
     Dimension(DimensionId, TimePart),
     /// The own time axis of each indicator.
     MetricTime(TimePart),
+    /// The period of a day in a calendar from a table; the day is an expression over columns of one root.
+    Period(PeriodId, Box<Expression>),
     /// Another indicator, with conditions that a `filter (where …)` adds to every aggregate inside it.
     Indicator(IndicatorId, Vec<Expression>),
     /// An aggregate over a source.
@@ -107,13 +109,23 @@ impl Expression {
         Expression { expr: Expr::Column(input_column(0)), inputs: vec![input] }
     }
 
+    /// The columns that it reads, also those that tell the day of a period or the row's place in an inner question.
+    pub fn columns(&self) -> Vec<&ColumnRef> {
+        let mut found = Vec::new();
+        for input in &self.inputs {
+            match input {
+                Input::Column(column) => found.push(column),
+                Input::Period(_, day) => found.extend(day.columns()),
+                Input::Per(per) => found.extend(per.of_row.iter().flat_map(Expression::columns)),
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// Whether anything in it is reached against a join's direction, so that a row may have several values of it.
     pub fn fans_out(&self) -> bool {
-        self.inputs.iter().any(|input| match input {
-            Input::Column(column) => column.path.fans_out(),
-            Input::Per(per) => per.of_row.iter().any(Expression::fans_out),
-            _ => false,
-        })
+        self.columns().iter().any(|column| column.path.fans_out())
     }
 
     /// The single input that the expression is, if it is nothing more.

@@ -4,7 +4,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 
-use super::calendar::Grain;
+use super::calendar::{Grain, TimePart};
 use super::expr::Expression;
 use super::unit::Unit;
 use super::{DimensionId, Item, SourceId};
@@ -102,8 +102,8 @@ pub enum Direction {
 /// `grain day by region, channel`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewGrain {
-    /// The grain of metric_time.
-    pub time: Option<Grain>,
+    /// The grain of metric_time, or its period in a calendar from a table.
+    pub time: Option<TimePart>,
     /// The dimensions.
     pub by: Vec<DimensionId>,
 }

@@ -164,7 +164,7 @@ impl Catalog {
     pub fn axis_type(&self, axis: &Expression) -> DataType {
         match axis.inputs.as_slice() {
             [Input::Column(column)] => self.source(column.path.target(self)).columns[column.column].data_type.clone(),
-            [Input::Dimension(id, part)] => part.data_type(&self.dimension(*id).data_type),
+            [Input::Dimension(id, part)] => part.data_type(&self.dimension(*id).data_type, &self.calendar),
             _ => self.metric_time.clone(),
         }
     }
@@ -173,8 +173,9 @@ impl Catalog {
     pub fn input_type(&self, input: &Input) -> DataType {
         match input {
             Input::Column(column) => self.source(column.path.target(self)).columns[column.column].data_type.clone(),
-            Input::Dimension(id, part) => part.data_type(&self.dimension(*id).data_type),
-            Input::MetricTime(part) => part.data_type(&self.metric_time),
+            Input::Dimension(id, part) => part.data_type(&self.dimension(*id).data_type, &self.calendar),
+            Input::MetricTime(part) => part.data_type(&self.metric_time, &self.calendar),
+            Input::Period(id, _) => self.calendar.period(*id).data_type.clone(),
             Input::Indicator(id, _) => self.indicator(*id).data_type.clone(),
             Input::Measure(measure) => measure.data_type.clone(),
             Input::At(at) => at.data_type.clone(),

@@ -95,6 +95,8 @@ fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Resu
         Input::Indicator(..) | Input::Measure(_) | Input::At(_) | Input::Fold(_) | Input::Current(_) => {
             Err(Unreachable::Aggregate)
         }
+        // Only flat expressions have these.
+        Input::Period(..) => Ok(Expression::input(input.clone())),
     }
 }
 
@@ -226,7 +228,15 @@ fn all_roots(catalog: &Catalog, dimension: &Dimension) -> Vec<SourceId> {
 fn time_part(catalog: &Catalog, value: Expression, dimension: &Dimension, part: TimePart) -> Expression {
     // `check` has cast every definition to the dimension's type.
     let expr = part_of(value.expr, &dimension.data_type, part, &catalog.calendar);
-    Expression { expr, inputs: value.inputs }
+    period_of(part, Expression { expr, inputs: value.inputs })
+}
+
+/// The period of a day, if one from a table is meant; else the value as it is.
+fn period_of(part: TimePart, value: Expression) -> Expression {
+    match part {
+        TimePart::Period(id) => Expression::input(Input::Period(id, Box::new(value))),
+        _ => value,
+    }
 }
 
 /// `metric_time` of the standpoint: its own axis. Finer grains than the axis has are refused, since the rows' place
@@ -236,25 +246,33 @@ fn metric_time(catalog: &Catalog, from: Standpoint<'_>, part: TimePart) -> Resul
     let value = flatten(catalog, Standpoint { axis: None, ..from }, axis)?;
     let native = catalog.axis_type(axis);
     let fits = match part {
-        TimePart::Whole => true,
+        TimePart::Whole | TimePart::Period(_) => true,
         TimePart::Grain(grain) => grain.fits(&native),
         TimePart::Extract(part) => part.fits(&native),
     };
     if !fits {
-        return Err(Unreachable::TooFine { wanted: format!("metric_time{}", part.suffix()) });
+        return Err(Unreachable::TooFine { wanted: format!("metric_time{}", part.suffix(&catalog.calendar)) });
     }
     let expr = match part {
         TimePart::Whole => wall_clock(value.expr, &native, &catalog.calendar),
         part => part_of(value.expr, &native, part, &catalog.calendar),
     };
+    if let TimePart::Period(_) = part {
+        return Ok(period_of(part, Expression { expr, inputs: value.inputs }));
+    }
     // A part's type follows the common axis, so that facts with different native types join.
-    let common = part.data_type(&catalog.metric_time);
-    let expr = if part.data_type(&native) == common { expr } else { cast(expr, common) };
+    let common = part.data_type(&catalog.metric_time, &catalog.calendar);
+    let expr = if part.data_type(&native, &catalog.calendar) == common { expr } else { cast(expr, common) };
     Ok(Expression { expr, inputs: value.inputs })
 }
 
 /// A time value, or a part of one, as if the row's time were later by a length of time.
 fn moved(catalog: &Catalog, from: Standpoint<'_>, input: &Input, span: TimeSpan) -> Result<Expression, Unreachable> {
+    let (mut input, mut spans) = (input, vec![span]);
+    while let Input::Moved(inner, span) = input {
+        spans.push(*span);
+        input = inner;
+    }
     let (whole, part) = match input {
         Input::MetricTime(part) => (Input::MetricTime(TimePart::Whole), *part),
         Input::Dimension(id, part) => (Input::Dimension(*id, TimePart::Whole), *part),
@@ -262,8 +280,11 @@ fn moved(catalog: &Catalog, from: Standpoint<'_>, input: &Input, span: TimeSpan)
     };
     let axis = catalog.input_type(&whole);
     let value = flatten_input(catalog, from, &whole)?;
-    let instant = later(wall_clock(value.expr, &axis, &catalog.calendar), &local(&axis), span);
-    Ok(Expression { expr: part_of(instant, &local(&axis), part, &catalog.calendar), inputs: value.inputs })
+    let instant = wall_clock(value.expr, &axis, &catalog.calendar);
+    // The last modifier was put around the others and is undone first.
+    let instant = spans.into_iter().fold(instant, |instant, span| later(instant, &local(&axis), span));
+    let expr = part_of(instant, &local(&axis), part, &catalog.calendar);
+    Ok(period_of(part, Expression { expr, inputs: value.inputs }))
 }
 
 /// Appends the inputs of `value` to `inputs` (each once) and returns its expression renumbered accordingly.

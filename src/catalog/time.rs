@@ -9,7 +9,8 @@ use datafusion::logical_expr::{Expr, lit};
 use super::calendar::{Calendar, DatePart, Grain, TimePart};
 use super::modifier::TimeSpan;
 
-/// The part of a time value: `value` has type `axis`, the result [`TimePart::data_type`] of it.
+/// The part of a time value: `value` has type `axis`, the result [`TimePart::data_type`] of it. Of a period from a table
+/// it is the day by which the table is asked.
 ///
 /// Timestamps with a zone are converted to the calendar's zone first (to their own if it has none), so that days are
 /// cut where its wall clock cuts them.
@@ -20,6 +21,7 @@ pub fn part_of(value: Expr, axis: &DataType, part: TimePart, calendar: &Calendar
             let start = period_start(wall_clock(value, axis, calendar), axis, grain, calendar);
             cast(start, grain.data_type(axis))
         }
+        TimePart::Period(_) => part_of(value, axis, TimePart::Grain(Grain::Day), calendar),
         TimePart::Extract(part) => cast(extract(wall_clock(value, axis, calendar), part), DataType::Int32),
     }
 }

@@ -63,11 +63,7 @@ pub fn in_order(catalog: &Catalog, from: Standpoint<'_>, paths: Vec<&JoinPath>) 
 /// # Errors
 /// The errors of [`in_order`].
 pub fn require_dated(catalog: &Catalog, from: Standpoint<'_>, flat: &Expression) -> Result<(), Unreachable> {
-    let paths = flat.inputs.iter().filter_map(|input| match input {
-        Input::Column(column) => Some(&column.path),
-        _ => None,
-    });
-    in_order(catalog, from, paths.collect()).map(|_| ())
+    in_order(catalog, from, flat.columns().into_iter().map(|column| &column.path).collect()).map(|_| ())
 }
 
 struct Order<'c> {

@@ -29,8 +29,9 @@ pub fn worded(catalog: &Catalog, expression: &Expression) -> String {
 fn input_words(catalog: &Catalog, input: &Input) -> String {
     match input {
         Input::Column(column) => column.display(catalog),
-        Input::Dimension(id, part) => format!("{}{}", catalog.dimension(*id).item.name, part.suffix()),
-        Input::MetricTime(part) => format!("metric_time{}", part.suffix()),
+        Input::Dimension(id, part) => format!("{}{}", catalog.dimension(*id).item.name, part.suffix(&catalog.calendar)),
+        Input::MetricTime(part) => format!("metric_time{}", part.suffix(&catalog.calendar)),
+        Input::Period(id, day) => format!("{} of {}", catalog.calendar.period(*id).name, worded(catalog, day)),
         Input::Indicator(id, conditions) => {
             let conditions: Vec<String> = conditions.iter().map(|c| worded(catalog, c)).collect();
             with_conditions(catalog.indicator(*id).item.name.clone(), &conditions)

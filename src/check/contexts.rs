@@ -17,6 +17,18 @@ use crate::syntax::ast;
 const AT: &str = "bell_at";
 const PER: &str = "bell_per";
 
+impl Checker<'_> {
+    /// `month`, or `retail_445_week` of a calendar from a table.
+    pub(crate) fn bare_grain(&self, name: &str) -> Option<TimePart> {
+        let grain = Grain::named(&name.to_lowercase()).map(TimePart::Grain);
+        let of_table = || match TimePart::named(name, &self.catalog.calendar) {
+            part @ Some(TimePart::Period(_)) => part,
+            _ => None,
+        };
+        grain.or_else(of_table)
+    }
+}
+
 impl Resolver<'_, '_> {
     /// `bell_at(x, modifier, …)`: x, in another context.
     pub(super) fn at(&mut self, call: &sql::Function, place: Span) -> Result<sql::Expr, Failure> {
@@ -152,9 +164,9 @@ impl Resolver<'_, '_> {
     /// A bare grain is one of the time axis; anything else has a value for a row.
     fn grain_or_row(&mut self, expr: &sql::Expr) -> Result<Expression, Failure> {
         if let sql::Expr::Identifier(name) = expr
-            && let Some(grain) = Grain::named(&name.value.to_lowercase())
+            && let Some(part) = self.checker.bare_grain(&name.value)
         {
-            return Ok(Expression::input(Input::MetricTime(TimePart::Grain(grain))));
+            return Ok(Expression::input(Input::MetricTime(part)));
         }
         if let sql::Expr::Identifier(name) = expr
             && let Some(column) = self.shadowing_column(name)?
@@ -176,6 +188,17 @@ impl Resolver<'_, '_> {
 
     fn grain(&mut self, expr: &sql::Expr) -> Result<Grain, Failure> {
         let text = text_of(expr);
+        if let Some(TimePart::Period(_)) = self.checker.bare_grain(&text) {
+            return Err(Diagnostic::new(
+                codes::NOT_YET_EXPRESSION,
+                format!(
+                    "`to date` and `previous` are not yet supported with `{text}`, which is of a calendar from a table"
+                ),
+            )
+            .at(self.place(expr))
+            .help("group by it: `metric_time__…`, or fold over it with `per`")
+            .into());
+        }
         Grain::named(&text.to_lowercase()).ok_or_else(|| {
             let known = Grain::ALL.iter().map(|grain| grain.name()).chain(["period"]);
             let diagnostic = Diagnostic::new(codes::BAD_VALUE, format!("`{text}` is not a grain of time"));

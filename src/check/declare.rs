@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::Checker;
 use crate::catalog::Item;
-use crate::catalog::calendar::TimePart;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
@@ -166,7 +165,7 @@ impl<'a> Checker<'a> {
             let first = self.declared.members[*first].tree.name().span;
             return self.report(duplicate(name, first));
         }
-        if name.text == METRIC_TIME || TimePart::split(&name.text).is_some_and(|(base, _)| base == METRIC_TIME) {
+        if name.text.split("__").next() == Some(METRIC_TIME) {
             return self.report(reserved(name, "it is the shared time axis of all indicators"));
         }
         self.declared.member_index.insert(key, self.declared.members.len());

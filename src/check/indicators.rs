@@ -8,7 +8,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use super::declare::{Declared, MemberTree, item_of};
 use super::resolve::{Named, Resolver, Scope, Typed};
 use super::{Checker, Failure};
-use crate::catalog::calendar::Grain;
+use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Input, input_number};
 use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain, Within};
 use crate::catalog::modifier::Modifier;
@@ -223,7 +223,19 @@ impl<'a> Checker<'a> {
             .help("it belongs to `at (trailing …)`, `at (to date …)` and `at (cumulative)`")
             .into());
         }
-        let own = grain.and_then(|grain| grain.time).unwrap_or(Grain::Day);
+        let own = match grain.and_then(|grain| grain.time) {
+            Some(TimePart::Grain(grain)) => grain,
+            None => Grain::Day,
+            Some(_) => {
+                return Err(Diagnostic::new(
+                    codes::NOT_YET_EXPRESSION,
+                    "`within period` is not yet supported with the periods of a calendar from a table",
+                )
+                .at(within.span)
+                .help("declare a `grain` such as `day`")
+                .into());
+            }
+        };
         match within.text.to_lowercase().as_str() {
             "last" => Ok(None),
             "first" => Ok(Some(Within::First(own))),
@@ -250,7 +262,7 @@ impl<'a> Checker<'a> {
     fn grain_of(&mut self, package: &str, tree: &ast::Indicator) -> Result<Option<ViewGrain>, Failure> {
         let Some(grain) = &tree.grain else { return Ok(None) };
         let time = match &grain.time {
-            Some(name) => Some(Grain::named(&name.text.to_lowercase()).ok_or_else(|| unknown_grain(name))?),
+            Some(name) => Some(self.bare_grain(&name.text).ok_or_else(|| unknown_grain(name))?),
             None => None,
         };
         let mut by = Vec::new();

@@ -73,7 +73,7 @@ impl<'a> Checker<'a> {
         .into())
     }
 
-    fn joined_source(&self, package: &str, path: &Path) -> Result<SourceId, Failure> {
+    pub(crate) fn joined_source(&self, package: &str, path: &Path) -> Result<SourceId, Failure> {
         let (package, name) = match path.parts.as_slice() {
             [name] => (package, name),
             [package, name] => (package.text.as_str(), name),

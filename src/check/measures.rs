@@ -229,7 +229,7 @@ impl Resolver<'_, '_> {
                 }
             }
         };
-        match flatten(catalog, Standpoint { source, axis: None }, aggregate) {
+        match flatten(catalog, Standpoint { source, axis: catalog.source(source).time.as_ref() }, aggregate) {
             Ok(flat) if flat.fans_out() => {
                 Err(Diagnostic::new(codes::FAN_OUT, "this aggregate would count rows of a child source several times")
                     .at(place)

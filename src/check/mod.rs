@@ -5,6 +5,7 @@
 //!
 //! Invariant: this is the only stage that sees both the tree and the catalog; it reads no file, clock or environment.
 
+mod calendars;
 mod contexts;
 mod declare;
 mod dimensions;
@@ -67,6 +68,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_source_expressions();
     checker.check_joins();
     checker.check_axes();
+    checker.check_calendar_tables(files);
     checker.put_rows_in_place();
     checker.check_members();
     checker.check_views();

@@ -280,12 +280,14 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 Err(not_aggregated(&name.value, self.name_place(name)).into())
             }
             Named::Dimension(id, part) => {
-                let data_type = part.data_type(&self.checker.catalog.dimension(id).data_type);
-                Ok(self.input(Input::Dimension(id, part), data_type))
+                let input = Input::Dimension(id, part);
+                let data_type = self.checker.catalog.input_type(&input);
+                Ok(self.input(input, data_type))
             }
             Named::MetricTime(part) => {
-                let data_type = part.data_type(&self.checker.catalog.metric_time);
-                Ok(self.input(Input::MetricTime(part), data_type))
+                let input = Input::MetricTime(part);
+                let data_type = self.checker.catalog.input_type(&input);
+                Ok(self.input(input, data_type))
             }
         }
     }
@@ -457,7 +459,7 @@ impl Checker<'_> {
                 Member::Indicator(id) => Named::Indicator(id),
             }));
         }
-        let Some((base, part)) = TimePart::split(name) else { return Ok(None) };
+        let Some((base, part)) = TimePart::split(name, &self.catalog.calendar) else { return Ok(None) };
         if base == METRIC_TIME {
             return Ok(Some(Named::MetricTime(part)));
         }

@@ -12,85 +12,13 @@ use super::declare::{Declared, item_of};
 use super::source_rows::SourceRows;
 use super::{Checker, Failure, Table, Tables};
 use crate::catalog::SourceId;
-use crate::catalog::calendar::Calendar;
 use crate::catalog::expr::Input;
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::source::{Rows, Source, SourceColumn};
 use crate::diagnostic::{Diagnostic, codes, nearest};
-use crate::syntax::ast::{self, ItemKind, Name};
-
-const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-const MONTHS: &[&str] = &[
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+use crate::syntax::ast::{self, Name};
 
 impl<'a> Checker<'a> {
-    /// The calendar settings: the first nameless `calendar` of the project.
-    pub(crate) fn check_calendar(&mut self, files: &'a [ast::File]) {
-        let mut settings = None;
-        for item in files.iter().flat_map(|file| &file.items) {
-            let ItemKind::Calendar(calendar) = &item.kind else { continue };
-            if let Some(name) = &calendar.name {
-                self.report(
-                    Diagnostic::new(codes::NOT_YET_ITEM, "a calendar from a table is not yet supported")
-                        .labelled(name.span, "this item is left out; everything else works"),
-                );
-            } else if let Some(first) = settings {
-                self.report(
-                    Diagnostic::new(codes::DUPLICATE_NAME, "the project's calendar is declared twice")
-                        .labelled(item.span, "declared again here")
-                        .also(first, "first declared here"),
-                );
-            } else {
-                settings = Some(item.span);
-                self.catalog.to_mut().calendar = self.calendar_of(calendar);
-            }
-        }
-    }
-
-    fn calendar_of(&mut self, calendar: &ast::Calendar) -> Calendar {
-        let week_start = calendar.week_starts.as_ref().map(|name| self.position_in(name, WEEKDAYS, "day of the week"));
-        let fiscal = calendar.fiscal_year_starts.as_ref().map(|name| self.position_in(name, MONTHS, "month"));
-        let timezone = calendar.timezone.as_ref().and_then(|zone| match zone.text.parse::<chrono_tz::Tz>() {
-            Ok(_) => Some(zone.text.clone()),
-            Err(_) => {
-                self.report(
-                    Diagnostic::new(codes::BAD_VALUE, format!("`{}` is not a time zone", zone.text))
-                        .at(zone.span)
-                        .help("use a name of the IANA database, such as 'Asia/Shanghai' or 'Europe/Berlin'"),
-                );
-                None
-            }
-        });
-        Calendar { timezone, week_start: week_start.unwrap_or(0), fiscal_start: fiscal.unwrap_or(0) + 1 }
-    }
-
-    fn position_in(&mut self, name: &Name, known: &[&str], what: &str) -> u8 {
-        match known.iter().position(|word| word.eq_ignore_ascii_case(&name.text)) {
-            Some(at) => at as u8,
-            None => {
-                let mut diagnostic =
-                    Diagnostic::new(codes::BAD_VALUE, format!("`{}` is not a {what}", name.text)).at(name.span);
-                if let Some(near) = nearest(&name.text, known.iter().copied()) {
-                    diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-                }
-                self.report(diagnostic);
-                0
-            }
-        }
-    }
-
     /// Columns, keys and partitions of every source whose table is there.
     pub(crate) fn check_sources(&mut self, tables: &Tables) {
         for declared in self.declared.sources.clone() {

@@ -209,6 +209,8 @@ the others. Name the source.
 "Joins are declared from the many rows to the one. The joined columns must hold a `key` of the joined source, otherwise
 one row could meet several and every sum would be inflated silently.
 
+The same holds for the day of a calendar from a table.
+
     source stores { from csv 'stores.csv' }               -- declare: key id
     source orders { … join store = stores on store_id }   -- B0303
 ";

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use datafusion::arrow::datatypes::DataType;
 
 use crate::catalog::expr::{Expression, Input};
+use crate::catalog::path::{ColumnRef, JoinPath};
 use crate::catalog::reach::{Standpoint, definition_for, flatten};
 use crate::catalog::walk::{Around, for_each_measure};
 use crate::catalog::{Catalog, DimensionId, IndicatorId, SourceId};
@@ -77,6 +78,12 @@ fn columns_of(catalog: &Catalog, flat: &Expression, found: &mut BTreeSet<(Source
         if let Input::Per(per) = input {
             lineage_into(catalog, &per.value, found);
             per.of_row.iter().for_each(|by| columns_of(catalog, by, found));
+        }
+        if let Input::Period(id, day) = input {
+            let period = catalog.calendar.period(*id);
+            let column = ColumnRef { path: JoinPath::root(period.source), column: period.column };
+            columns_of(catalog, &Expression::input(Input::Column(column)), found);
+            columns_of(catalog, day, found);
         }
         let Input::Column(column) = input else { continue };
         let id = column.path.target(catalog);

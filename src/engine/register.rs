@@ -115,7 +115,7 @@ impl PackageSchema {
     fn narrow(&self, wanted: &HashSet<String>) -> IndicatorView {
         let (mut dimensions, mut indicators) = (BTreeSet::new(), BTreeSet::new());
         for word in wanted {
-            let base = TimePart::split(word).map(|(base, _)| base);
+            let base = TimePart::split(word, &self.catalog.calendar).map(|(base, _)| base);
             for name in std::iter::once(word.as_str()).chain(base) {
                 match self.catalog.member(&self.package, name) {
                     Some(Member::Dimension(id)) => _ = dimensions.insert(id),
@@ -164,10 +164,8 @@ fn indicator_plan(catalog: &Arc<Catalog>, id: IndicatorId) -> Result<LogicalPlan
 
 fn grain_columns(catalog: &Catalog, indicator: &Indicator) -> Vec<(String, Input)> {
     let Some(grain) = &indicator.grain else { return vec![] };
-    let time = grain.time.map(|grain| {
-        let part = TimePart::Grain(grain);
-        (format!("metric_time{}", part.suffix()), Input::MetricTime(part))
-    });
+    let time =
+        grain.time.map(|part| (format!("metric_time{}", part.suffix(&catalog.calendar)), Input::MetricTime(part)));
     let by =
         grain.by.iter().map(|id| (catalog.dimension(*id).item.name.clone(), Input::Dimension(*id, TimePart::Whole)));
     time.into_iter().chain(by).collect()

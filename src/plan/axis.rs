@@ -5,7 +5,7 @@ use datafusion::logical_expr::Expr;
 
 use super::frame::Mentions;
 use super::instant::{Instants, TIMESTAMP};
-use super::range::{Range, range_of};
+use super::range::{Range, is_comparison, range_of};
 use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
@@ -86,6 +86,20 @@ impl<'c> Axis<'c> {
         range_of(condition, |input| self.part(input), &instants)
     }
 
+    /// Whether a condition compares a period of a calendar from a table with constants: a range, but one whose bounds are
+    /// known only to the table.
+    pub(crate) fn is_range_of_table(&self, condition: &Expression) -> bool {
+        matches!(condition.inputs.as_slice(), [input] if self.is_of_table(input)) && is_comparison(&condition.expr)
+    }
+
+    /// Whether an input is a period of a calendar from a table, on the leaf's time.
+    pub(crate) fn is_of_table(&self, input: &Input) -> bool {
+        match input {
+            Input::Moved(inner, _) => self.is_of_table(inner),
+            other => matches!(self.part(other), Some(TimePart::Period(_))),
+        }
+    }
+
     /// Whether an expression is about a dimension, in any of its grains.
     pub(crate) fn mentions(&self, expression: &Expression, target: &Input) -> Mentions {
         let same = expression.inputs.iter().filter(|input| self.same(input, target)).count();
@@ -133,8 +147,10 @@ impl<'c> Axis<'c> {
 
     pub(crate) fn name(&self, input: &Input) -> String {
         match input {
-            Input::Dimension(id, part) => format!("{}{}", self.catalog.dimension(*id).item.name, part.suffix()),
-            Input::MetricTime(part) => format!("metric_time{}", part.suffix()),
+            Input::Dimension(id, part) => {
+                format!("{}{}", self.catalog.dimension(*id).item.name, part.suffix(&self.catalog.calendar))
+            }
+            Input::MetricTime(part) => format!("metric_time{}", part.suffix(&self.catalog.calendar)),
             Input::Column(column) => column.display(self.catalog),
             _ => "it".to_string(),
         }

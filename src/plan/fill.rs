@@ -50,6 +50,9 @@ pub(crate) fn dense_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
             periods.push((grain, position));
         }
     }
+    if frame.asks_table(&axis) {
+        return Err(unclear("beside periods of a calendar from a table, whose order only the table knows"));
+    }
     let Some((grain, at)) = periods.iter().copied().min() else { return Ok(None) };
     if kept.iter().any(|at| frame.keys[*at].role != Role::Equal) {
         return Err(unclear("inside a window in time"));

@@ -231,6 +231,12 @@ impl Frame {
         Ok((changed, others))
     }
 
+    /// Whether the question has periods whose order and bounds only a calendar's table knows.
+    pub(crate) fn asks_table(&self, axis: &Axis<'_>) -> bool {
+        let mut keys = self.kept().into_iter().flat_map(|at| &self.keys[at].expr.inputs);
+        keys.any(|input| axis.is_of_table(input)) || self.conditions.iter().any(|c| axis.is_range_of_table(&c.expr))
+    }
+
     /// The ranges as they stand now, all of them.
     pub(crate) fn all_ranges(&self, axis: &Axis<'_>) -> Result<Vec<Range>, Diagnostic> {
         let (changed, others) = self.ranges(axis)?;
@@ -297,6 +303,7 @@ impl Situation {
             Modifier::PreviousPeriod => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
                 Some(TimePart::Grain(grain)) => self.time(TimeOp::Shift(grain.span()), axis)?,
                 Some(_) => return Err(no_step()),
+                None if self.frame.asks_table(axis) => return Err(of_table("`previous period`")),
                 None => self.move_by_length(axis)?,
             },
             Modifier::Trailing(span) => self.time(TimeOp::Trailing(*span), axis)?,
@@ -334,7 +341,8 @@ impl Situation {
         let mut conditions = Vec::new();
         for condition in std::mem::take(&mut self.frame.conditions) {
             match axis.mentions(&condition.expr, target) {
-                Mentions::Only if axis.range(&condition.expr).is_none() => {}
+                Mentions::Only if axis.range(&condition.expr).is_none() && !axis.is_range_of_table(&condition.expr) => {
+                }
                 Mentions::Mixed => return Err(mixed("a condition", target, axis)),
                 _ => conditions.push(condition),
             }
@@ -381,11 +389,15 @@ impl Situation {
     /// Moves the rows in time, or reads more of them.
     fn time(&mut self, op: TimeOp, axis: &Axis<'_>) -> Result<(), Diagnostic> {
         axis.require()?;
+        if op.is_running() && self.frame.asks_table(axis) {
+            return Err(of_table("a window in time"));
+        }
         let finest = self.finest(axis);
         let end = end_of(&self.frame.all_ranges(axis)?);
         if let TimeOp::Shift(span) = &op {
             self.shows = Shows::Nothing;
             self.move_parts(*span, axis);
+            self.move_ranges_of_tables(*span, axis);
         } else if self.shows == Shows::All {
             self.shows = if finest.is_some() { Shows::Running } else { Shows::Nothing };
         }
@@ -489,6 +501,15 @@ impl Situation {
         }
     }
 
+    /// Ranges over periods of a table see moved rows where they are moved to.
+    fn move_ranges_of_tables(&mut self, span: TimeSpan, axis: &Axis<'_>) {
+        for condition in self.frame.conditions.iter_mut().filter(|c| axis.is_range_of_table(&c.expr)) {
+            for input in &mut condition.expr.inputs {
+                *input = Input::Moved(Box::new(input.clone()), span);
+            }
+        }
+    }
+
     /// The key with the shortest periods; those of an outer question's windows only if there is no other.
     fn finest(&self, axis: &Axis<'_>) -> Option<usize> {
         let timed = self.frame.kept().into_iter().filter_map(|at| {
@@ -499,7 +520,7 @@ impl Situation {
             let grain = match self.grain_of(at, axis)? {
                 TimePart::Whole => None,
                 TimePart::Grain(grain) => Some(grain),
-                TimePart::Extract(_) => return None,
+                TimePart::Period(_) | TimePart::Extract(_) => return None,
             };
             Some((matches!(&key.role, Role::Window(window) if window.periods.is_some()), grain, at))
         });
@@ -588,6 +609,15 @@ fn no_point() -> Diagnostic {
 fn raw_time() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs periods: the question is grouped by single instants")
         .help("group by a grain such as `metric_time__day`")
+}
+
+fn of_table(what: &str) -> Diagnostic {
+    Diagnostic::new(
+        codes::CONTEXT,
+        format!("{what} needs bounds, and periods of a calendar from a table have none here"),
+    )
+    .note("the question groups by such periods, or has a range of them")
+    .help("group by a grain such as `metric_time__day` and give a range of dates; `shift` works with any periods")
 }
 
 fn crossing(grain: Grain, other: Grain) -> Diagnostic {

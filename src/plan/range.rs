@@ -82,6 +82,20 @@ pub(crate) fn range_of(
     }
 }
 
+/// Whether an expression compares its input with constants, as a range does.
+pub(crate) fn is_comparison(expr: &Expr) -> bool {
+    let constant = |expr: &Expr| constant_type(expr).is_some();
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let compares = matches!(op, Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
+            compares && (is_value(left) && constant(right) || constant(left) && is_value(right))
+        }
+        Expr::Between(Between { expr, negated: false, low, high }) => is_value(expr) && constant(low) && constant(high),
+        Expr::InList(InList { expr, list, negated: false }) => is_value(expr) && list.iter().all(constant),
+        _ => false,
+    }
+}
+
 /// Whether an expression is the input itself, perhaps under casts.
 fn is_value(expr: &Expr) -> bool {
     match expr {
@@ -115,12 +129,12 @@ impl Reader<'_, '_> {
             TimePart::Grain(grain) => Some(grain),
             TimePart::Whole if *common == DataType::Date32 => Some(Grain::Day),
             TimePart::Whole => None,
-            TimePart::Extract(_) => return None,
+            TimePart::Period(_) | TimePart::Extract(_) => return None,
         };
         // A text is read as what it is compared with; dates and timestamps are compared as instants.
         let constant = match data_type {
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => constant.clone(),
-            _ => cast(constant.clone(), self.part.data_type(common)),
+            _ => cast(constant.clone(), self.part.data_type(common, self.instants.calendar)),
         };
         let at = cast(constant.clone(), self.instants.data_type.clone());
         let (first, next, ceiling) = match grain {

@@ -38,7 +38,7 @@ pub fn package_of(catalog: &Catalog, request: &Request) -> Result<String, Diagno
         return Ok(package.to_string());
     }
     let dimension = first.split('.').next().unwrap_or(first);
-    let base = TimePart::split(dimension).map_or(dimension, |(base, _)| base);
+    let base = TimePart::split(dimension, &catalog.calendar).map_or(dimension, |(base, _)| base);
     let has = |name: &str| {
         catalog.member(name, first).is_some()
             || catalog.member(name, base).is_some()

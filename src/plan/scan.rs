@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use datafusion::common::{Column, JoinType, Result, TableReference};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, when};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, try_cast, when};
 
 use super::combine::{Question, inner_values};
+use crate::catalog::calendar::PeriodId;
 use crate::catalog::expr::{Expression, Input, Per};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::{Standpoint, if_found, keeps_null, replace_inputs};
@@ -23,15 +24,17 @@ pub(crate) struct Scan<'c> {
     /// The time of the rows, by which slowly changing joins are asked.
     axis: Option<&'c Expression>,
     paths: BTreeSet<JoinPath>,
-    /// Values that are looked up for the rows' own values of something, with these, each once.
+    /// What is looked up for each row once the paths are joined, each once, and after what it is looked up by.
     lookups: Vec<Lookup>,
     question: Option<Question<'c>>,
 }
 
-/// `x per d`: the inner question, and the rows' own d.
-struct Lookup {
-    per: Per,
-    of_row: Vec<Expr>,
+/// One row more for each row.
+enum Lookup {
+    /// `x per d`: the inner question, and the rows' own d.
+    Per { per: Per, of_row: Vec<Expr> },
+    /// The day's row in the table of a calendar.
+    Day { source: SourceId, column: usize, value: Expr },
 }
 
 impl<'c> Scan<'c> {
@@ -62,7 +65,8 @@ impl<'c> Scan<'c> {
                     self.need(&column.path);
                     self.column(column)
                 }
-                Input::Per(per) => self.lookup(per),
+                Input::Per(per) => self.per(per),
+                Input::Period(id, day) => self.period(*id, day),
                 // `flatten` leaves nothing else.
                 other => unreachable!("a flat expression has {other:?} as an input"),
             })
@@ -100,17 +104,21 @@ impl<'c> Scan<'c> {
             plan = self.join(plan, way)?;
         }
         for (at, lookup) in self.lookups.iter().enumerate() {
-            plan = self.join_lookup(plan, at, lookup)?;
+            plan = match lookup {
+                Lookup::Per { per, of_row } => self.join_per(plan, at, per, of_row)?,
+                Lookup::Day { source, column, value } => self.join_day(plan, at, (*source, *column), value)?,
+            };
         }
         Ok(plan)
     }
 
     /// The column of a value that is looked up.
-    fn lookup(&mut self, per: &Per) -> Expr {
+    fn per(&mut self, per: &Per) -> Expr {
         let of_row: Vec<Expr> = per.of_row.iter().map(|by| self.place(by)).collect();
-        let known = self.lookups.iter().position(|known| known.per == *per);
+        let known =
+            self.lookups.iter().position(|known| matches!(known, Lookup::Per { per: known, .. } if known == per));
         let at = known.unwrap_or_else(|| {
-            self.lookups.push(Lookup { per: per.clone(), of_row });
+            self.lookups.push(Lookup::Per { per: per.clone(), of_row });
             self.lookups.len() - 1
         });
         Expr::Column(Column::new(Some(lookup_relation(at)), VALUE))
@@ -118,16 +126,16 @@ impl<'c> Scan<'c> {
 
     /// Adds the values of an inner question: one row for each d, so that rows stay as many as they are. Where it has no
     /// group, the value is the one over no rows.
-    fn join_lookup(&self, plan: LogicalPlanBuilder, at: usize, lookup: &Lookup) -> Result<LogicalPlanBuilder> {
+    fn join_per(&self, plan: LogicalPlanBuilder, at: usize, per: &Per, of_row: &[Expr]) -> Result<LogicalPlanBuilder> {
         let question = match &self.question {
             Some(question) => question.inner()?,
             None => Question { catalog: self.catalog, visible: vec![], depth: 0 },
         };
-        let inner = inner_values(&question, &lookup.per.value, &lookup.per.by)?;
+        let inner = inner_values(&question, &per.value, &per.by)?;
         let found = TableReference::bare(format!("found{at}"));
         let right = LogicalPlanBuilder::from(inner.plan).alias(found.clone())?.build()?;
         let column = |name: &str| Expr::Column(Column::new(Some(found.clone()), name));
-        let keys = lookup.of_row.iter().enumerate();
+        let keys = of_row.iter().enumerate();
         let equal = keys.map(|(key, own)| {
             Expr::BinaryExpr(BinaryExpr {
                 left: Box::new(own.clone()),
@@ -139,6 +147,36 @@ impl<'c> Scan<'c> {
         let joined = plan.join_on(right, JoinType::Left, equal)?;
         let value = when(column("there").is_not_null(), column(VALUE)).otherwise(inner.nothing)?;
         joined.project(before.into_iter().chain([value.alias_qualified(Some(lookup_relation(at)), VALUE)]))
+    }
+
+    /// The column with the period that a day belongs to.
+    fn period(&mut self, id: PeriodId, day: &Expression) -> Expr {
+        let day = self.place(day);
+        let period = self.catalog.calendar.period(id);
+        let known = self.lookups.iter().position(|known| {
+            matches!(known, Lookup::Day { source, column, value }
+                if (*source, *column, value) == (period.source, period.day, &day))
+        });
+        let at = known.unwrap_or_else(|| {
+            self.lookups.push(Lookup::Day { source: period.source, column: period.day, value: day });
+            self.lookups.len() - 1
+        });
+        let name = &self.catalog.source(period.source).columns[period.column].name;
+        Expr::Column(Column::new(Some(day_relation(at)), name))
+    }
+
+    /// Adds the row of a day in a calendar's table, or NULLs where it has none; the day is a key there.
+    fn join_day(
+        &self,
+        plan: LogicalPlanBuilder,
+        at: usize,
+        (source, column): (SourceId, usize),
+        value: &Expr,
+    ) -> Result<LogicalPlanBuilder> {
+        let table = LogicalPlanBuilder::from(whole_source(self.catalog, source)?).alias(day_relation(at))?;
+        let column = &self.catalog.source(source).columns[column];
+        let own = Expr::Column(Column::new(Some(day_relation(at)), &column.name));
+        plan.join_on(table.build()?, JoinType::Left, [try_cast(value.clone(), column.data_type.clone()).eq(own)])
     }
 
     /// Registers a path and all that it goes through.
@@ -245,6 +283,11 @@ fn columns_where(catalog: &Catalog, id: SourceId, shown: impl Fn(&SourceColumn) 
     let columns = catalog.source(id).columns.iter().enumerate().filter(|(_, column)| shown(column));
     let columns: Vec<Expr> = columns.map(|(at, column)| scan.own_column(at).alias(&column.name)).collect();
     scan.build()?.project(columns)?.build()
+}
+
+/// The name of the relation with the rows of a day; names of sources have no space.
+fn day_relation(at: usize) -> TableReference {
+    TableReference::bare(format!("calendar {}", at + 1))
 }
 
 /// The name of the relation at the end of a path: the path as it is written, with a star before a step against a

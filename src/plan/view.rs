@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::{TableType, provider_as_source, source_as_provider};
@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::calendar::TimePart;
-use crate::catalog::dimension::DimensionKind;
+use crate::catalog::dimension::{Dimension, DimensionKind};
 use crate::catalog::expr::Input;
 use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -65,13 +65,13 @@ impl IndicatorView {
         let mut columns = Vec::new();
         for id in dimensions {
             let dimension = catalog.dimension(*id);
-            let parts = parts_offered(dimension.kind, &dimension.data_type);
-            let column =
-                |part: TimePart| (format!("{}{}", dimension.item.name, part.suffix()), Input::Dimension(*id, part));
-            columns.extend(parts.into_iter().map(column));
+            for part in parts_offered(catalog, dimension) {
+                let name = format!("{}{}", dimension.item.name, part.suffix(&catalog.calendar));
+                columns.push((name, Input::Dimension(*id, part)));
+            }
         }
-        for part in TimePart::offered(&catalog.metric_time) {
-            columns.push((format!("metric_time{}", part.suffix()), Input::MetricTime(part)));
+        for part in TimePart::offered(&catalog.metric_time, &catalog.calendar) {
+            columns.push((format!("metric_time{}", part.suffix(&catalog.calendar)), Input::MetricTime(part)));
         }
         for id in indicators {
             columns.push((catalog.indicator(*id).item.name.clone(), Input::Indicator(*id, vec![])));
@@ -92,9 +92,9 @@ impl IndicatorView {
     }
 }
 
-fn parts_offered(kind: DimensionKind, data_type: &DataType) -> Vec<TimePart> {
-    match kind {
-        DimensionKind::Time => TimePart::offered(data_type).collect(),
+fn parts_offered(catalog: &Catalog, dimension: &Dimension) -> Vec<TimePart> {
+    match dimension.kind {
+        DimensionKind::Time => TimePart::offered(&dimension.data_type, &catalog.calendar).collect(),
         DimensionKind::Category | DimensionKind::Segment => vec![TimePart::Whole],
     }
 }
