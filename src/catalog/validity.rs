@@ -107,7 +107,9 @@ impl Order<'_> {
 
     /// The joins that a join goes on from.
     fn add_near(&mut self, path: &JoinPath, before: &[Step]) -> Result<(), Unreachable> {
-        let (Some(Step::Join(_)), Some(join)) = (path.steps.last(), last_join(self.catalog, path)) else { return Ok(()) };
+        let (Some(Step::Join(_)), Some(join)) = (path.steps.last(), last_join(self.catalog, path)) else {
+            return Ok(());
+        };
         let parent = JoinPath { root: path.root, steps: before.to_vec() };
         for input in join.on.iter().flat_map(|(near, _)| &near.inputs) {
             if let Input::Column(column) = input

@@ -82,6 +82,8 @@ pub(super) async fn write(
     mut files: Vec<File>,
     ctx: &SessionContext,
 ) -> Result<(Vec<PathBuf>, Vec<Refused>)> {
+    // Locations are seen from the folder, so it must be there before anything is looked at.
+    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     let mut refused = Vec::new();
     for _ in 0..ROUNDS {
         let texts: Vec<String> = files.iter().map(text).collect();
@@ -111,7 +113,6 @@ fn is_wrong(diagnostic: &Diagnostic) -> bool {
 }
 
 fn save(folder: &Path, files: &[File], texts: &[String]) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     let mut paths = Vec::new();
     for (file, text) in files.iter().zip(texts) {
         let path = folder.join(format!("{}.bell", file.name));

@@ -369,8 +369,15 @@ impl Semantics {
         for link in &self.links {
             let entries = self.entries_of(link, draft);
             let item = sources::dimension(&self.models, link, self.bell_name(link), &self.manifest, entries);
-            files[link.element.model()].items.push(item);
+            files[self.home_of(link)].items.push(item);
         }
+    }
+
+    /// The model in whose file a dimension stands: an entity's is the one whose rows it identifies.
+    fn home_of(&self, link: &Link) -> usize {
+        let primary = |model: &&Model| model.primary.as_ref() == Some(&link.name) && model.entity(&link.name).is_some();
+        let named = self.models.iter().position(|model| primary(&model));
+        named.unwrap_or(link.element.model())
     }
 
     fn draft_element(&self, model: usize, name: &str, kind: Kind, draft: &mut Draft) {
@@ -426,12 +433,14 @@ impl Semantics {
                     draft.entry(Entry::missing(Kind::TimeSpine, name, "no file of its table was found"));
                 }
                 Some(spine) => {
-                    let renamed = spine
-                        .customs
-                        .iter()
-                        .map(|(grain, _)| format!("the grain `{grain}` is called `{}`", self.bell_grain(grain)));
-                    let entry = draft.entry(Entry::imported(Kind::TimeSpine, name, &spine.source, renamed.collect()));
-                    items.extend(saved::spine(spine, entry));
+                    let entry = draft.entry(Entry::imported(Kind::TimeSpine, name, &spine.source, vec![]));
+                    let customs = spine.customs.iter().map(|(grain, _)| {
+                        let bell = self.bell_grain(grain);
+                        let note = format!("it is called `{bell}`: grains of a calendar begin with its name");
+                        draft.entry(Entry::imported(Kind::CustomGranularity, grain, bell, vec![note]))
+                    });
+                    let customs = customs.collect();
+                    items.extend(saved::spine(spine, entry, customs));
                 }
             }
         }
