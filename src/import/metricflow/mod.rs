@@ -72,6 +72,17 @@ pub async fn import(path: &Path, data: &Path, project: &Path, ctx: &SessionConte
     Ok((semantics, report))
 }
 
+/// Deeper than any metric is made of others: a circle is refused when the project is checked.
+const DEEP: usize = 32;
+
+/// The metrics that a metric is made of; of a conversion its base.
+fn inputs_of(metric: &Metric) -> impl Iterator<Item = &manifest::MetricInput> {
+    let params = &metric.type_params;
+    let base = params.conversion_type_params.as_ref().and_then(|conversion| conversion.base_metric.as_ref());
+    let sides = params.numerator.iter().chain(&params.denominator);
+    params.metrics.iter().chain(sides).chain(&params.cumulative_type_params.metric).chain(base)
+}
+
 /// The text of a project in the making, and what it holds.
 struct Draft {
     files: Vec<File>,
@@ -256,7 +267,7 @@ impl Semantics {
 
     /// The simple metrics (and measures) that a metric comes down to, as models and grains of their times.
     fn leaves(&self, name: &str, depth: usize) -> Vec<(usize, String)> {
-        let Some(metric) = self.metric(name).filter(|_| depth < 32) else { return vec![] };
+        let Some(metric) = self.metric(name).filter(|_| depth < DEEP) else { return vec![] };
         let params = &metric.type_params;
         let leaf = |aggregate: std::result::Result<metrics::Aggregate, String>| {
             aggregate.ok().map(|aggregate| (aggregate.model, self.time_grain(&aggregate)))
@@ -265,14 +276,8 @@ impl Semantics {
             return leaf(self.aggregate(metric)).into_iter().collect();
         }
         let conversion = params.conversion_type_params.as_ref();
-        let inputs = params
-            .metrics
-            .iter()
-            .chain(&params.numerator)
-            .chain(&params.denominator)
-            .chain(&params.cumulative_type_params.metric)
-            .chain(conversion.and_then(|conversion| conversion.base_metric.as_ref()));
-        let mut found: Vec<(usize, String)> = inputs.flat_map(|input| self.leaves(&input.name, depth + 1)).collect();
+        let mut found: Vec<(usize, String)> =
+            inputs_of(metric).flat_map(|input| self.leaves(&input.name, depth + 1)).collect();
         if found.is_empty() {
             let base = conversion.and_then(|conversion| conversion.base_measure.as_ref());
             found.extend(params.measure.as_ref().or(base).and_then(|measure| leaf(self.measure(&measure.name))));
@@ -313,12 +318,16 @@ impl Semantics {
         Some((&found.source, &found.column))
     }
 
-    /// Whether a metric shows every period of the time spine.
+    /// Whether a metric, or one that it is made of, shows every period of the time spine.
     pub fn joins_spine(&self, metric: &str) -> bool {
-        self.metric(metric).is_some_and(|metric| {
-            let params = &metric.type_params;
-            params.join_to_timespine || params.measure.as_ref().is_some_and(|measure| measure.join_to_timespine)
-        })
+        self.joins_spine_within(metric, 0)
+    }
+
+    fn joins_spine_within(&self, name: &str, depth: usize) -> bool {
+        let Some(metric) = self.metric(name).filter(|_| depth < DEEP) else { return false };
+        let params = &metric.type_params;
+        let own = params.join_to_timespine || params.measure.as_ref().is_some_and(|measure| measure.join_to_timespine);
+        own || inputs_of(metric).any(|input| self.joins_spine_within(&input.name, depth + 1))
     }
 
     fn draft(&self, draft: &mut Draft) {

@@ -198,7 +198,7 @@ fn judge(options: &Options, case: &Case, rows: &Rows) -> Result<Verdict, String>
 }
 
 /// How many of the public cases are equal. It only ever grows.
-const EQUAL: usize = 70;
+const EQUAL: usize = 78;
 
 #[tokio::test]
 async fn the_shared_cases_are_answered() {
