@@ -104,7 +104,13 @@ impl Semantics {
         match (fill, spine) {
             (None, false) => {}
             (Some(value), false) => found.formula = format!("coalesce({}, {value})", found.formula),
-            (value, true) => found.clauses.push(format!("fill {}", value.map_or("null", |value| value))),
+            (value, true) => {
+                found.clauses.push(format!("fill {}", value.map_or("null", |value| value)));
+                found.notes.push(
+                    "asked without a range, from the first period with rows to the last, not over the whole time spine"
+                        .to_string(),
+                );
+            }
         }
     }
 
@@ -329,6 +335,7 @@ impl Semantics {
             (None, None) => "cumulative".to_string(),
         };
         found.formula = format!("{} at ({modifier})", found.formula);
+        found.notes.push("shown up to the last period with rows, not to the end of the time spine".to_string());
         let shown = own.period_agg.as_deref().unwrap_or("first");
         if shown != "last" {
             found.clauses.push(format!("within period {shown}"));

@@ -21,7 +21,7 @@ use std::path::Path;
 use datafusion::prelude::SessionContext;
 
 use super::draft::{File, Item, Refused, write};
-use super::report::{Entry, Kind, Report};
+use super::report::{Entry, Fidelity, Kind, Report};
 use crate::error::{Error, Result};
 use links::{Element, Link, Way};
 use manifest::{ConstantProperty, Manifest, Metric, TimeSpine};
@@ -103,7 +103,7 @@ fn settle(report: &mut Report, refused: &Refused) {
         if refused.whole {
             entry.drop(&refused.reason);
         } else if entry.bell.is_some() {
-            entry.fidelity = super::report::Fidelity::Approximated;
+            entry.fidelity = Fidelity::Approximated;
             entry.notes.push(format!("in part: {}", refused.reason));
         }
     }
@@ -429,7 +429,29 @@ impl Semantics {
                 }
             }
         }
+        self.spread(draft);
         items
+    }
+
+    /// What is made of something approximated is approximated.
+    fn spread(&self, draft: &mut Draft) {
+        let metrics = || self.manifest.metrics.iter();
+        // Each round reaches one step further.
+        for _ in metrics().take(DEEP) {
+            let doubtful = |name: &str, draft: &Draft| {
+                let mut entries = draft.report.entries.iter().filter(|entry| entry.kind == Kind::Metric);
+                entries.any(|entry| entry.name == name && entry.fidelity == Fidelity::Approximated)
+            };
+            for metric in metrics() {
+                let Some(input) = inputs_of(metric).find(|input| doubtful(&input.name, draft)) else { continue };
+                let mut entries = draft.report.entries.iter_mut().filter(|entry| entry.kind == Kind::Metric);
+                let own = entries.find(|entry| entry.name == metric.name && entry.fidelity == Fidelity::Exact);
+                if let Some(entry) = own {
+                    entry.fidelity = Fidelity::Approximated;
+                    entry.notes.push(format!("made of `{}`", input.name));
+                }
+            }
+        }
     }
 
     fn draft_spines(&self, draft: &mut Draft) -> Vec<Item> {
