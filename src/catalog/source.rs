@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 
-use super::expr::Expression;
+use super::expr::{Expression, Input};
 use super::{Item, SourceId};
 use crate::source::Span;
 
@@ -96,6 +96,15 @@ pub struct Bound {
     pub value: Expression,
     /// Its type.
     pub data_type: DataType,
+}
+
+impl Join {
+    /// Whether its own side has columns of this source only. Otherwise it goes on from an earlier join, and it is no way
+    /// back: a row of the joined source does not know which rows it is met by before that join is made.
+    pub fn is_own(&self) -> bool {
+        let own = |input: &Input| matches!(input, Input::Column(column) if column.path.steps.is_empty());
+        self.on.iter().all(|(near, _)| near.inputs.iter().all(own))
+    }
 }
 
 impl Source {

@@ -85,6 +85,7 @@ impl Order<'_> {
         }
         self.begun.push(path.clone());
         self.add(&JoinPath { root: path.root, steps: before.to_vec() })?;
+        self.add_near(path, before)?;
         let changing = last_join(self.catalog, path).is_some_and(|join| join.valid.is_some());
         let moment = if changing { Some(self.moment(path)?) } else { None };
         for input in moment.iter().flat_map(|moment| &moment.value.inputs) {
@@ -97,6 +98,22 @@ impl Order<'_> {
         }
         self.begun.pop();
         self.ways.push(Way { path: path.clone(), moment });
+        Ok(())
+    }
+
+    /// The joins that a join goes on from.
+    fn add_near(&mut self, path: &JoinPath, before: &[Step]) -> Result<(), Unreachable> {
+        let (Some(Step::Join(_)), Some(join)) = (path.steps.last(), last_join(self.catalog, path)) else {
+            return Ok(());
+        };
+        let parent = JoinPath { root: path.root, steps: before.to_vec() };
+        for input in join.on.iter().flat_map(|(near, _)| &near.inputs) {
+            if let Input::Column(column) = input
+                && !column.path.steps.is_empty()
+            {
+                self.add(&column.path.after(&parent))?;
+            }
+        }
         Ok(())
     }
 

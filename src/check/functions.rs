@@ -17,6 +17,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self as sql, TimezoneInfo};
 
+use super::percentile::percentile_disc;
 use crate::catalog::time::cast;
 use crate::diagnostic::nearest;
 
@@ -35,9 +36,12 @@ impl Functions {
     pub fn of(state: &SessionState) -> Self {
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(BellDivision)];
         planners.extend(state.expr_planners().iter().cloned());
+        let mut aggregate = state.aggregate_functions().clone();
+        // `register` adds it to a session, which a project may be checked before.
+        aggregate.entry("percentile_disc".to_string()).or_insert_with(percentile_disc);
         Functions {
             scalar: state.scalar_functions().clone(),
-            aggregate: state.aggregate_functions().clone(),
+            aggregate,
             window: state.window_functions().clone(),
             higher_order: state.higher_order_functions().clone(),
             planners,

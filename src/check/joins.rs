@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::resolve::{Scope, Typed};
+use super::resolve::{Place, Scope, Typed};
 use super::sources::unknown_column;
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
@@ -170,7 +170,8 @@ impl<'a> Checker<'a> {
                 _ => return Err(not_an_equation(equation).into()),
             };
             let side = |sql: &sql::Expr| ast::Expr { sql: sql.clone(), span: equation.span };
-            let near = self.resolve_rows(&side(near), Scope::own(package, from))?;
+            // It may go on from a join that is declared before it.
+            let near = self.resolve_rows(&side(near), Scope::own(package, from).at(Place::Axis))?;
             let far = self.resolve_rows(&side(far), Scope::own(package, to).also_named(&tree.name.text))?;
             pairs.push(same_family(near, far, equation)?);
         }

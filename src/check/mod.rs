@@ -13,6 +13,7 @@ pub mod functions;
 mod indicators;
 mod joins;
 mod measures;
+pub mod percentile;
 mod resolve;
 pub mod source_rows;
 mod sources;

@@ -358,7 +358,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
             .iter()
             .flat_map(|child| {
                 let joins = catalog.source(*child).joins.iter().enumerate();
-                joins.filter(|(_, join)| join.to == here).map(|(join, _)| Step::Child { source: *child, join })
+                joins.filter(|(_, join)| join.to == here && join.is_own()).map(|(join, _)| Step::Child { source: *child, join })
             })
             .collect();
         match ways.as_slice() {

@@ -18,6 +18,7 @@ use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::Input;
 use crate::catalog::indicator::Indicator;
 use crate::catalog::{Catalog, IndicatorId, Member, Package};
+use crate::check::percentile::percentile_disc;
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::IndicatorView;
 use crate::plan::{BellOptions, measure, measure_udaf, modifier_functions, source_rows};
@@ -34,6 +35,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
     let known = ctx.state().aggregate_functions().contains_key("measure");
     if !known {
         ctx.register_udaf(measure_udaf().as_ref().clone());
+        ctx.register_udaf(percentile_disc().as_ref().clone());
         modifier_functions().into_iter().for_each(|function| ctx.register_udf(function));
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
         let state = ctx.state_ref();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use datafusion::prelude::SessionContext;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, codes};
 use crate::engine::Project;
 use crate::error::{Error, Result};
 use crate::source::SourceSet;
@@ -82,6 +82,8 @@ pub(super) async fn write(
     mut files: Vec<File>,
     ctx: &SessionContext,
 ) -> Result<(Vec<PathBuf>, Vec<Refused>)> {
+    // Locations are seen from the folder, so it must be there before anything is looked at.
+    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     let mut refused = Vec::new();
     for _ in 0..ROUNDS {
         let texts: Vec<String> = files.iter().map(text).collect();
@@ -90,8 +92,7 @@ pub(super) async fn write(
             sources.add(&file.name, text);
         }
         let project = Project::of(sources, ctx).await;
-        let wrong: Vec<&Diagnostic> =
-            project.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error).collect();
+        let wrong: Vec<&Diagnostic> = project.diagnostics.iter().filter(|diagnostic| is_wrong(diagnostic)).collect();
         if wrong.is_empty() {
             return Ok((save(folder, &files, &texts)?, refused));
         }
@@ -106,8 +107,12 @@ pub(super) async fn write(
     Err(Error::Data("the imported project cannot be made to check".to_string()))
 }
 
+/// An item that Bell only reads is not there either, although that is no error.
+fn is_wrong(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity() == Severity::Error || diagnostic.code == codes::NOT_YET_ITEM
+}
+
 fn save(folder: &Path, files: &[File], texts: &[String]) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     let mut paths = Vec::new();
     for (file, text) in files.iter().zip(texts) {
         let path = folder.join(format!("{}.bell", file.name));

@@ -42,6 +42,7 @@ pub enum Kind {
     Metric,
     SavedQuery,
     TimeSpine,
+    CustomGranularity,
 }
 
 /// How true an imported thing is.
@@ -58,8 +59,15 @@ pub enum Fidelity {
 
 impl Kind {
     /// All kinds, in the order of the report.
-    pub const ALL: [Kind; 6] =
-        [Kind::SemanticModel, Kind::Entity, Kind::Dimension, Kind::Metric, Kind::SavedQuery, Kind::TimeSpine];
+    pub const ALL: [Kind; 7] = [
+        Kind::SemanticModel,
+        Kind::Entity,
+        Kind::Dimension,
+        Kind::Metric,
+        Kind::SavedQuery,
+        Kind::TimeSpine,
+        Kind::CustomGranularity,
+    ];
 
     /// The word for several.
     pub fn plural(self) -> &'static str {
@@ -70,6 +78,7 @@ impl Kind {
             Kind::Metric => "metrics",
             Kind::SavedQuery => "saved queries",
             Kind::TimeSpine => "time spines",
+            Kind::CustomGranularity => "custom grains",
         }
     }
 }
@@ -127,5 +136,6 @@ fn singular(kind: Kind) -> &'static str {
         Kind::Metric => "metric",
         Kind::SavedQuery => "saved query",
         Kind::TimeSpine => "time spine",
+        Kind::CustomGranularity => "custom grain",
     }
 }

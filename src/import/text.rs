@@ -129,23 +129,51 @@ pub(super) fn plain_column(text: &str) -> Option<&str> {
     (is_identifier(text) || (bare != text && !bare.contains('"'))).then_some(bare)
 }
 
-/// Code on one line; what stands in quotes keeps its spaces.
+/// Code on one line, its keywords in lower case like Bell's own; what stands in quotes stays.
 pub(super) fn one_line_of_code(text: &str) -> String {
+    const KEYWORDS: [&str; 23] = [
+        "CASE",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "END",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "IS",
+        "NULL",
+        "LIKE",
+        "ILIKE",
+        "BETWEEN",
+        "CAST",
+        "AS",
+        "TRUE",
+        "FALSE",
+        "NULLIF",
+        "COALESCE",
+        "INTERVAL",
+        "TIMESTAMP",
+        "DATE",
+    ];
     let mut out = String::with_capacity(text.len());
-    let mut quote = None;
-    for c in text.trim().chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            None if c == '\'' || c == '"' => quote = Some(c),
-            None if c.is_whitespace() => {
-                if !out.ends_with(' ') {
-                    out.push(' ');
-                }
-                continue;
+    let mut rest = text.trim();
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |at| at + 2),
+            c if c.is_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
             }
-            _ => {}
+            c if c.is_whitespace() => rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let (piece, after) = rest.split_at(end);
+        match piece {
+            space if space.starts_with(char::is_whitespace) => out.push(' '),
+            word if KEYWORDS.contains(&word) => out.push_str(&word.to_lowercase()),
+            other => out.push_str(other),
         }
-        out.push(c);
+        rest = after;
     }
     out
 }
@@ -158,7 +186,7 @@ mod tests {
     fn names_are_replaced_and_the_rest_stays() {
         let rename = |parts: &[&str]| Some(format!("orders.{}", parts[parts.len() - 1]));
         let found = with_names("CASE WHEN status  = 'a  b'\n THEN t.amount ELSE 0 END", rename);
-        assert_eq!(found.unwrap(), "CASE WHEN orders.status = 'a  b' THEN orders.amount ELSE 0 END");
+        assert_eq!(found.unwrap(), "case when orders.status = 'a  b' then orders.amount else 0 end");
     }
 
     #[test]

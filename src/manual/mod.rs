@@ -11,6 +11,7 @@
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
 //! | [errors] | how to read a refusal |
+//! | [importing] | bringing a dbt semantic manifest |
 //! | [embedding] | Bellwether in a Rust program |
 //!
 //! The pages are Markdown files beside this one. Their Bell is parsed and their Rust is run by the tests.
@@ -41,6 +42,9 @@ pub mod command_line {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("importing.md")]
+pub mod importing {}
 
 #[doc = include_str!("embedding.md")]
 pub mod embedding {}

@@ -206,14 +206,14 @@ impl<'c> Scan<'c> {
         }
     }
 
-    /// An expression over a source's own columns, at the place where a path reaches that source.
+    /// An expression over a source's columns, at the place where a path reaches that source.
     fn at(&self, path: &JoinPath, own: &Expression) -> Expr {
         let values: Vec<Expr> = own
             .inputs
             .iter()
             .map(|input| match input {
-                Input::Column(column) => self.column(&ColumnRef { path: path.clone(), column: column.column }),
-                // `check` admits only own columns in sources.
+                Input::Column(column) => self.column(&ColumnRef { path: column.path.after(path), column: column.column }),
+                // `check` admits only columns in sources.
                 other => unreachable!("an expression of a source has {other:?} as an input"),
             })
             .collect();

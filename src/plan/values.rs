@@ -1,7 +1,8 @@
 //! Questions without an indicator: the values of dimensions.
 //!
 //! Dimensions that are columns of one table have the values of that table, whether or not a fact uses them. Others have
-//! the combinations that occur: in the rows of every source that one of them begins at and that reaches all of them.
+//! the combinations that occur: in the rows of every source that has one of them as its own and reaches all of them;
+//! if there is none, of every source that one of them begins at.
 
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::utils::conjunction;
@@ -61,6 +62,15 @@ impl Home {
 
 fn homes(context: &Context<'_>) -> Result<Vec<Home>> {
     let catalog = context.catalog;
+    // Where the values themselves are kept: a definition through joins only says who else has them.
+    let mut held: Vec<SourceId> = Vec::new();
+    for asked in context.grouping.keys.iter().chain(&context.conditions) {
+        held_by(catalog, asked, &mut held);
+    }
+    let mut homes: Vec<Home> = held.iter().filter_map(|source| home_at(context, *source)).collect();
+    if !homes.is_empty() {
+        return Ok(homes.into_iter().map(|home| moved_to_table(catalog, home)).collect());
+    }
     let mut begins: Vec<SourceId> = Vec::new();
     for key in &context.grouping.keys {
         for root in roots_of(catalog, key) {
@@ -69,7 +79,7 @@ fn homes(context: &Context<'_>) -> Result<Vec<Home>> {
             }
         }
     }
-    let mut homes: Vec<Home> = begins.iter().filter_map(|source| home_at(context, *source)).collect();
+    homes = begins.iter().filter_map(|source| home_at(context, *source)).collect();
     if homes.is_empty() {
         let all = (0..catalog.sources.len() as u32).map(SourceId);
         let reaching: Vec<SourceId> = all.filter(|source| home_at(context, *source).is_some()).collect();
@@ -79,6 +89,24 @@ fn homes(context: &Context<'_>) -> Result<Vec<Home>> {
         homes = nearest.filter_map(|source| home_at(context, *source)).collect();
     }
     Ok(homes.into_iter().map(|home| moved_to_table(catalog, home)).collect())
+}
+
+/// The sources at the ends of the paths that an expression is made of, each once.
+fn held_by(catalog: &Catalog, expression: &Expression, held: &mut Vec<SourceId>) {
+    for input in &expression.inputs {
+        match input {
+            Input::Column(column) => {
+                let source = column.path.target(catalog);
+                if !held.contains(&source) {
+                    held.push(source);
+                }
+            }
+            Input::Dimension(id, _) => {
+                catalog.dimension(*id).definitions.iter().for_each(|definition| held_by(catalog, definition, held));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn home_at(context: &Context<'_>, source: SourceId) -> Option<Home> {

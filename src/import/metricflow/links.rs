@@ -90,8 +90,7 @@ impl Collector<'_> {
         let middle = &self.models[join.to];
         for (at, second) in middle.joins.iter().enumerate() {
             let back = second.to == from || second.entity == join.entity || second.through.is_some();
-            let Some(entity) = middle.entity(&second.entity).filter(|_| !back) else { continue };
-            if !needs_own(self.models, from, join.to, entity, second.to) {
+            if !back && !needs_own(self.models, from, join.to, second.to) {
                 let prefix = format!("{}__{}", join.entity, second.entity);
                 self.elements(from, &[first, at], &prefix, &second.entity);
             }

@@ -27,6 +27,15 @@ struct Definition {
     notes: Vec<String>,
 }
 
+/// The operands of a formula.
+#[derive(Default)]
+struct Inputs {
+    operands: Vec<String>,
+    /// The condition that all of them have.
+    shared: Vec<String>,
+    notes: Vec<String>,
+}
+
 type Result<T> = std::result::Result<T, String>;
 
 impl Semantics {
@@ -95,7 +104,13 @@ impl Semantics {
         match (fill, spine) {
             (None, false) => {}
             (Some(value), false) => found.formula = format!("coalesce({}, {value})", found.formula),
-            (value, true) => found.clauses.push(format!("fill {}", value.map_or("null", |value| value))),
+            (value, true) => {
+                found.clauses.push(format!("fill {}", value.map_or("null", |value| value)));
+                found.notes.push(
+                    "asked without a range, from the first period with rows to the last, not over the whole time spine"
+                        .to_string(),
+                );
+            }
         }
     }
 
@@ -231,47 +246,57 @@ impl Semantics {
 
     fn ratio(&self, metric: &Metric) -> Result<Definition> {
         let params = &metric.type_params;
-        let side = |input: &Option<MetricInput>| match input {
-            Some(input) => self.operand(input),
-            None => Err("it has no numerator or no denominator".to_string()),
+        let (Some(numerator), Some(denominator)) = (&params.numerator, &params.denominator) else {
+            return Err("it has no numerator or no denominator".to_string());
         };
-        let formula = format!("{} / {}", side(&params.numerator)?, side(&params.denominator)?);
-        let notes = self.notes_of([&params.numerator, &params.denominator].into_iter().flatten());
-        Ok(Definition { formula, notes, ..Definition::default() })
+        let inputs = self.inputs(&[numerator.clone(), denominator.clone()])?;
+        let formula = inputs.operands.join(" / ");
+        Ok(Definition { formula, conditions: inputs.shared, notes: inputs.notes, ..Definition::default() })
     }
 
     fn derived(&self, metric: &Metric) -> Result<Definition> {
         let params = &metric.type_params;
         let expr = params.expr.as_deref().ok_or("it has no expression")?;
-        let mut operands = Vec::new();
-        for input in &params.metrics {
-            operands.push((input.alias.as_deref().unwrap_or(&input.name), self.operand(input)?));
-        }
+        let inputs = self.inputs(&params.metrics)?;
+        let aliases = params.metrics.iter().map(|input| input.alias.as_deref().unwrap_or(&input.name));
+        let operands: Vec<(&str, &String)> = aliases.zip(&inputs.operands).collect();
         let named = |parts: &[&str]| match parts {
-            [name] => operands.iter().find(|(alias, _)| alias == name).map(|(_, operand)| operand.clone()),
+            [name] => operands.iter().find(|(alias, _)| alias == name).map(|(_, operand)| operand.to_string()),
             _ => None,
         };
         let formula = text::with_names(expr, named).map_err(|problem| format!("`{expr}`: {problem}"))?;
-        Ok(Definition { formula, notes: self.notes_of(&params.metrics), ..Definition::default() })
+        Ok(Definition { formula, conditions: inputs.shared, notes: inputs.notes, ..Definition::default() })
     }
 
-    /// Whether any input is moved in time.
-    fn notes_of<'i>(&self, inputs: impl IntoIterator<Item = &'i MetricInput>) -> Vec<String> {
-        let moved = |input: &MetricInput| input.offset_window.is_some() || input.offset_to_grain.is_some();
-        match inputs.into_iter().any(moved) {
-            true => vec!["periods without rows of their own are not shown, MetricFlow shows them".to_string()],
-            false => vec![],
+    /// Metrics as operands. A filter that all of them have is the whole's: it then also decides which groups there
+    /// are, which `filter` on an operand does not.
+    fn inputs(&self, inputs: &[MetricInput]) -> Result<Inputs> {
+        let condition = |input: &MetricInput| self.conditions(std::slice::from_ref(&input.name), &input.filter);
+        let conditions = inputs.iter().map(condition).collect::<Result<Vec<_>>>()?;
+        let mut found = Inputs::default();
+        let same = conditions.windows(2).all(|pair| pair[0] == pair[1]);
+        let shared = conditions.first().cloned().flatten().filter(|_| same);
+        for (input, condition) in inputs.iter().zip(&conditions) {
+            let own = condition.as_ref().filter(|_| shared.is_none());
+            found.operands.push(self.operand(input, own)?);
         }
+        if shared.is_none() && !conditions.is_empty() && conditions.iter().all(Option::is_some) {
+            found.notes.push("groups in which only rows that are filtered out occur are shown, with NULL".to_string());
+        }
+        if inputs.iter().any(|input| input.offset_window.is_some() || input.offset_to_grain.is_some()) {
+            found.notes.push("periods without rows of their own are not shown, MetricFlow shows them".to_string());
+        }
+        found.shared.extend(shared);
+        Ok(found)
     }
 
     /// `bookings filter (where …) at (shift 14 days)`.
-    fn operand(&self, input: &MetricInput) -> Result<String> {
+    fn operand(&self, input: &MetricInput, condition: Option<&String>) -> Result<String> {
         if self.manifest.metrics.iter().all(|metric| metric.name != input.name) {
             return Err(format!("there is no metric `{}`", input.name));
         }
         let mut operand = text::name(self.bell_metric(&input.name));
-        let own = [input.name.clone()];
-        if let Some(condition) = self.conditions(&own, &input.filter)? {
+        if let Some(condition) = condition {
             operand.push_str(&format!(" filter (where {condition})"));
         }
         if let Some(window) = &input.offset_window {
@@ -296,7 +321,10 @@ impl Semantics {
         let params = &metric.type_params;
         let own = &params.cumulative_type_params;
         let mut found = match &own.metric {
-            Some(input) => Definition { formula: self.operand(input)?, ..Definition::default() },
+            Some(input) => {
+                let inputs = self.inputs(std::slice::from_ref(input))?;
+                Definition { formula: inputs.operands.join(""), conditions: inputs.shared, ..Definition::default() }
+            }
             None => self.accumulated(metric)?,
         };
         let window = own.window.as_ref().or(params.window.as_ref());
@@ -307,6 +335,7 @@ impl Semantics {
             (None, None) => "cumulative".to_string(),
         };
         found.formula = format!("{} at ({modifier})", found.formula);
+        found.notes.push("shown up to the last period with rows, not to the end of the time spine".to_string());
         let shown = own.period_agg.as_deref().unwrap_or("first");
         if shown != "last" {
             found.clauses.push(format!("within period {shown}"));

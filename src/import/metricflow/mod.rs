@@ -21,7 +21,7 @@ use std::path::Path;
 use datafusion::prelude::SessionContext;
 
 use super::draft::{File, Item, Refused, write};
-use super::report::{Entry, Kind, Report};
+use super::report::{Entry, Fidelity, Kind, Report};
 use crate::error::{Error, Result};
 use links::{Element, Link, Way};
 use manifest::{ConstantProperty, Manifest, Metric, TimeSpine};
@@ -72,6 +72,17 @@ pub async fn import(path: &Path, data: &Path, project: &Path, ctx: &SessionConte
     Ok((semantics, report))
 }
 
+/// Deeper than any metric is made of others: a circle is refused when the project is checked.
+const DEEP: usize = 32;
+
+/// The metrics that a metric is made of; of a conversion its base.
+fn inputs_of(metric: &Metric) -> impl Iterator<Item = &manifest::MetricInput> {
+    let params = &metric.type_params;
+    let base = params.conversion_type_params.as_ref().and_then(|conversion| conversion.base_metric.as_ref());
+    let sides = params.numerator.iter().chain(&params.denominator);
+    params.metrics.iter().chain(sides).chain(&params.cumulative_type_params.metric).chain(base)
+}
+
 /// The text of a project in the making, and what it holds.
 struct Draft {
     files: Vec<File>,
@@ -92,7 +103,7 @@ fn settle(report: &mut Report, refused: &Refused) {
         if refused.whole {
             entry.drop(&refused.reason);
         } else if entry.bell.is_some() {
-            entry.fidelity = super::report::Fidelity::Approximated;
+            entry.fidelity = Fidelity::Approximated;
             entry.notes.push(format!("in part: {}", refused.reason));
         }
     }
@@ -256,7 +267,7 @@ impl Semantics {
 
     /// The simple metrics (and measures) that a metric comes down to, as models and grains of their times.
     fn leaves(&self, name: &str, depth: usize) -> Vec<(usize, String)> {
-        let Some(metric) = self.metric(name).filter(|_| depth < 32) else { return vec![] };
+        let Some(metric) = self.metric(name).filter(|_| depth < DEEP) else { return vec![] };
         let params = &metric.type_params;
         let leaf = |aggregate: std::result::Result<metrics::Aggregate, String>| {
             aggregate.ok().map(|aggregate| (aggregate.model, self.time_grain(&aggregate)))
@@ -265,14 +276,8 @@ impl Semantics {
             return leaf(self.aggregate(metric)).into_iter().collect();
         }
         let conversion = params.conversion_type_params.as_ref();
-        let inputs = params
-            .metrics
-            .iter()
-            .chain(&params.numerator)
-            .chain(&params.denominator)
-            .chain(&params.cumulative_type_params.metric)
-            .chain(conversion.and_then(|conversion| conversion.base_metric.as_ref()));
-        let mut found: Vec<(usize, String)> = inputs.flat_map(|input| self.leaves(&input.name, depth + 1)).collect();
+        let mut found: Vec<(usize, String)> =
+            inputs_of(metric).flat_map(|input| self.leaves(&input.name, depth + 1)).collect();
         if found.is_empty() {
             let base = conversion.and_then(|conversion| conversion.base_measure.as_ref());
             found.extend(params.measure.as_ref().or(base).and_then(|measure| leaf(self.measure(&measure.name))));
@@ -313,12 +318,16 @@ impl Semantics {
         Some((&found.source, &found.column))
     }
 
-    /// Whether a metric shows every period of the time spine.
+    /// Whether a metric, or one that it is made of, shows every period of the time spine.
     pub fn joins_spine(&self, metric: &str) -> bool {
-        self.metric(metric).is_some_and(|metric| {
-            let params = &metric.type_params;
-            params.join_to_timespine || params.measure.as_ref().is_some_and(|measure| measure.join_to_timespine)
-        })
+        self.joins_spine_within(metric, 0)
+    }
+
+    fn joins_spine_within(&self, name: &str, depth: usize) -> bool {
+        let Some(metric) = self.metric(name).filter(|_| depth < DEEP) else { return false };
+        let params = &metric.type_params;
+        let own = params.join_to_timespine || params.measure.as_ref().is_some_and(|measure| measure.join_to_timespine);
+        own || inputs_of(metric).any(|input| self.joins_spine_within(&input.name, depth + 1))
     }
 
     fn draft(&self, draft: &mut Draft) {
@@ -369,8 +378,15 @@ impl Semantics {
         for link in &self.links {
             let entries = self.entries_of(link, draft);
             let item = sources::dimension(&self.models, link, self.bell_name(link), &self.manifest, entries);
-            files[link.element.model()].items.push(item);
+            files[self.home_of(link)].items.push(item);
         }
+    }
+
+    /// The model in whose file a dimension stands: an entity's is the one whose rows it identifies.
+    fn home_of(&self, link: &Link) -> usize {
+        let primary = |model: &&Model| model.primary.as_ref() == Some(&link.name) && model.entity(&link.name).is_some();
+        let named = self.models.iter().position(|model| primary(&model));
+        named.unwrap_or(link.element.model())
     }
 
     fn draft_element(&self, model: usize, name: &str, kind: Kind, draft: &mut Draft) {
@@ -413,7 +429,29 @@ impl Semantics {
                 }
             }
         }
+        self.spread(draft);
         items
+    }
+
+    /// What is made of something approximated is approximated.
+    fn spread(&self, draft: &mut Draft) {
+        let metrics = || self.manifest.metrics.iter();
+        // Each round reaches one step further.
+        for _ in metrics().take(DEEP) {
+            let doubtful = |name: &str, draft: &Draft| {
+                let mut entries = draft.report.entries.iter().filter(|entry| entry.kind == Kind::Metric);
+                entries.any(|entry| entry.name == name && entry.fidelity == Fidelity::Approximated)
+            };
+            for metric in metrics() {
+                let Some(input) = inputs_of(metric).find(|input| doubtful(&input.name, draft)) else { continue };
+                let mut entries = draft.report.entries.iter_mut().filter(|entry| entry.kind == Kind::Metric);
+                let own = entries.find(|entry| entry.name == metric.name && entry.fidelity == Fidelity::Exact);
+                if let Some(entry) = own {
+                    entry.fidelity = Fidelity::Approximated;
+                    entry.notes.push(format!("made of `{}`", input.name));
+                }
+            }
+        }
     }
 
     fn draft_spines(&self, draft: &mut Draft) -> Vec<Item> {
@@ -426,12 +464,14 @@ impl Semantics {
                     draft.entry(Entry::missing(Kind::TimeSpine, name, "no file of its table was found"));
                 }
                 Some(spine) => {
-                    let renamed = spine
-                        .customs
-                        .iter()
-                        .map(|(grain, _)| format!("the grain `{grain}` is called `{}`", self.bell_grain(grain)));
-                    let entry = draft.entry(Entry::imported(Kind::TimeSpine, name, &spine.source, renamed.collect()));
-                    items.extend(saved::spine(spine, entry));
+                    let entry = draft.entry(Entry::imported(Kind::TimeSpine, name, &spine.source, vec![]));
+                    let customs = spine.customs.iter().map(|(grain, _)| {
+                        let bell = self.bell_grain(grain);
+                        let note = format!("it is called `{bell}`: grains of a calendar begin with its name");
+                        draft.entry(Entry::imported(Kind::CustomGranularity, grain, bell, vec![note]))
+                    });
+                    let customs = customs.collect();
+                    items.extend(saved::spine(spine, entry, customs));
                 }
             }
         }

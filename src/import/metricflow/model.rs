@@ -349,26 +349,23 @@ fn join_by(models: &[Model], from: usize, entity: &Entity, to: usize) -> Option<
     let mut on = vec![(entity.column.clone(), other.column.clone())];
     on.extend(near.shared_partitions(far));
     let valid = other.kind == EntityKind::Natural;
-    let unique = if valid { far.validity.is_some() && near.time.is_some() } else { !far.partitioned() || on.len() > 1 };
+    let unique = if valid { far.validity.is_some() } else { !far.partitioned() || on.len() > 1 };
     unique.then(|| Join { name: String::new(), entity: entity.name.clone(), to, on, valid, through: None })
 }
 
-/// Joins over another model's entity that need this model's own time or partitions.
+/// Joins over another model's entity that need this model's own partitions.
 fn joins_through(models: &[Model], from: usize) -> Vec<Join> {
     let mut found = Vec::new();
     for (at, first) in models[from].joins.iter().enumerate() {
         let middle = &models[first.to];
         for entity in middle.entities.iter().filter(|entity| entity.name != first.entity) {
             for to in targets(models, first.to, entity) {
-                if to == from || !needs_own(models, from, first.to, entity, to) {
+                if to == from || !needs_own(models, from, first.to, to) {
                     continue;
                 }
                 // Partitions are compared with this model's own.
                 let Some(other) = models[to].entity(&entity.name) else { continue };
                 let valid = other.kind == EntityKind::Natural;
-                if valid && (models[from].time.is_none() || models[to].validity.is_none()) {
-                    continue;
-                }
                 let mut on = vec![(entity.column.clone(), other.column.clone())];
                 on.extend(models[from].shared_partitions(&models[to]));
                 let name = format!("{}_{}", first.name, models[to].name);
@@ -379,11 +376,10 @@ fn joins_through(models: &[Model], from: usize) -> Vec<Join> {
     found
 }
 
-/// Whether the row that is met depends on more than the model in between knows.
-pub(crate) fn needs_own(models: &[Model], from: usize, middle: usize, entity: &Entity, to: usize) -> bool {
-    let natural = models[to].entity(&entity.name).is_some_and(|other| other.kind == EntityKind::Natural);
+/// Whether the row that is met depends on a partition that the model in between does not have.
+pub(crate) fn needs_own(models: &[Model], from: usize, middle: usize, to: usize) -> bool {
     let partitions = |at: usize| models[at].shared_partitions(&models[to]).len();
-    natural || (partitions(middle) == 0 && partitions(from) > 0)
+    partitions(middle) == 0 && partitions(from) > 0
 }
 
 fn distinct_names(joins: &mut [Join]) {

@@ -131,7 +131,7 @@ fn parsed(written: &str) -> Result<Option<Call>, String> {
 }
 
 /// The source of a time spine, and the calendar of its custom grains.
-pub(super) fn spine(spine: &Spine, entry: usize) -> Vec<Item> {
+pub(super) fn spine(spine: &Spine, entry: usize, customs: Vec<usize>) -> Vec<Item> {
     let (source, column) = (text::part(&spine.source), text::part(&spine.column));
     let start = format!("source {source}");
     let lines = vec![
@@ -161,7 +161,7 @@ pub(super) fn spine(spine: &Spine, entry: usize) -> Vec<Item> {
                 .map(|(name, column)| Line::clause(format!("{} {}", text::part(name), text::part(column)))),
         );
         let head = format!("{start} from {source} {{");
-        items.push(Item { start, head, lines, end: "}", entries, ..Item::default() });
+        items.push(Item { start, head, lines, end: "}", entries: customs, ..Item::default() });
     }
     items
 }

@@ -5,7 +5,7 @@ use bellwether::{Error, Request};
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 use datafusion::prelude::DataFrame;
 
-use super::{Case, GroupBy, Imported, TimeConstraint};
+use super::{Case, GroupBy, Imported, TimeConstraint, rows};
 
 /// A request with its names understood.
 struct Question {
@@ -19,7 +19,10 @@ struct Question {
 
 /// The plan of a case, and the names of its columns.
 pub async fn plan(imported: &Imported, case: &Case) -> Result<(DataFrame, Vec<String>), String> {
-    let question = understood(imported, case)?;
+    let mut question = understood(imported, case)?;
+    if case.time_constraint.is_none() {
+        question.conditions.extend(whole_spine(imported, &question).await?);
+    }
     let columns: Vec<String> =
         question.keys.iter().map(|key| key.column.clone()).chain(question.metrics.iter().cloned()).collect();
     let plain = question.keys.iter().all(|key| key.bell.trim_matches('"') == key.plain);
@@ -188,6 +191,23 @@ fn range(
         parts.push(format!("metric_time < timestamp '{}'", after(floor(instant(end)?, &grain), &grain)));
     }
     Ok(parts.join(" and "))
+}
+
+/// Metrics that join the time spine show all of its periods, from its first to its last: what is asked is that range.
+async fn whole_spine(imported: &Imported, question: &Question) -> Result<Option<String>, String> {
+    let semantics = &imported.semantics;
+    let times = question.keys.iter().filter(|key| key.metric_time).filter_map(|key| key.grain.as_deref());
+    let Some(grain) = times.min_by_key(|grain| fineness(grain)) else { return Ok(None) };
+    if !question.metrics.iter().any(|metric| semantics.joins_spine(metric)) {
+        return Ok(None);
+    }
+    let (source, column) = semantics.spine(grain).ok_or("there is no time spine")?;
+    let sql = format!("SELECT min({column}), max({column}) FROM {source}");
+    let ends = rows::of(imported.engine.sql(&sql).await.map_err(told)?, vec![]).await?;
+    let [first, last] = ends.rows[0].as_slice() else { return Ok(None) };
+    let shown = |value: &serde_json::Value| value.as_str().unwrap_or_default().replace('T', " ");
+    let (first, last) = (shown(first), shown(last));
+    Ok(Some(format!("metric_time >= timestamp '{first}' and metric_time <= timestamp '{last}'")))
 }
 
 fn instant(text: &str) -> Result<NaiveDateTime, String> {
