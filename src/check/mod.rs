@@ -8,6 +8,7 @@
 mod contexts;
 mod declare;
 mod dimensions;
+mod events;
 pub mod functions;
 mod indicators;
 mod joins;

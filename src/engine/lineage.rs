@@ -78,6 +78,9 @@ fn columns_of(catalog: &Catalog, flat: &Expression, found: &mut BTreeSet<(Source
             lineage_into(catalog, &per.value, found);
             per.of_row.iter().for_each(|by| columns_of(catalog, by, found));
         }
+        if let Input::Event(value) = input {
+            value.event.expressions().into_iter().for_each(|read| columns_of(catalog, read, found));
+        }
         let Input::Column(column) = input else { continue };
         let id = column.path.target(catalog);
         let declared = &catalog.source(id).columns[column.column];

@@ -7,6 +7,8 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, when};
 
 use super::combine::{Question, inner_values};
+use super::events::with_event;
+use crate::catalog::event::{Event, EventValue};
 use crate::catalog::expr::{Expression, Input, Per};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::{Standpoint, if_found, keeps_null, replace_inputs};
@@ -25,6 +27,10 @@ pub(crate) struct Scan<'c> {
     paths: BTreeSet<JoinPath>,
     /// Values that are looked up for the rows' own values of something, with these, each once.
     lookups: Vec<Lookup>,
+    /// What later rows tell of the root's, each once.
+    events: Vec<Event>,
+    /// The root's rows, where they are not read from its table.
+    rows: Option<LogicalPlan>,
     question: Option<Question<'c>>,
 }
 
@@ -37,7 +43,22 @@ struct Lookup {
 impl<'c> Scan<'c> {
     pub(crate) fn new(catalog: &'c Catalog, root: SourceId) -> Self {
         let axis = catalog.source(root).time.as_ref();
-        Scan { catalog, root, axis, paths: BTreeSet::new(), lookups: vec![], question: None }
+        Scan {
+            catalog,
+            root,
+            axis,
+            paths: BTreeSet::new(),
+            lookups: vec![],
+            events: vec![],
+            rows: None,
+            question: None,
+        }
+    }
+
+    /// Over these rows of the root, which stand under its name.
+    pub(crate) fn over(mut self, rows: LogicalPlan) -> Self {
+        self.rows = Some(rows);
+        self
     }
 
     /// For the conditions of the question, which a value that is looked up may see.
@@ -63,6 +84,7 @@ impl<'c> Scan<'c> {
                     self.column(column)
                 }
                 Input::Per(per) => self.lookup(per),
+                Input::Event(value) => self.event(value),
                 // `flatten` leaves nothing else.
                 other => unreachable!("a flat expression has {other:?} as an input"),
             })
@@ -95,7 +117,7 @@ impl<'c> Scan<'c> {
         let standpoint = Standpoint { source: self.root, axis: self.axis };
         let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
-        let mut plan = LogicalPlanBuilder::from(self.relation(&JoinPath::root(self.root))?);
+        let mut plan = LogicalPlanBuilder::from(self.root_rows()?);
         for way in &ways {
             plan = self.join(plan, way)?;
         }
@@ -139,6 +161,28 @@ impl<'c> Scan<'c> {
         let joined = plan.join_on(right, JoinType::Left, equal)?;
         let value = when(column("there").is_not_null(), column(VALUE)).otherwise(inner.nothing)?;
         joined.project(before.into_iter().chain([value.alias_qualified(Some(lookup_relation(at)), VALUE)]))
+    }
+
+    /// The root's rows, with the columns of the events that are asked for.
+    fn root_rows(&self) -> Result<LogicalPlan> {
+        let mut plan = match &self.rows {
+            Some(rows) => rows.clone(),
+            None => self.relation(&JoinPath::root(self.root))?,
+        };
+        for (at, event) in self.events.iter().enumerate() {
+            plan = with_event(self.catalog, plan, event, &event_relation(at))?;
+        }
+        Ok(plan)
+    }
+
+    /// A column of an event.
+    fn event(&mut self, value: &EventValue) -> Expr {
+        let known = self.events.iter().position(|known| *known == value.event);
+        let at = known.unwrap_or_else(|| {
+            self.events.push(value.event.clone());
+            self.events.len() - 1
+        });
+        Expr::Column(Column::new(Some(event_relation(at)), value.column.name()))
     }
 
     /// Registers a path and all that it goes through.
@@ -228,6 +272,10 @@ const VALUE: &str = "value";
 
 fn lookup_relation(at: usize) -> TableReference {
     TableReference::bare(format!("$per{at}"))
+}
+
+fn event_relation(at: usize) -> TableReference {
+    TableReference::bare(format!("$event{at}"))
 }
 
 /// A source as an ordinary table: its rows and its columns that are not hidden.

@@ -6,6 +6,7 @@
 mod cli;
 mod compare;
 mod differential;
+mod events;
 mod manual;
 mod metricflow;
 mod retail;
