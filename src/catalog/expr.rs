@@ -3,6 +3,7 @@
 use datafusion::common::{Column, TableReference};
 use datafusion::logical_expr::Expr;
 
+use super::event::EventValue;
 use super::indicator::Measure;
 use super::modifier::{Modifier, TimeSpan};
 use super::path::ColumnRef;
@@ -44,6 +45,8 @@ pub enum Input {
     Fold(Box<Fold>),
     /// In a value of a row: a formula for the row's own value of something.
     Per(Box<Per>),
+    /// In a value of a row: what later rows tell of it.
+    Event(Box<EventValue>),
     /// In the value of a `set`: the row's own value of a dimension.
     Current(Box<Input>),
     /// A time value, or a part of one, moved by a length of time; only planning makes these.

@@ -7,6 +7,7 @@
 
 pub mod calendar;
 pub mod dimension;
+pub mod event;
 pub mod expr;
 pub mod indicator;
 pub mod modifier;
@@ -181,6 +182,7 @@ impl Catalog {
             Input::At(at) => at.data_type.clone(),
             Input::Fold(fold) => fold.data_type.clone(),
             Input::Per(per) => per.data_type.clone(),
+            Input::Event(value) => value.data_type(),
             Input::Current(input) | Input::Moved(input, _) => self.input_type(input),
         }
     }

@@ -92,6 +92,11 @@ fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Resu
             let of_row = per.of_row.iter().map(|by| flatten(catalog, from, by)).collect::<Result<Vec<_>, _>>()?;
             Ok(Expression::input(Input::Per(Box::new(Per { of_row, ..per.as_ref().clone() }))))
         }
+        Input::Event(value) if value.event.source() == from.source => Ok(Expression::input(input.clone())),
+        Input::Event(value) => Err(Unreachable::NoPath {
+            wanted: value.event.name(catalog).to_string(),
+            roots: vec![value.event.source()],
+        }),
         Input::Indicator(..) | Input::Measure(_) | Input::At(_) | Input::Fold(_) | Input::Current(_) => {
             Err(Unreachable::Aggregate)
         }
@@ -208,6 +213,7 @@ pub fn roots_of(catalog: &Catalog, expression: &Expression) -> Vec<SourceId> {
             Input::Column(column) => vec![column.path.root],
             Input::Dimension(id, _) => all_roots(catalog, catalog.dimension(*id)),
             Input::Per(per) => per.of_row.iter().flat_map(|by| roots_of(catalog, by)).collect(),
+            Input::Event(value) => vec![value.event.source()],
             _ => vec![],
         };
         for root in more {

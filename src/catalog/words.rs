@@ -7,6 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::calendar::TimePart;
+use super::event::{Event, EventValue};
 use super::expr::{Expression, Input};
 use super::indicator::{AggregateKind, Measure};
 use super::modifier::{End, Modifier};
@@ -43,8 +44,20 @@ fn input_words(catalog: &Catalog, input: &Input) -> String {
         }
         Input::Fold(fold) => format!("{} for each {}", worded(catalog, &fold.aggregate), listed(catalog, &fold.by)),
         Input::Per(per) => format!("{} of its {}", bracketed(catalog, &per.value), listed(catalog, &per.by)),
+        Input::Event(value) => event_words(catalog, value),
         Input::Current(input) => format!("current {}", input_words(catalog, input)),
         Input::Moved(input, _) => input_words(catalog, input),
+    }
+}
+
+fn event_words(catalog: &Catalog, value: &EventValue) -> String {
+    match &value.event {
+        Event::Conversion(conversion) => {
+            let keys: Vec<&str> = conversion.keys.iter().map(|key| key.name.as_str()).collect();
+            let within = conversion.within.map_or(String::new(), |span| format!(" within {span}"));
+            let to = &catalog.source(conversion.to).item.name;
+            format!("followed by {to} of the same {}{within}", keys.join(", "))
+        }
     }
 }
 

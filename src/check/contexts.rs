@@ -211,7 +211,7 @@ impl Resolver<'_, '_> {
     }
 
     /// The sum of `bell_duration(3, 'months')`, ….
-    fn span_of(&mut self, parts: &[&sql::Expr], place: Span) -> Result<TimeSpan, Failure> {
+    pub(super) fn span_of(&mut self, parts: &[&sql::Expr], place: Span) -> Result<TimeSpan, Failure> {
         let mut total = TimeSpan::default();
         for part in parts {
             let sql::Expr::Function(call) = part else { return Err(Failure::Silent) };

@@ -248,13 +248,13 @@ fn conjuncts(expr: &sql::Expr) -> Vec<&sql::Expr> {
 
 /// Types that equate without loss.
 #[derive(PartialEq, Eq, Debug)]
-enum Family {
+pub(super) enum Family {
     Integer,
     Text,
     Other(DataType),
 }
 
-fn family(data_type: &DataType) -> Family {
+pub(super) fn family(data_type: &DataType) -> Family {
     match data_type {
         t if t.is_integer() => Family::Integer,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::Text,

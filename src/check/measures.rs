@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use datafusion::sql::sqlparser::ast::VisitMut;
 
 use super::contexts::{is_at, is_per};
+use super::events::is_conversion;
 use super::resolve::{Place, Resolver, Scope, arguments, is_call};
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
@@ -42,6 +43,9 @@ impl Resolver<'_, '_> {
         }
         if is_call(call, "bell_of") {
             return self.of(call, place).map(Some);
+        }
+        if is_conversion(call) {
+            return self.conversion(call).map(Some);
         }
         if call.over.is_some() {
             return Err(Diagnostic::new(codes::WINDOW, "a window function cannot stand in a Bell expression")
@@ -83,23 +87,28 @@ impl Resolver<'_, '_> {
                 .help("write `count(*) of orders`")
                 .into());
         };
+        let id = self.source_written(source)?;
+        let aggregate = aggregate.clone();
+        self.aggregate(&aggregate, Some(id), place)
+    }
+
+    /// The source that a name or `package.name` means.
+    pub(super) fn source_written(&self, source: &sql::Expr) -> Result<SourceId, Failure> {
         let parts: Vec<ast::Name> = match source {
             sql::Expr::Identifier(name) => vec![self.name(name)],
             sql::Expr::CompoundIdentifier(parts) => parts.iter().map(|part| self.name(part)).collect(),
             _ => vec![],
         };
-        let path = ast::Path { span: self.place(*source), parts };
+        let path = ast::Path { span: self.place(source), parts };
         let id = match path.parts.as_slice() {
             [name] => self.source_or_silent(&self.scope.package.clone(), &name.text)?,
             [package, name] => self.source_or_silent(&package.text, &name.text)?,
             _ => None,
         };
-        let Some(id) = id else { return Err(self.checker.unknown_source(&self.scope.package, &path)) };
-        let aggregate = aggregate.clone();
-        self.aggregate(&aggregate, Some(id), place)
+        id.ok_or_else(|| self.checker.unknown_source(&self.scope.package, &path))
     }
 
-    fn name(&self, ident: &sql::Ident) -> ast::Name {
+    pub(super) fn name(&self, ident: &sql::Ident) -> ast::Name {
         ast::Name { text: ident.value.clone(), span: self.name_place(ident) }
     }
 
@@ -155,12 +164,17 @@ impl Resolver<'_, '_> {
         })))
     }
 
-    fn measure_input(&mut self, measure: Measure) -> sql::Expr {
+    pub(super) fn measure_input(&mut self, measure: Measure) -> sql::Expr {
         let data_type = measure.data_type.clone();
         self.input(Input::Measure(Box::new(measure)), data_type)
     }
 
-    fn measure(&mut self, call: &sql::Function, of: Option<SourceId>, place: Span) -> Result<Measure, Failure> {
+    pub(super) fn measure(
+        &mut self,
+        call: &sql::Function,
+        of: Option<SourceId>,
+        place: Span,
+    ) -> Result<Measure, Failure> {
         let mut call = call.clone();
         let filter = call.filter.take();
         let tree = sql::Expr::Function(call.clone());

@@ -9,6 +9,7 @@ mod calendars;
 mod contexts;
 mod declare;
 mod dimensions;
+mod events;
 pub mod functions;
 mod indicators;
 mod joins;

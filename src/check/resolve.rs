@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use datafusion::sql::sqlparser::ast::{Spanned, VisitMut, VisitorMut};
 
 use super::declare::METRIC_TIME;
+use super::events::is_conversion;
 use super::{Checker, Failure};
 use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::{Expression, INPUT_RELATION, Input};
@@ -118,11 +119,13 @@ impl Checker<'_> {
     fn source_named_by(&self, package: &str, expr: &sql::Expr) -> Option<SourceId> {
         match expr {
             sql::Expr::CompoundIdentifier(parts) => self.source_at_head(package, parts).map(|(id, _)| id),
-            sql::Expr::Function(call) if is_call(call, "bell_of") => match arguments(call).last()? {
-                sql::Expr::Identifier(name) => self.source_id(package, &name.value),
-                sql::Expr::CompoundIdentifier(parts) => self.source_id(&parts[0].value, &parts.get(1)?.value),
-                _ => None,
-            },
+            sql::Expr::Function(call) if is_call(call, "bell_of") || is_conversion(call) => {
+                match source_argument(call)? {
+                    sql::Expr::Identifier(name) => self.source_id(package, &name.value),
+                    sql::Expr::CompoundIdentifier(parts) => self.source_id(&parts[0].value, &parts.get(1)?.value),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
@@ -358,7 +361,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
             .iter()
             .flat_map(|child| {
                 let joins = catalog.source(*child).joins.iter().enumerate();
-                joins.filter(|(_, join)| join.to == here && join.is_own()).map(|(join, _)| Step::Child { source: *child, join })
+                joins
+                    .filter(|(_, join)| join.to == here && join.is_own())
+                    .map(|(join, _)| Step::Child { source: *child, join })
             })
             .collect();
         match ways.as_slice() {
@@ -537,6 +542,12 @@ pub(crate) fn arguments(call: &sql::Function) -> Vec<&sql::Expr> {
 /// Whether a call is of that function.
 pub(crate) fn is_call(call: &sql::Function, name: &str) -> bool {
     call.name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.value.eq_ignore_ascii_case(name))
+}
+
+/// The source whose rows a call counts: the last argument of `of`, the first of a conversion.
+fn source_argument(call: &sql::Function) -> Option<&sql::Expr> {
+    let args = arguments(call);
+    if is_conversion(call) { args.first().copied() } else { args.last().copied() }
 }
 
 fn written(parts: &[sql::Ident]) -> String {

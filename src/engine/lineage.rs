@@ -85,6 +85,9 @@ fn columns_of(catalog: &Catalog, flat: &Expression, found: &mut BTreeSet<(Source
             columns_of(catalog, &Expression::input(Input::Column(column)), found);
             columns_of(catalog, day, found);
         }
+        if let Input::Event(value) = input {
+            value.event.expressions().into_iter().for_each(|read| columns_of(catalog, read, found));
+        }
         let Input::Column(column) = input else { continue };
         let id = column.path.target(catalog);
         let declared = &catalog.source(id).columns[column.column];

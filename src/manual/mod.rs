@@ -7,6 +7,7 @@
 //! | [sources] | where rows lie, what tells them apart, how tables relate |
 //! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
 //! | [indicators] | what to measure: aggregates, filters, formulas, units |
+//! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
@@ -30,6 +31,9 @@ pub mod dimensions {}
 
 #[doc = include_str!("indicators.md")]
 pub mod indicators {}
+
+#[doc = include_str!("events.md")]
+pub mod events {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}

@@ -15,6 +15,7 @@ mod axis;
 pub mod combine;
 pub mod context;
 mod edges;
+mod events;
 mod fill;
 mod fold;
 mod frame;

@@ -7,7 +7,9 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, try_cast, when};
 
 use super::combine::{Question, inner_values};
+use super::events::with_event;
 use crate::catalog::calendar::PeriodId;
+use crate::catalog::event::{Event, EventValue};
 use crate::catalog::expr::{Expression, Input, Per};
 use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::{Standpoint, if_found, keeps_null, replace_inputs};
@@ -26,6 +28,10 @@ pub(crate) struct Scan<'c> {
     paths: BTreeSet<JoinPath>,
     /// What is looked up for each row once the paths are joined, each once, and after what it is looked up by.
     lookups: Vec<Lookup>,
+    /// What later rows tell of the root's, each once.
+    events: Vec<Event>,
+    /// The root's rows, where they are not read from its table.
+    rows: Option<LogicalPlan>,
     question: Option<Question<'c>>,
 }
 
@@ -40,7 +46,22 @@ enum Lookup {
 impl<'c> Scan<'c> {
     pub(crate) fn new(catalog: &'c Catalog, root: SourceId) -> Self {
         let axis = catalog.source(root).time.as_ref();
-        Scan { catalog, root, axis, paths: BTreeSet::new(), lookups: vec![], question: None }
+        Scan {
+            catalog,
+            root,
+            axis,
+            paths: BTreeSet::new(),
+            lookups: vec![],
+            events: vec![],
+            rows: None,
+            question: None,
+        }
+    }
+
+    /// Over these rows of the root, which stand under its name.
+    pub(crate) fn over(mut self, rows: LogicalPlan) -> Self {
+        self.rows = Some(rows);
+        self
     }
 
     /// For the conditions of the question, which a value that is looked up may see.
@@ -66,6 +87,7 @@ impl<'c> Scan<'c> {
                     self.column(column)
                 }
                 Input::Per(per) => self.per(per),
+                Input::Event(value) => self.event(value),
                 Input::Period(id, day) => self.period(*id, day),
                 // `flatten` leaves nothing else.
                 other => unreachable!("a flat expression has {other:?} as an input"),
@@ -99,7 +121,7 @@ impl<'c> Scan<'c> {
         let standpoint = Standpoint { source: self.root, axis: self.axis };
         let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
-        let mut plan = LogicalPlanBuilder::from(self.relation(&JoinPath::root(self.root))?);
+        let mut plan = LogicalPlanBuilder::from(self.root_rows()?);
         for way in &ways {
             plan = self.join(plan, way)?;
         }
@@ -179,6 +201,28 @@ impl<'c> Scan<'c> {
         plan.join_on(table.build()?, JoinType::Left, [try_cast(value.clone(), column.data_type.clone()).eq(own)])
     }
 
+    /// The root's rows, with the columns of the events that are asked for.
+    fn root_rows(&self) -> Result<LogicalPlan> {
+        let mut plan = match &self.rows {
+            Some(rows) => rows.clone(),
+            None => self.relation(&JoinPath::root(self.root))?,
+        };
+        for (at, event) in self.events.iter().enumerate() {
+            plan = with_event(self.catalog, plan, event, &event_relation(at))?;
+        }
+        Ok(plan)
+    }
+
+    /// A column of an event.
+    fn event(&mut self, value: &EventValue) -> Expr {
+        let known = self.events.iter().position(|known| *known == value.event);
+        let at = known.unwrap_or_else(|| {
+            self.events.push(value.event.clone());
+            self.events.len() - 1
+        });
+        Expr::Column(Column::new(Some(event_relation(at)), value.column.name()))
+    }
+
     /// Registers a path and all that it goes through.
     fn need(&mut self, path: &JoinPath) {
         for length in 1..=path.steps.len() {
@@ -212,7 +256,9 @@ impl<'c> Scan<'c> {
             .inputs
             .iter()
             .map(|input| match input {
-                Input::Column(column) => self.column(&ColumnRef { path: column.path.after(path), column: column.column }),
+                Input::Column(column) => {
+                    self.column(&ColumnRef { path: column.path.after(path), column: column.column })
+                }
                 // `check` admits only columns in sources.
                 other => unreachable!("an expression of a source has {other:?} as an input"),
             })
@@ -266,6 +312,10 @@ const VALUE: &str = "value";
 
 fn lookup_relation(at: usize) -> TableReference {
     TableReference::bare(format!("$per{at}"))
+}
+
+fn event_relation(at: usize) -> TableReference {
+    TableReference::bare(format!("$event{at}"))
 }
 
 /// A source as an ordinary table: its rows and its columns that are not hidden.

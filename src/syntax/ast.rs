@@ -100,6 +100,8 @@ pub struct Labels {
 /// | `x per (d, e)` | `bell_per(x, d, e)` |
 /// | `count(*) of orders` | `bell_of(count(*), orders)` |
 /// | `x filter (where p)`, x not a call | `bell_filter(x, p)` |
+/// | `conversion from a to b by e within 7 days matching m` | `bell_conversion(a, b, e, bell_duration(7, 'days'), m)` |
+/// | `conversions from a to b by e` | `bell_conversions(a, b, e, NULL)` |
 /// | `3.5%` | the number `0.035` |
 /// | `7 days` | `bell_duration(7, 'days')` |
 ///

@@ -5,7 +5,7 @@
 
 use super::ast::*;
 use super::cursor::{Node, Rule};
-use super::{exprs, later};
+use super::{events, exprs, later};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr as SqlExpr, Ident, Spanned};
@@ -32,7 +32,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::hierarchy => ItemKind::Hierarchy(hierarchy(&inner)),
         Rule::segment => ItemKind::Segment(segment(&inner)?),
         Rule::calendar => ItemKind::Calendar(calendar(&inner)?),
-        Rule::indicator if inner.find(Rule::expr).is_some() => ItemKind::Indicator(indicator(&inner)?),
+        Rule::indicator => ItemKind::Indicator(indicator(&inner)?),
         Rule::view => ItemKind::View(view(&inner)),
         _ => ItemKind::Later(later::item(&inner)?),
     };
@@ -269,7 +269,10 @@ fn indicator(node: &Node) -> Read<Indicator> {
     let mut indicator = Indicator {
         name: node.name(),
         labels: node.labels(),
-        definition: expr(node)?,
+        definition: match node.find(Rule::conversion) {
+            Some(conversion) => events::conversion(&conversion)?,
+            None => expr(node)?,
+        },
         conditions: conditions(node)?,
         unit: None,
         good: None,

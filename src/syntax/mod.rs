@@ -10,6 +10,7 @@ pub mod ast;
 pub mod dialect;
 
 mod cursor;
+mod events;
 mod exprs;
 mod format;
 mod items;

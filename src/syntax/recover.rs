@@ -198,7 +198,7 @@ fn expectations(rules: &[Rule]) -> Vec<String> {
 fn in_words(rule: &Rule) -> Option<String> {
     let name = format!("{rule:?}");
     // A conversion is a kind of expression to whoever reads the message.
-    if *rule == Rule::kw_conversion {
+    if matches!(rule, Rule::kw_conversion | Rule::kw_conversions) {
         return None;
     }
     if let Some(keyword) = name.strip_prefix("kw_") {

@@ -45,6 +45,19 @@ const PAIRS: &[Pair] = &[
                 ON o.channel = v.channel ORDER BY 1",
     },
     Pair {
+        name: "each order credited to one visit",
+        ours: "SELECT channel, MEASURE(visit_to_order) FROM retail.indicators GROUP BY channel ORDER BY channel",
+        plain: "SELECT visits.channel, CAST(count(used.visit_id) AS DOUBLE) / count(*)
+                FROM visits LEFT JOIN (
+                  SELECT DISTINCT visit_id FROM (
+                    SELECT visit_id, visited_at, ordered_at,
+                           row_number() OVER (PARTITION BY order_id ORDER BY visited_at DESC, visit_id DESC) AS latest
+                    FROM live JOIN visits ON visitor_id = customer_id AND visits.channel = live.channel
+                                         AND visited_at <= ordered_at)
+                  WHERE latest = 1 AND ordered_at <= visited_at + INTERVAL '1 day') used
+                ON visits.visit_id = used.visit_id GROUP BY 1 ORDER BY 1",
+    },
+    Pair {
         name: "distinct counts by month, each fact by its own time",
         ours: "SELECT metric_time__month, MEASURE(buyers), MEASURE(visitors), MEASURE(conversion)
                FROM retail.indicators GROUP BY metric_time__month ORDER BY metric_time__month",

@@ -1,0 +1,49 @@
+//! Conversions: what rows of one source lead to in another.
+
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span as TokenSpan};
+
+use super::ast::Expr;
+use super::cursor::{Node, Rule};
+use super::dialect::{call, text};
+use super::exprs;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+
+/// `conversion from a to b by e within 7 days matching m` as a call.
+pub(super) fn conversion(node: &Node) -> Result<Expr, Diagnostic> {
+    let path = |path: &Node| Ok(exprs::expression(path.file(), path.span())?.sql);
+    let mut arguments = node.all(Rule::path).map(|node| path(&node)).collect::<Result<Vec<_>, Diagnostic>>()?;
+    // From, to, by; then what must match.
+    arguments.insert(
+        3,
+        match node.find(Rule::duration) {
+            Some(length) => duration(&length),
+            None => SqlExpr::Value(Value::Null.with_empty_span()),
+        },
+    );
+    let name = if node.find(Rule::kw_conversions).is_some() { "bell_conversions" } else { "bell_conversion" };
+    let span = node.span();
+    Ok(Expr { sql: call(name, place(node, span), arguments), span })
+}
+
+/// A length of time as expressions have it.
+pub(super) fn duration(node: &Node) -> SqlExpr {
+    let number = node.must(Rule::number);
+    let digits = number.text().trim_end().replace('_', "");
+    let amount = SqlExpr::Value(Value::Number(digits, false).with_span(place(node, number.span())));
+    let unit = node.name();
+    let word = unit.text.to_ascii_lowercase();
+    let plural = if word.ends_with('s') { word } else { word + "s" };
+    let span = place(node, unit.span);
+    call("bell_duration", span, vec![amount, text(plural, span)])
+}
+
+/// A place of the file as the trees of expressions write it.
+fn place(node: &Node, span: Span) -> TokenSpan {
+    let at = |offset: u32| {
+        let (line, column) = node.file().line_column(offset);
+        Location::new(line as u64, column as u64)
+    };
+    TokenSpan::new(at(span.start), at(span.end))
+}
