@@ -217,7 +217,7 @@ impl Resolver<'_, '_> {
             let sql::Expr::Function(call) = part else { return Err(Failure::Silent) };
             let args = arguments(call);
             let [amount, unit] = args.as_slice() else { return Err(Failure::Silent) };
-            let count = amount.to_string().replace('_', "").replace(' ', "").parse::<i32>().ok();
+            let count = amount.to_string().replace(['_', ' '], "").parse::<i32>().ok();
             let span = count.and_then(|count| TimeSpan::of(count, &text_of(unit)));
             total = span.and_then(|span| total.plus(span)).ok_or_else(|| {
                 Failure::from(

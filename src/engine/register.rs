@@ -19,6 +19,7 @@ use crate::catalog::expr::Input;
 use crate::catalog::indicator::Indicator;
 use crate::catalog::{Catalog, IndicatorId, Member, Package};
 use crate::check::percentile::percentile_disc;
+use crate::plan::null_safe::NullSafeJoins;
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::IndicatorView;
 use crate::plan::{BellOptions, measure, measure_udaf, modifier_functions, source_rows};
@@ -38,6 +39,8 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         ctx.register_udaf(percentile_disc().as_ref().clone());
         modifier_functions().into_iter().for_each(|function| ctx.register_udf(function));
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
+        ctx.add_analyzer_rule(Arc::new(NullSafeJoins::default()));
+        ctx.add_optimizer_rule(Arc::new(NullSafeJoins::default()));
         let state = ctx.state_ref();
         let mut state = state.write();
         state.register_expr_planner(Arc::new(IndicatorDivision))?;

@@ -3,7 +3,6 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 
-use super::frame::Mentions;
 use super::instant::{Instants, TIMESTAMP};
 use super::range::{Range, is_comparison, range_of};
 use crate::catalog::calendar::TimePart;
@@ -13,6 +12,14 @@ use crate::catalog::time::local;
 use crate::catalog::{Catalog, SourceId};
 use crate::check::unreachable;
 use crate::diagnostic::Diagnostic;
+
+/// Whether an expression is about something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mentions {
+    Not,
+    Only,
+    Mixed,
+}
 
 /// A source with the time axis that a leaf on it goes by.
 #[derive(Debug, Clone)]

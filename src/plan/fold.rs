@@ -8,9 +8,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use super::axis::Axis;
 use super::combine::{Question, answer_leaves};
 use super::context::{Leaf, LeafKind, Leaves, Surroundings};
-use super::frame::{Frame, Role, Situation};
+use super::frame::{Frame, Role};
 use super::part::{BuiltPart, axis_of, parts_of};
 use super::rows::Rows;
+use super::situation::{Shows, Situation};
 use super::windows::{Periods, Shape};
 use crate::catalog::expr::{Expression, Fold};
 use crate::catalog::reach::replace_inputs;
@@ -145,12 +146,14 @@ impl FoldPart {
         periods: &Periods<'_>,
     ) -> Result<Vec<BuiltPart>> {
         let mut built = Vec::new();
-        if self.situation.shows != super::frame::Shows::All {
+        // Where only the rows at an edge are left, a group may have lost all of its rows.
+        let at_an_edge = self.situation.frame.edges.len() > outer.edges.len();
+        if self.situation.shows != Shows::All || at_an_edge {
             built.extend(self.spine(question, outer, periods)?);
         }
         let frame = self.settled(question, periods)?;
         let mut part = self.over(question, &frame, &self.situation, true)?;
-        if part.shows == super::frame::Shows::Running {
+        if part.shows == Shows::Running {
             part = self.with_shown(question, part)?;
         }
         built.push(part);
@@ -163,7 +166,7 @@ impl FoldPart {
         match self.over(question, outer, &plain, false) {
             Ok(part) => Ok(Some(part)),
             // What a modifier drops need not be reached.
-            Err(_) if self.situation.shows == super::frame::Shows::Nothing => Ok(None),
+            Err(_) if self.situation.shows == Shows::Nothing => Ok(None),
             Err(error) => Err(error),
         }
     }

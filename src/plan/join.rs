@@ -7,8 +7,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::context::Leaf;
 use super::fill::Dense;
-use super::frame::{Shows, outer_number};
+use super::frame::outer_number;
 use super::part::BuiltPart;
+use super::situation::Shows;
 
 /// Parts joined so far.
 pub(crate) struct Joined {

@@ -9,11 +9,12 @@ use super::axis::{Axis, Precision};
 use super::combine::Question;
 use super::context::{Leaf, LeafKind, Surroundings};
 use super::edges;
-use super::frame::{Frame, Link, Role, Shows, Situation};
+use super::frame::{Frame, Role};
 use super::guards::guarded;
 use super::instant::TimeOp;
 use super::rows::{Aggregated, Rows, columns_in, distinct, with_exact_types};
 use super::scan::Scan;
+use super::situation::{Link, Nulls, Shows, Situation};
 use super::windows::{self, Periods};
 use crate::catalog::expr::Expression;
 use crate::catalog::indicator::Measure;
@@ -316,7 +317,7 @@ impl Part {
             all.extend(ranges.iter().filter_map(|range| range.contains(&instant)));
         }
         // A set dimension equals the row's own value, which NULL never does.
-        for link in self.key.situation.links.iter().filter(|link| link.nulls == super::frame::Nulls::Never) {
+        for link in self.key.situation.links.iter().filter(|link| link.nulls == Nulls::Never) {
             let key = self.flat(question, axis, &frame.keys[link.key].expr)?;
             all.push(scan.place(&key).is_not_null());
         }

@@ -14,9 +14,10 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::axis::Axis;
-use super::frame::{Frame, Role, Shows, Window};
+use super::frame::{Frame, Role, Window};
 use super::instant::{Instants, TimeOp};
 use super::range::start_of;
+use super::situation::Shows;
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::time::{cast, interval_of, part_of};
 

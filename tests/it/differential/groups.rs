@@ -29,17 +29,20 @@ impl Naive<'_> {
         let (mut shown, mut doubtful) = (Groups::new(), Groups::new());
         for leaf in &leaves {
             shown.extend(self.plain_groups(leaf, base, keys)?);
-            let own = &leaf.scope.layers[base..];
-            let keyed = own.iter().position(|layer| matches!(layer, Layer::Keys(_)));
-            let (around, inside) = own.split_at(keyed.unwrap_or(own.len()));
-            let (around, inside) = (mods(around), mods(inside));
-            if around.iter().chain(&inside).any(Mod::changes_groups) {
-                continue;
-            }
-            if around.iter().any(Mod::is_running) {
-                shown.extend(self.window_groups(leaf, base, &around, keys)?);
-            } else if inside.iter().any(Mod::is_running) {
-                doubtful.extend(self.window_groups(leaf, base, &inside, keys)?);
+            let segments = segments(&leaf.scope.layers[base..], keys);
+            let silent =
+                |at: usize| segments.iter().enumerate().all(|(other, (_, mods))| other == at || mods.is_empty());
+            for (at, (inner, mods)) in segments.iter().enumerate() {
+                if !mods.iter().any(Mod::is_running) || mods.iter().any(Mod::changes_groups) {
+                    continue;
+                }
+                let groups = self.window_groups(leaf, base, mods, inner)?;
+                let groups = groups.into_values().map(|values| values[..keys.len()].to_vec());
+                let groups = groups.map(|values| (identity(&values), values));
+                match at == 0 || silent(at) {
+                    true => shown.extend(groups),
+                    false => doubtful.extend(groups),
+                }
             }
         }
         if doubtful.keys().any(|group| !shown.contains_key(group)) {
@@ -222,13 +225,20 @@ impl Naive<'_> {
     }
 }
 
-/// The modifiers of layers.
-fn mods(layers: &[Layer]) -> Vec<Mod> {
-    let of = |layer: &Layer| match layer {
-        Layer::Mods(mods) => mods.clone(),
-        Layer::Keys(_) => vec![],
-    };
-    layers.iter().flat_map(of).collect()
+/// The keys of each question on the way to a leaf, from the outermost to the innermost, and the modifiers right inside it.
+fn segments(layers: &[Layer], keys: &[Ex]) -> Vec<(Vec<Ex>, Vec<Mod>)> {
+    let mut found = vec![(keys.to_vec(), vec![])];
+    for layer in layers {
+        let (keys, mods) = found.last_mut().expect("one at least");
+        match layer {
+            Layer::Mods(more) => mods.extend(more.iter().cloned()),
+            Layer::Keys(by) => {
+                let inner = keys.iter().cloned().chain(by.iter().map(|(key, _)| key.clone())).collect();
+                found.push((inner, vec![]));
+            }
+        }
+    }
+    found
 }
 
 /// Periods and other values, each where its key stands.
