@@ -103,7 +103,7 @@ pub(crate) fn answer_leaves(
     let periods = Periods { bounds: &bounds };
     let mut built = Vec::new();
     for part in &parts {
-        built.push(part.build(question, sets, &periods)?);
+        built.extend(part.build(question, sets, &periods)?);
     }
     for fold in &folds {
         built.extend(fold.build(question, frame, &periods)?);

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use super::context::Leaf;
 use super::fill::Dense;
 use super::frame::outer_number;
-use super::part::BuiltPart;
+use super::prepared::BuiltPart;
 use super::situation::Shows;
 
 /// Parts joined so far.

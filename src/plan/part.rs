@@ -12,10 +12,11 @@ use super::edges;
 use super::frame::{Frame, Role};
 use super::guards::guarded;
 use super::instant::TimeOp;
-use super::rows::{Aggregated, Rows, columns_in, distinct, with_exact_types};
+use super::prepared::{BuiltPart, Prepared};
+use super::rows::with_exact_types;
 use super::scan::Scan;
-use super::situation::{Link, Nulls, Shows, Situation};
-use super::windows::{self, Periods};
+use super::situation::{Nulls, Shows, Situation};
+use super::windows::{self, Periods, Shape};
 use crate::catalog::expr::Expression;
 use crate::catalog::indicator::Measure;
 use crate::catalog::modifier::Modifier;
@@ -59,21 +60,6 @@ struct PlacedLeaf {
     aggregate: Expression,
     conditions: Vec<Expression>,
     filters: Vec<Expression>,
-}
-
-/// A part as a plan with a column a key and a value a leaf.
-pub(crate) struct BuiltPart {
-    pub(crate) plan: LogicalPlan,
-    /// The keys, in the order of the links' keys where it shows groups.
-    pub(crate) keys: Vec<Expr>,
-    /// Which group each of its groups belongs to: one link a key.
-    pub(crate) links: Vec<Link>,
-    pub(crate) grouping_id: Option<Expr>,
-    /// Leaf numbers and their values.
-    pub(crate) values: Vec<(usize, Expr)>,
-    pub(crate) shows: Shows,
-    /// For running windows: whether the group is shown.
-    pub(crate) shown: Option<Expr>,
 }
 
 /// Distributes the leaves over rows over as few parts as their rows allow.
@@ -219,29 +205,41 @@ impl Part {
         Axis::new(question.catalog, self.key.source, self.key.axis.as_ref(), self.precision)
     }
 
-    /// The plan of the part.
+    /// The plans of the part: one, or in windows of time one for each distinct count and one for all else.
     pub(crate) fn build(
         &self,
         question: &Question<'_>,
         sets: Option<&[Vec<usize>]>,
         periods: &Periods<'_>,
-    ) -> Result<BuiltPart> {
-        let frame = &self.key.situation.frame;
+    ) -> Result<Vec<BuiltPart>> {
         let axis = self.axis(question);
+        let prepared = self.prepare(question, &axis)?;
+        let frame = &self.key.situation.frame;
+        match frame.window() {
+            Some((at, window)) => {
+                let shape = Shape { frame, at, window, axis: &axis, shows: self.shows() };
+                prepared.in_windows(&shape, periods)
+            }
+            None => Ok(vec![prepared.aggregated(sets)?]),
+        }
+    }
+
+    /// The rows, and what is asked of them.
+    fn prepare(&self, question: &Question<'_>, axis: &Axis<'_>) -> Result<Prepared> {
+        let frame = &self.key.situation.frame;
         let mut scan =
             Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
         let mut keys = Vec::new();
         for at in frame.kept() {
             if frame.keys[at].role == Role::Equal {
-                keys.push((at, scan.place(&self.flat(question, &axis, &frame.keys[at].expr)?)));
+                keys.push((at, scan.place(&self.flat(question, axis, &frame.keys[at].expr)?)));
             }
         }
-        let filter = self.row_filter(question, &axis, &mut scan)?;
-        let aggregates: Vec<Expr> = self.leaves.iter().map(|leaf| self.aggregate(leaf, &mut scan)).collect();
-        let aggregates = with_exact_types(aggregates);
-        let edges = self.edges(question, &axis, &mut scan)?;
+        let filter = self.row_filter(question, axis, &mut scan)?;
+        let calls = with_exact_types(self.leaves.iter().map(|leaf| self.aggregate(leaf, &mut scan)).collect());
+        let edges = self.edges(question, axis, &mut scan)?;
         let instant = match frame.window() {
-            Some(_) => Some(self.instant(question, &axis, &mut scan)?),
+            Some(_) => Some(self.instant(question, axis, &mut scan)?),
             None => None,
         };
         let rows = match filter {
@@ -249,31 +247,16 @@ impl Part {
             None => scan.build()?,
         };
         let fact_key = if scan.fans_out() { Some(self.fact_key(question, &scan)?) } else { None };
-        let mut kept = columns_in(&aggregates);
-        kept.extend(fact_key.iter().flatten().cloned());
-        let mut shown = None;
-        let mut rows = rows;
-        if let (Some((at, window)), Some(instant)) = (frame.window(), &instant) {
-            let shape = windows::Shape { frame, at, window, axis: &axis, shows: self.shows() };
-            let edge_inputs = edges.iter().flat_map(edges::PlacedEdge::inputs).cloned().collect::<Vec<_>>();
-            kept.extend(edge_inputs.iter().flat_map(super::rows::columns_of));
-            rows = windows::windowed(rows, &shape, &mut keys, instant, &distinct(&kept), periods)?;
-            shown = (self.shows() == Shows::Running).then(windows::shown_column);
-        }
-        let mut aggregates = aggregates;
-        if !edges.is_empty() {
-            rows = edges::marked(rows, &edges, &keys)?;
-            aggregates = aggregates.into_iter().map(|call| edges::only_marked(call, &edges)).collect();
-        }
-        keys.sort_by_key(|(at, _)| *at);
-        let order: Vec<usize> = keys.iter().map(|(at, _)| *at).collect();
-        let exprs = keys.into_iter().map(|(_, expr)| expr).chain(shown.clone()).collect();
-        let rows = Rows { builder: rows, keys: exprs, aggregates: distinct(&aggregates) };
-        let aggregated = match fact_key {
-            Some(key) => rows.aggregate_once_per(key, sets)?,
-            None => rows.aggregate(sets)?,
-        };
-        Ok(self.built(aggregated, &aggregates, &order))
+        Ok(Prepared {
+            rows,
+            keys,
+            calls: self.leaves.iter().map(|leaf| leaf.number).zip(calls).collect(),
+            edges,
+            instant,
+            fact_key,
+            links: self.key.situation.links.clone(),
+            shows: self.shows(),
+        })
     }
 
     fn flat(
@@ -373,32 +356,6 @@ impl Part {
         match question.catalog.source(self.key.source).keys.first() {
             Some(key) => Ok(key.iter().map(|column| scan.own_column(*column)).collect()),
             None => Err(asked_by(needs_key(question.catalog, self.key.source), question.catalog, self.asked)),
-        }
-    }
-
-    fn built(&self, aggregated: Aggregated, aggregates: &[Expr], order: &[usize]) -> BuiltPart {
-        let unique = distinct(aggregates);
-        let value = |aggregate: &Expr| {
-            let at = unique.iter().position(|known| known == aggregate).unwrap_or_default();
-            aggregated.values[at].clone()
-        };
-        let values = self.leaves.iter().zip(aggregates).map(|(leaf, aggregate)| (leaf.number, value(aggregate)));
-        let values = values.collect();
-        let mut keys = aggregated.keys;
-        let shown = if keys.len() > order.len() { keys.pop() } else { None };
-        let links: Vec<Link> = self.key.situation.links.clone();
-        let keys = links.iter().map(|link| {
-            let at = order.iter().position(|key| *key == link.key).unwrap_or_default();
-            keys[at].clone()
-        });
-        BuiltPart {
-            values,
-            keys: keys.collect(),
-            links,
-            grouping_id: aggregated.grouping_id,
-            plan: aggregated.plan,
-            shows: self.shows(),
-            shown,
         }
     }
 

@@ -5,13 +5,15 @@
 //! that it counts for, and every aggregate over them is exact, whatever it computes.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Column, JoinType, NullHandling, Result, TableReference, UnnestOptions};
+use datafusion::common::{Column, JoinType, NullHandling, Result, ScalarValue, TableReference, UnnestOptions};
 use datafusion::functions::core::expr_fn::{greatest, least};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 // `range` stops a whole step before its end, whatever lies between: both ends are given instead.
 use datafusion::functions_nested::expr_fn::gen_series;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::axis::Axis;
 use super::frame::{Frame, Role, Window};
@@ -41,13 +43,20 @@ const PAIRS: &str = "$pairs";
 const INSTANT: &str = "$t";
 const CELL: &str = "$cell";
 
+pub(crate) const SHOWN: &str = "$shown";
+
 /// The column that tells whether a running group is shown.
 pub(crate) fn shown_column() -> Expr {
-    Expr::Column(Column::new_unqualified("$shown"))
+    plain(SHOWN)
 }
 
-fn key_column(at: usize) -> Expr {
-    Expr::Column(Column::new_unqualified(format!("$k{at}")))
+/// The name of the column of a key.
+pub(crate) fn key_name(at: usize) -> String {
+    format!("$k{at}")
+}
+
+pub(crate) fn key_column(at: usize) -> Expr {
+    plain(&key_name(at))
 }
 
 fn pair(name: &str) -> Expr {
@@ -58,50 +67,49 @@ fn plain(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 
-/// The rows, once for each period that they count for; `keys` become columns and get the period.
+/// The rows, once for each period that they count for, by the pairs of periods and cells; `keys` become columns and get
+/// the period.
 pub(crate) fn windowed(
     rows: LogicalPlanBuilder,
     shape: &Shape<'_>,
     keys: &mut Vec<(usize, Expr)>,
     instant: &Expr,
     kept: &[Expr],
-    periods: &Periods<'_>,
+    cells: LogicalPlan,
 ) -> Result<LogicalPlanBuilder> {
     let instants = shape.axis.instants();
     let cell = cell_grain(shape);
-    let named = keys.iter().map(|(at, key)| key.clone().alias(format!("$k{at}")));
+    let named = keys.iter().map(|(at, key)| key.clone().alias(key_name(*at)));
     let time = instant.clone().alias(INSTANT);
-    let own = first_and_last(rows.clone(), instant.clone())?;
     let of_row = instants.start_of(instant.clone(), cell).alias(CELL);
     let rows = rows.project(named.chain([time, of_row]).chain(kept.iter().cloned()))?;
-    let pairs = pairs(shape, own, cell, periods)?;
     let inside =
         [Some(plain(CELL).eq(pair("c"))), Some(plain(INSTANT).gt_eq(pair("a"))), Some(plain(INSTANT).lt(pair("b")))];
-    let exact = cells_are_exact(shape, cell);
+    let exact = cells_are_exact(shape);
     let inside = inside.into_iter().flatten().take(if exact { 1 } else { 3 });
-    let rows = rows.join_on(pairs, JoinType::Inner, inside)?;
+    let rows = rows.join_on(cells, JoinType::Inner, inside)?;
     keys.iter_mut().for_each(|(at, key)| *key = key_column(*at));
     let mut columns: Vec<Expr> = keys.iter().map(|(_, key)| key.clone()).collect();
     for at in shape.frame.kept() {
-        if let Some(value) = period_key(shape, at, &instants) {
-            columns.push(value.alias(format!("$k{at}")));
+        if let Some(value) = period_key(shape, at, pair("p")) {
+            columns.push(value.alias(key_name(at)));
             keys.push((at, key_column(at)));
         }
     }
     if shape.shows == Shows::Running {
-        columns.push(pair("shown").alias("$shown"));
+        columns.push(pair("shown").alias(SHOWN));
     }
     rows.project(columns.into_iter().chain(kept.iter().cloned()))
 }
 
-/// A key that follows from the period.
-fn period_key(shape: &Shape<'_>, at: usize, instants: &Instants<'_>) -> Option<Expr> {
+/// A key that follows from the period, given its start.
+pub(crate) fn period_key(shape: &Shape<'_>, at: usize, period: Expr) -> Option<Expr> {
+    let instants = shape.axis.instants();
     let key = &shape.frame.keys[at];
     if at != shape.at && key.role != Role::Follows(shape.at) {
         return None;
     }
     let wanted = shape.axis.key_type(&key.expr);
-    let period = pair("p");
     let value = match key.expr.as_input().and_then(|input| shape.axis.part(input)) {
         Some(TimePart::Grain(_)) if at == shape.at => period,
         Some(part @ TimePart::Grain(_)) => part_of(period, &instants.data_type, part, instants.calendar),
@@ -117,7 +125,7 @@ pub(crate) fn first_and_last(rows: LogicalPlanBuilder, instant: Expr) -> Result<
 }
 
 /// The finest grain that anything about the windows depends on.
-fn cell_grain(shape: &Shape<'_>) -> Grain {
+pub(crate) fn cell_grain(shape: &Shape<'_>) -> Grain {
     let fits = |grain: Grain| shape.window.grain >= grain && shape.window.ops.iter().all(|op| op_fits(op, grain));
     [Grain::Day, Grain::Hour, Grain::Minute, Grain::Second, Grain::Millisecond]
         .into_iter()
@@ -130,12 +138,27 @@ fn op_fits(op: &TimeOp, grain: Grain) -> bool {
 }
 
 /// Whether each window begins and ends with a cell, so that a row's cell tells all.
-fn cells_are_exact(shape: &Shape<'_>, cell: Grain) -> bool {
-    cell == Grain::Day && (shape.window.end.is_none() || shape.axis.instants().data_type == DataType::Date32)
+pub(crate) fn cells_are_exact(shape: &Shape<'_>) -> bool {
+    let cell = cell_grain(shape).span();
+    // Days of instants without a zone are all alike.
+    let length = i64::from(cell.days) * 86_400_000_000_000 + cell.nanoseconds;
+    match &shape.window.end {
+        Some(end) => shape.axis.instants().data_type == DataType::Date32 || begins_a_cell(end, length),
+        None => true,
+    }
 }
 
-/// A row for each period and each cell of its window.
-fn pairs(shape: &Shape<'_>, own: LogicalPlan, cell: Grain, periods: &Periods<'_>) -> Result<LogicalPlan> {
+/// Whether a constant instant begins a cell of so many nanoseconds.
+fn begins_a_cell(instant: &Expr, length: i64) -> bool {
+    match ExprSimplifier::new(SimplifyContext::default()).simplify(instant.clone()) {
+        Ok(Expr::Literal(ScalarValue::TimestampNanosecond(Some(at), _), _)) => at % length == 0,
+        _ => false,
+    }
+}
+
+/// A row for each period and each cell of its window that rows can have, given the first and last instants of the rows.
+pub(crate) fn pairs(shape: &Shape<'_>, own: LogicalPlan, periods: &Periods<'_>) -> Result<LogicalPlan> {
+    let cell = cell_grain(shape);
     let instants = shape.axis.instants();
     let grain = shape.window.grain;
     let periods = match &shape.window.periods {
@@ -164,7 +187,7 @@ fn pairs(shape: &Shape<'_>, own: LogicalPlan, cell: Grain, periods: &Periods<'_>
     LogicalPlanBuilder::from(periods)
         .cross_join(own)?
         .project(columns)?
-        .unnest_column_with_options("c", unnest())?
+        .unnest_column_with_options("c", drop_nulls())?
         .alias(PAIRS)?
         .build()
 }
@@ -177,10 +200,11 @@ pub(crate) fn every_period_between(
     grain: Grain,
 ) -> Result<LogicalPlanBuilder> {
     let periods = gen_series(first, last, interval_of(grain.span()));
-    bounds.project([periods.alias("p")])?.unnest_column_with_options("p", unnest())
+    bounds.project([periods.alias("p")])?.unnest_column_with_options("p", drop_nulls())
 }
 
-fn unnest() -> UnnestOptions {
+/// Empty lists leave no row.
+pub(crate) fn drop_nulls() -> UnnestOptions {
     UnnestOptions { null_handling: NullHandling::Drop, ..UnnestOptions::default() }
 }
 

@@ -59,6 +59,23 @@ pub fn end(at: i64, grain: Grain, sunday: bool) -> i64 {
     moved(start(at, grain, sunday), Amount::one(grain))
 }
 
+/// Half-open intervals of time.
+pub type Intervals = Vec<(i64, i64)>;
+
+/// What two intervals share.
+pub fn common(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
+    (a.0.max(b.0), a.1.min(b.1))
+}
+
+/// What two sets of intervals share.
+pub fn intersection(a: &Intervals, b: &Intervals) -> Intervals {
+    let pairs = a.iter().flat_map(|x| b.iter().map(|y| common(*x, *y)));
+    let mut found: Intervals = pairs.filter(|(a, b)| a < b).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

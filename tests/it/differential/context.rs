@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::calendar::{EVER, end, instant, moved, start};
+use super::calendar::{EVER, Intervals, common, end, instant, intersection, moved, start};
 use super::expr::{Ex, Grain, Op};
 use super::model::{Path, Step, Ty};
 use super::modifier::{Amount, Mod};
@@ -35,9 +35,6 @@ pub struct Key {
     /// For other expressions of the time axis: how far a row's time is moved before it is compared.
     moves: Option<Vec<Amount>>,
 }
-
-/// Half-open intervals of time.
-type Intervals = Vec<(i64, i64)>;
 
 /// The context of a leaf.
 #[derive(Debug, Clone)]
@@ -105,9 +102,6 @@ impl Naive<'_> {
                 Layer::Keys(keys) => self.add_keys(leaf, &mut state, keys)?,
                 Layer::Mods(mods) => mods.iter().try_for_each(|m| self.apply(leaf, &mut state, m))?,
             }
-        }
-        if state.timed && state.cuts() {
-            return refused("weeks and months cut each other");
         }
         if state.timed && state.sets_time {
             return unspecified("a time that is set and then moved");
@@ -241,6 +235,9 @@ impl Naive<'_> {
         }
         if modifier.is_timed() && leaf.axis.is_none() {
             return refused("no time axis");
+        }
+        if modifier.is_timed() && state.cuts() {
+            return refused("weeks and months cut each other");
         }
         match modifier {
             Mod::AllOf(ds) => ds.iter().try_for_each(|d| self.drop(leaf, state, d)),
@@ -515,18 +512,6 @@ fn reads(ex: &Ex, column: &Ex) -> bool {
 fn overlap(a: &Ex, b: &Ex) -> bool {
     let mut found = false;
     a.visit_row(&mut |inner| found |= matches!(inner, Ex::Col(_)) && reads(b, inner));
-    found
-}
-
-fn common(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
-    (a.0.max(b.0), a.1.min(b.1))
-}
-
-fn intersection(a: &Intervals, b: &Intervals) -> Intervals {
-    let pairs = a.iter().flat_map(|x| b.iter().map(|y| common(*x, *y)));
-    let mut found: Intervals = pairs.filter(|(a, b)| a < b).collect();
-    found.sort_unstable();
-    found.dedup();
     found
 }
 

@@ -172,7 +172,15 @@ impl<'a> Naive<'a> {
     /// The aggregates of an expression, each with what surrounds it.
     pub fn leaves(&self, ex: &Ex, scope: &Scope) -> Vec<Leaf> {
         match ex {
-            Ex::Ind(at) => self.leaves(&self.model.indicators[*at].definition, &self.within(scope, *at)),
+            Ex::Ind(at) => {
+                let (indicator, inner) = (&self.model.indicators[*at], self.within(scope, *at));
+                match indicator.within {
+                    Some((Within::First, own)) => {
+                        self.leaves(&indicator.definition, &inner.under(Layer::Mods(vec![Mod::FirstStep(own)])))
+                    }
+                    _ => self.leaves(&indicator.definition, &inner),
+                }
+            }
             Ex::Filter(x, p) => self.leaves(x, &scope.filtered(p)),
             Ex::At(x, mods) => self.leaves(x, &scope.under(Layer::Mods(mods.clone()))),
             Ex::Fold(_, xs, by) => {
