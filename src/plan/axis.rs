@@ -31,6 +31,7 @@ pub(crate) struct Axis<'c> {
     flat: Option<Expression>,
     /// Whether days tell everything that is asked about time.
     days: bool,
+    native: Option<DataType>,
 }
 
 impl<'c> Axis<'c> {
@@ -42,7 +43,7 @@ impl<'c> Axis<'c> {
         let days = native == Some(DataType::Date32)
             && local(&catalog.metric_time) == DataType::Date32
             && precision == Precision::Days;
-        Axis { catalog, source, axis: axis.cloned(), flat, days }
+        Axis { catalog, source, axis: axis.cloned(), flat, days, native }
     }
 
     pub(crate) fn standpoint(&self) -> Standpoint<'_> {
@@ -51,7 +52,8 @@ impl<'c> Axis<'c> {
 
     pub(crate) fn instants(&self) -> Instants<'_> {
         let data_type = if self.days { DataType::Date32 } else { TIMESTAMP };
-        Instants { calendar: &self.catalog.calendar, data_type, common: self.catalog.metric_time.clone() }
+        let common = self.catalog.metric_time.clone();
+        Instants { calendar: &self.catalog.calendar, data_type, common, native: self.native.clone() }
     }
 
     /// Refuses modifiers of time where there is no time.

@@ -63,11 +63,11 @@ impl<'c> Question<'c> {
 pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
     let question = Question { catalog: context.catalog, visible: context.conditions.clone(), depth: 0 };
     let whole = Frame::new(&context.grouping.keys, &context.conditions);
-    let mut leaves = Leaves::by(whole.grain());
+    let mut leaves = Leaves::of(&whole);
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
     match &context.grouping.sets {
         Some(sets) if leaves.filled || !leaves.leaves.iter().all(is_plain) => {
-            set_by_set(&question, context, sets, &leaves, values)
+            set_by_set(&question, context, sets, calls)
         }
         sets => {
             let joined = answer_leaves(&question, &whole, &leaves, sets.as_deref())?;
@@ -100,7 +100,7 @@ pub(crate) fn answer_leaves(
             bounds.extend(fold.bounds(question)?);
         }
     }
-    let periods = Periods { bounds: &bounds };
+    let periods = Periods { bounds: &bounds, frame };
     let mut built = Vec::new();
     for part in &parts {
         built.extend(part.build(question, sets, &periods)?);
@@ -113,19 +113,16 @@ pub(crate) fn answer_leaves(
 }
 
 /// Grouping sets where a modifier or a finer grain makes each set a question of its own.
-fn set_by_set(
-    question: &Question<'_>,
-    context: &Context<'_>,
-    sets: &[Vec<usize>],
-    leaves: &Leaves,
-    values: Vec<Expr>,
-) -> Result<Answer> {
+fn set_by_set(question: &Question<'_>, context: &Context<'_>, sets: &[Vec<usize>], calls: &[Call]) -> Result<Answer> {
     let count = context.grouping.keys.len();
     let mut all: Option<LogicalPlanBuilder> = None;
     for (number, set) in sets.iter().enumerate() {
         let keys: Vec<Expression> = set.iter().map(|at| context.grouping.keys[*at].clone()).collect();
-        let joined = answer_leaves(question, &Frame::new(&keys, &context.conditions), leaves, None)?;
-        let outputs = joined.values_of(values.clone(), leaves)?;
+        let frame = Frame::new(&keys, &context.conditions);
+        let mut leaves = Leaves::of(&frame);
+        let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
+        let joined = answer_leaves(question, &frame, &leaves, None)?;
+        let outputs = joined.values_of(values, &leaves)?;
         let mut columns: Vec<Expr> = Vec::new();
         for at in 0..count {
             let key = match set.iter().position(|key| *key == at) {
@@ -149,7 +146,7 @@ fn set_by_set(
         plan: all.build()?,
         keys: (0..count).map(|at| column(format!("g{at}"))).collect(),
         grouping_id: Some(column("grouping_id".to_string())),
-        values: (0..values.len()).map(|at| column(format!("v{at}"))).collect(),
+        values: (0..calls.len()).map(|at| column(format!("v{at}"))).collect(),
     })
 }
 
@@ -186,7 +183,7 @@ pub(crate) struct InnerValues {
 /// A formula asked by itself, by these alone.
 pub(crate) fn inner_values(question: &Question<'_>, formula: &Expression, by: &[Expression]) -> Result<InnerValues> {
     let frame = Frame::new(by, &[]);
-    let mut leaves = Leaves::by(frame.grain());
+    let mut leaves = Leaves::of(&frame);
     let value = leaves.expand_formula(question.catalog, formula, &Surroundings::default(), None);
     let joined = answer_leaves(question, &frame, &leaves, None)?;
     let mut columns: Vec<Expr> =

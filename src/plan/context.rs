@@ -5,6 +5,7 @@ use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::functions_aggregate::expr_fn::{avg, count};
 use datafusion::logical_expr::{Case, Expr, lit};
 
+use super::frame::Frame;
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Fold, Input, input_column};
 use crate::catalog::indicator::{AggregateKind, Indicator, Measure, Within};
@@ -66,8 +67,8 @@ pub(crate) enum LeafKind {
 #[derive(Debug, Default)]
 pub(crate) struct Leaves {
     pub(crate) leaves: Vec<Leaf>,
-    /// The finest grain of time that is asked for.
-    grain: Option<Grain>,
+    /// The periods that are asked for.
+    periods: Vec<(Input, Grain)>,
     /// Whether an indicator has a value for periods without rows, so that all periods are shown.
     pub(crate) filled: bool,
 }
@@ -118,6 +119,15 @@ fn average_of(indicator: &Indicator, own: Grain) -> Fold {
     }
 }
 
+/// Whether two are of the same time, whatever their grains.
+fn same_time(a: &Input, b: &Input) -> bool {
+    match (a, b) {
+        (Input::MetricTime(_), Input::MetricTime(_)) => true,
+        (Input::Dimension(a, _), Input::Dimension(b, _)) => a == b,
+        _ => false,
+    }
+}
+
 /// How many rows an aggregate reads.
 fn row_count(measure: &Measure) -> Measure {
     Measure {
@@ -142,9 +152,21 @@ fn filled(there: Option<Expr>, value: Expr, fill: &Expr) -> Expr {
 }
 
 impl Leaves {
-    /// None yet, for a frame that is grouped by that grain of time.
-    pub(crate) fn by(grain: Option<Grain>) -> Self {
-        Leaves { grain, ..Leaves::default() }
+    /// None yet, for such a frame.
+    pub(crate) fn of(frame: &Frame) -> Self {
+        Leaves { periods: frame.periods(), ..Leaves::default() }
+    }
+
+    /// The finest grain of time that is asked for, after modifiers.
+    fn grain(&self, modifiers: &[Modifier]) -> Option<Grain> {
+        let dropped = |period: &Input| {
+            modifiers.iter().any(|modifier| match modifier {
+                Modifier::Everything => true,
+                Modifier::All(targets) => targets.iter().any(|target| same_time(target, period)),
+                _ => false,
+            })
+        };
+        self.periods.iter().filter(|(period, _)| !dropped(period)).map(|(_, grain)| *grain).min()
     }
 
     /// The value of a call as an expression over leaves.
@@ -186,7 +208,7 @@ impl Leaves {
                 here.modifiers.push(Modifier::FirstOf(own));
                 self.expand_formula(catalog, &indicator.formula, &here, asked)
             }
-            Some(Within::Average(own)) if self.grain.is_some_and(|grain| grain > own) => {
+            Some(Within::Average(own)) if self.grain(&here.modifiers).is_some_and(|grain| grain > own) => {
                 let fold = average_of(indicator, own);
                 self.leaf(Leaf { kind: LeafKind::Fold(fold), around: here.clone(), asked })
             }

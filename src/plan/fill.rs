@@ -100,8 +100,12 @@ impl Dense {
 
     /// The groups with every period, from those that there are: `keys` are over `found`.
     pub(crate) fn groups(&self, found: LogicalPlan, keys: &[Expr]) -> Result<LogicalPlan> {
-        let instants =
-            Instants { calendar: &self.calendar, data_type: self.instant_type.clone(), common: self.common.clone() };
+        let instants = Instants {
+            calendar: &self.calendar,
+            data_type: self.instant_type.clone(),
+            common: self.common.clone(),
+            native: None,
+        };
         let period = cast(keys[self.at].clone(), self.instant_type.clone());
         let bounds = LogicalPlanBuilder::from(found.clone())
             .project([period.alias("p")])?

@@ -120,7 +120,14 @@ impl FoldPart {
         let mut frame = self.situation.frame.clone();
         if let Some((at, window)) = self.situation.frame.window() {
             let axis = self.axis(question, &frame);
-            let shape = Shape { frame: &self.situation.frame, at, window, axis: &axis, shows: self.situation.shows };
+            let shape = Shape {
+                frame: &self.situation.frame,
+                outer: periods.frame,
+                at,
+                window,
+                axis: &axis,
+                shows: self.situation.shows,
+            };
             let plan = Arc::new(periods.settled(&shape)?);
             if let Role::Window(window) = &mut frame.keys[at].role {
                 window.periods = Some(plan);
@@ -130,7 +137,7 @@ impl FoldPart {
     }
 
     fn leaves(&self, catalog: &Catalog) -> (Leaves, Vec<Vec<Expr>>) {
-        let mut leaves = Leaves::by(self.situation.frame.clone().per(&self.by).grain());
+        let mut leaves = Leaves::of(&self.situation.frame.clone().per(&self.by));
         let values = self.folds.iter().map(|(_, fold)| {
             let inputs = fold.aggregate.inputs.iter();
             inputs.map(|input| leaves.expand_input(catalog, input, &self.inside, self.asked)).collect()
@@ -150,19 +157,19 @@ impl FoldPart {
         // Where only the rows at an edge are left, a group may have lost all of its rows.
         let at_an_edge = self.situation.frame.edges.len() > outer.edges.len();
         if self.situation.shows != Shows::All || at_an_edge {
-            built.extend(self.spine(question, outer, periods)?);
+            built.extend(self.spine(question, outer)?);
         }
         let frame = self.settled(question, periods)?;
         let mut part = self.over(question, &frame, &self.situation, true)?;
         if part.shows == Shows::Running {
-            part = self.with_shown(question, part)?;
+            part = self.with_shown(question, outer, part)?;
         }
         built.push(part);
         Ok(built)
     }
 
     /// The groups in which the values have rows without any modifier.
-    fn spine(&self, question: &Question<'_>, outer: &Frame, _periods: &Periods<'_>) -> Result<Option<BuiltPart>> {
+    fn spine(&self, question: &Question<'_>, outer: &Frame) -> Result<Option<BuiltPart>> {
         let plain = Situation::of(outer);
         match self.over(question, outer, &plain, false) {
             Ok(part) => Ok(Some(part)),
@@ -173,11 +180,11 @@ impl FoldPart {
     }
 
     /// Tells which of its groups a running window shows.
-    fn with_shown(&self, question: &Question<'_>, part: BuiltPart) -> Result<BuiltPart> {
+    fn with_shown(&self, question: &Question<'_>, outer: &Frame, part: BuiltPart) -> Result<BuiltPart> {
         let frame = &self.situation.frame;
         let Some((at, window)) = frame.window() else { return Ok(part) };
         let axis = self.axis(question, frame);
-        let shape = Shape { frame, at, window, axis: &axis, shows: part.shows };
+        let shape = Shape { frame, outer, at, window, axis: &axis, shows: part.shows };
         let position = self.situation.links.iter().position(|link| link.key == at).unwrap_or_default();
         let mut exprs: Vec<Expr> = Vec::new();
         exprs.extend(part.keys.iter().enumerate().map(|(at, key)| key.clone().alias(format!("$g{at}"))));

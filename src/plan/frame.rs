@@ -136,15 +136,15 @@ impl Frame {
         }
     }
 
-    /// The finest grain of time among the keys.
-    pub(crate) fn grain(&self) -> Option<Grain> {
-        let grain = |at: usize| match self.keys[at].expr.as_input() {
-            Some(Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain))) => {
-                Some(*grain)
+    /// The keys that are periods of time, with their grains.
+    pub(crate) fn periods(&self) -> Vec<(Input, Grain)> {
+        let period = |at: usize| match self.keys[at].expr.as_input() {
+            Some(input @ (Input::MetricTime(TimePart::Grain(grain)) | Input::Dimension(_, TimePart::Grain(grain)))) => {
+                Some((input.clone(), *grain))
             }
             _ => None,
         };
-        self.kept().into_iter().filter_map(grain).min()
+        self.kept().into_iter().filter_map(period).collect()
     }
 
     /// The positions of the keys in use.

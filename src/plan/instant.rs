@@ -56,6 +56,8 @@ pub(crate) struct Instants<'c> {
     pub(crate) data_type: DataType,
     /// The type of `metric_time`, which constants are compared with.
     pub(crate) common: DataType,
+    /// The type of the axis itself: that of dates has no instants within a day.
+    pub(crate) native: Option<DataType>,
 }
 
 /// The type of instants on an axis of timestamps.

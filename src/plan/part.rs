@@ -217,7 +217,7 @@ impl Part {
         let frame = &self.key.situation.frame;
         match frame.window() {
             Some((at, window)) => {
-                let shape = Shape { frame, at, window, axis: &axis, shows: self.shows() };
+                let shape = Shape { frame, outer: periods.frame, at, window, axis: &axis, shows: self.shows() };
                 prepared.in_windows(&shape, periods)
             }
             None => Ok(vec![prepared.aggregated(sets)?]),

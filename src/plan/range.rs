@@ -127,7 +127,7 @@ impl Reader<'_, '_> {
         let common = &self.instants.common;
         let grain = match self.part {
             TimePart::Grain(grain) => Some(grain),
-            TimePart::Whole if *common == DataType::Date32 => Some(Grain::Day),
+            TimePart::Whole if self.is_of_days() => Some(Grain::Day),
             TimePart::Whole => None,
             TimePart::Period(_) | TimePart::Extract(_) => return None,
         };
@@ -160,6 +160,10 @@ impl Reader<'_, '_> {
             _ => return None,
         };
         Some(Stretch { from, to })
+    }
+
+    fn is_of_days(&self) -> bool {
+        self.instants.common == DataType::Date32 || self.instants.native == Some(DataType::Date32)
     }
 
     /// No period equals an instant that does not begin one: then the stretch ends before it begins.

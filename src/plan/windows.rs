@@ -26,6 +26,8 @@ use crate::catalog::time::{cast, interval_of, part_of};
 /// What is done to the rows of a part.
 pub(crate) struct Shape<'s> {
     pub(crate) frame: &'s Frame,
+    /// The frame before the modifiers.
+    pub(crate) outer: &'s Frame,
     /// The key whose periods have windows.
     pub(crate) at: usize,
     pub(crate) window: &'s Window,
@@ -37,6 +39,8 @@ pub(crate) struct Shape<'s> {
 pub(crate) struct Periods<'p> {
     /// The least and the greatest instant of each part, as `lo` and `hi`.
     pub(crate) bounds: &'p [LogicalPlan],
+    /// The question's context.
+    pub(crate) frame: &'p Frame,
 }
 
 const PAIRS: &str = "$pairs";
@@ -217,16 +221,13 @@ impl Shape<'_> {
             start.clone().gt_eq(instants.start_of(own.0, grain)),
             start.clone().lt_eq(instants.start_of(own.1, grain)),
         ];
-        shown.extend(self.frame_ranges()?.iter().filter_map(|range| range.meets(&start, &end)));
+        shown.extend(self.ranges()?.iter().filter_map(|range| range.meets(&start, &end)));
         Ok(conjunction(shown).unwrap_or(lit(true)))
     }
 
-    /// The question's ranges as they were before any window was made, which decide what is shown.
-    fn frame_ranges(&self) -> Result<Vec<super::range::Range>> {
-        let mut before = self.frame.clone();
-        before.conditions.iter_mut().for_each(|condition| condition.ops.clear());
-        let ranges = before.conditions.iter().filter_map(|condition| self.axis.range(&condition.expr));
-        Ok(super::range::merged(ranges.collect()))
+    /// The ranges that decide what is shown: those before the modifiers.
+    fn ranges(&self) -> Result<Vec<super::range::Range>> {
+        Ok(self.outer.all_ranges(self.axis)?)
     }
 }
 
@@ -236,7 +237,7 @@ impl Periods<'_> {
         let instants = shape.axis.instants();
         let whole = overall(self.bounds, &instants)?;
         let grain = shape.window.grain;
-        let begin = match start_of(&shape.frame_ranges()?) {
+        let begin = match start_of(&shape.ranges()?) {
             Some(begin) => greatest(vec![plain("lo"), begin]),
             None => plain("lo"),
         };
