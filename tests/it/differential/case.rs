@@ -26,14 +26,12 @@ pub struct Case {
 #[derive(Debug, Clone)]
 pub enum Outcome {
     Equal,
-    /// Both sides refuse.
-    Refused,
+    /// Both sides refuse; the engine with this code.
+    Refused(String),
     /// The page does not say what the answer is.
     Unspecified,
-    /// The engine refuses a modifier in this question, with a code and a reason; the page would have an answer.
-    Declined,
-    /// The engine says that it does not answer this yet.
-    NotYet,
+    /// The engine alone refuses, because of a context, with this code; the page would have an answer.
+    Declined(String),
     /// The sides disagree: how.
     Different(String),
 }
@@ -81,25 +79,8 @@ impl Case {
         if self.questions.is_empty() {
             return vec![];
         }
-        if !self.is_small() && self.has_conversion() {
-            let mut outcomes = vec![];
-            for at in 0..self.questions.len() {
-                outcomes.extend(Box::pin(self.only(at).run()).await);
-            }
-            return outcomes;
-        }
         let engine = match Engine::open(folder.path()).await {
             Ok(engine) => engine,
-            Err(error) if is_not_yet(&error.to_string()) || self.has_conversion() => {
-                if self.is_small() {
-                    return vec![Outcome::NotYet; self.questions.len()];
-                }
-                let mut outcomes = vec![];
-                for at in 0..self.questions.len() {
-                    outcomes.extend(Box::pin(self.only(at).run()).await);
-                }
-                return outcomes;
-            }
             Err(error) => {
                 // One difference, not one for each question.
                 let mut outcomes = vec![Outcome::Unspecified; self.questions.len()];
@@ -110,13 +91,7 @@ impl Case {
         let mut outcomes = vec![];
         for question in &self.questions {
             let said = ask(&engine, &self.model, question).await;
-            let outcome = match judge(question, self.due(&naive, question), said) {
-                Outcome::Different(how) if self.is_small() && self.has_conversion() && how.contains("refused:") => {
-                    Outcome::NotYet
-                }
-                outcome => outcome,
-            };
-            outcomes.push(outcome);
+            outcomes.push(judge(question, self.due(&naive, question), said));
         }
         outcomes
     }
@@ -133,17 +108,6 @@ impl Case {
     /// The case with one question and a text of only what it needs.
     pub fn only(&self, question: usize) -> Case {
         Case { questions: vec![self.questions[question].clone()], ..self.clone() }
-    }
-
-    /// Whether an indicator that is needed is a conversion, which the engine may leave out with a warning.
-    fn has_conversion(&self) -> bool {
-        let kept = self.kept();
-        let needed = self.model.indicators.iter().zip(&kept.indicators).filter(|(_, kept)| **kept);
-        needed.into_iter().any(|(indicator, _)| matches!(indicator.definition, Ex::Conversion(_)))
-    }
-
-    fn is_small(&self) -> bool {
-        self.questions.len() == 1
     }
 
     fn kept(&self) -> Kept {
@@ -221,13 +185,12 @@ fn judge(question: &Question, due: Result<Rows, Why>, said: Said) -> Outcome {
     let nothing = vec![];
     match (due, said) {
         (Err(Why::Unspecified(_)), _) => Outcome::Unspecified,
-        (Err(Why::Refused(_)), Err(reason)) if !reason.starts_with("while running") => Outcome::Refused,
+        (Err(Why::Refused(_)), Err(reason)) if !reason.starts_with("while running") => Outcome::Refused(code(&reason)),
         (Err(Why::Refused(why)), Err(reason)) => Outcome::Different(format!("late refusal ({why}): {reason}")),
         (Err(Why::Refused(why)), Ok(rows)) => {
             Outcome::Different(format!("a refusal is due ({why}), came:\n{}", text(&rows)))
         }
-        (Ok(_), Err(reason)) if is_not_yet(&reason) => Outcome::NotYet,
-        (Ok(_), Err(reason)) if reason.starts_with("B0503") => Outcome::Declined,
+        (Ok(_), Err(reason)) if reason.starts_with("B0503") => Outcome::Declined(code(&reason)),
         (Ok(due), Err(reason)) => Outcome::Different(format!("due:\n{}refused: {reason}", text(&due))),
         (Ok(due), Ok(came)) => match difference(&due, &came, !question.order.is_empty()) {
             None => Outcome::Equal,
@@ -239,9 +202,7 @@ fn judge(question: &Question, due: Result<Rows, Why>, said: Said) -> Outcome {
     }
 }
 
-/// Whether every error says that something is not yet supported.
-fn is_not_yet(errors: &str) -> bool {
-    let code = |line: &str| line.starts_with("B0") && line.get(5..6) == Some(":");
-    let codes: Vec<&str> = errors.lines().filter(|line| code(line)).collect();
-    codes.iter().any(|code| code.starts_with("B09"))
+/// The code that a refusal begins with.
+fn code(reason: &str) -> String {
+    reason.split(':').next().unwrap_or_default().to_string()
 }

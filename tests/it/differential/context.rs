@@ -334,6 +334,9 @@ impl Naive<'_> {
                 None => {}
             }
         }
+        if state.finest().is_none() && state.window.is_none() {
+            state.window = state.hull();
+        }
         state.window = state.window.map(|(a, b)| match state.day {
             true => (moved(a, by), moved(a, by) + (b - a)),
             false => (moved(a, by), moved(b, by)),
@@ -551,6 +554,12 @@ impl State {
     fn cuts(&self) -> bool {
         let has = |is: fn(Grain) -> bool| self.keys.iter().filter_map(|key| key.grain).any(is);
         has(|grain| grain == Grain::Week) && has(|grain| grain > Grain::Week) && self.finest() == Some(Grain::Week)
+    }
+
+    /// From the beginning of the range to its end, if it has either.
+    fn hull(&self) -> Option<(i64, i64)> {
+        let hull = (self.range.iter().map(|(a, _)| *a).min()?, self.range.iter().map(|(_, b)| *b).max()?);
+        (hull != EVER).then_some(hull)
     }
 
     /// The part of the window inside the range, if any.

@@ -50,7 +50,6 @@ pub struct Tally {
     pub unspecified: usize,
     pub different: usize,
     pub declined: usize,
-    pub not_yet: usize,
     pub pairs: Pairs,
     pub features: BTreeMap<&'static str, usize>,
 }
@@ -61,13 +60,12 @@ impl Tally {
             self.pairs.count(model, question, outcome);
         }
         match outcome {
-            Outcome::Declined => self.declined += 1,
-            Outcome::NotYet => self.not_yet += 1,
+            Outcome::Declined(_) => self.declined += 1,
             Outcome::Equal => {
                 self.equal += 1;
                 of(model, question).into_iter().for_each(|f| *self.features.entry(f).or_default() += 1);
             }
-            Outcome::Refused => {
+            Outcome::Refused(_) => {
                 self.refused += 1;
                 *self.features.entry("refusal").or_default() += 1;
             }
@@ -84,10 +82,10 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Tally { equal, refused, unspecified, different, declined, not_yet, features, .. } = self;
+        let Tally { equal, refused, unspecified, different, declined, features, .. } = self;
         writeln!(
             f,
-            "{equal} equal, {refused} refused by both, {declined} refused by the engine alone, {different} different, {unspecified} unspecified, {not_yet} not yet"
+            "{equal} equal, {refused} refused by both, {declined} refused by the engine alone, {different} different, {unspecified} unspecified"
         )?;
         features.iter().try_for_each(|(feature, count)| writeln!(f, "  {feature}: {count}"))
     }

@@ -71,3 +71,22 @@ async fn shortened(case: &Case, at: usize) -> String {
     let outcomes: Vec<String> = small.run().await.iter().map(ToString::to_string).collect();
     format!("{}\n{}", small.text(), outcomes.join("\n"))
 }
+
+/// The manual's table of pairs is one that `--table` of the long run wrote: all pairs, none never met, none wrong.
+#[test]
+fn the_manual_has_every_pair() {
+    let page = include_str!("../../../src/manual/compositions.md");
+    let table = |text: &str| -> Vec<String> { text.lines().filter(|line| line.starts_with('|')).map(blank).collect() };
+    assert_eq!(table(page), table(&pairs::Pairs::default().markdown()));
+    let cells = page.lines().filter(|line| line.starts_with("| `") || line.starts_with("| (none)"));
+    for cell in cells.flat_map(|line| line.trim_matches('|').split(" | ").skip(1)) {
+        assert!(cell.trim() != pairs::EMPTY && !cell.contains("DIFFERENT"), "a cell: {cell}");
+    }
+}
+
+/// A line of a table with only its first cell.
+#[cfg(test)]
+fn blank(line: &str) -> String {
+    let cells = line.split(" | ").count();
+    format!("{} x{cells}", line.split(" | ").next().unwrap_or_default())
+}

@@ -1,6 +1,6 @@
 //! The table of pairs: what kind of indicator met which modifier over which shape of joins, and how it went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::Outcome;
 use super::draw_items::facts_of;
@@ -139,14 +139,17 @@ impl Shape {
     }
 }
 
-/// How often a pair was equal, refused by both, not yet answered, and anything else.
-#[derive(Debug, Clone, Copy, Default)]
+/// How often a pair was equal, refused by the engine (with which codes), and anything else.
+#[derive(Debug, Clone, Default)]
 pub struct Cell {
-    pub equal: usize,
-    pub refused: usize,
-    pub not_yet: usize,
-    pub other: usize,
+    equal: usize,
+    refused: usize,
+    codes: BTreeSet<String>,
+    other: usize,
 }
+
+/// A pair that was never drawn.
+pub const EMPTY: &str = "-";
 
 /// Every pair that a run met.
 #[derive(Default)]
@@ -158,8 +161,10 @@ impl Pairs {
             let cell = self.0.entry(pair).or_default();
             match outcome {
                 Outcome::Equal => cell.equal += 1,
-                Outcome::Refused | Outcome::Declined => cell.refused += 1,
-                Outcome::NotYet => cell.not_yet += 1,
+                Outcome::Refused(code) | Outcome::Declined(code) => {
+                    cell.refused += 1;
+                    cell.codes.insert(code.clone());
+                }
                 _ => cell.other += 1,
             }
         }
@@ -173,14 +178,14 @@ impl Pairs {
         all.filter(|pair| !self.0.contains_key(pair)).collect()
     }
 
-    /// A Markdown table for each shape; `12 / 3` is equal 12 times and refused by both 3 times.
+    /// A Markdown table for each shape.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         for shape in SHAPES {
             text += &format!("**{}**\n\n| | {} |\n", shape.name(), KINDS.map(Kind::name).join(" | "));
             text += &format!("|---|{}\n", "---|".repeat(KINDS.len()));
             for change in CHANGES {
-                let cells = KINDS.map(|kind| self.0.get(&(kind, change, shape)).map_or("".into(), Cell::text));
+                let cells = KINDS.map(|kind| self.0.get(&(kind, change, shape)).map_or(EMPTY.into(), Cell::text));
                 text += &format!("| {} | {} |\n", change.name(), cells.join(" | "));
             }
             text += "\n";
@@ -191,14 +196,14 @@ impl Pairs {
 
 impl Cell {
     fn text(&self) -> String {
-        let mut text = format!("{} / {}", self.equal, self.refused);
-        if self.not_yet > 0 {
-            text += &format!(" / {} not yet", self.not_yet);
-        }
-        if self.other > 0 {
-            text += &format!(" ({})", self.other);
-        }
-        text
+        let codes = self.codes.iter().cloned().collect::<Vec<_>>().join(" ");
+        let refused = match self.refused {
+            0 => String::new(),
+            many => format!("{many} refused {codes}"),
+        };
+        let different = if self.other > 0 { format!("{} DIFFERENT", self.other) } else { String::new() };
+        let equal = if self.equal > 0 { format!("{} equal", self.equal) } else { String::new() };
+        [equal, refused, different].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     }
 }
 
