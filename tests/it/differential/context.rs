@@ -10,7 +10,7 @@ use super::expr::{Ex, Grain, Op};
 use super::model::{Path, Step, Ty};
 use super::modifier::{Amount, Mod};
 use super::naive::{Layer, Naive, Scope};
-use super::reach::{Why, children, resolve};
+use super::reach::{Why, children, overlap, reads, resolve};
 use super::rows::Row;
 use super::value::Value;
 
@@ -503,19 +503,6 @@ fn at_the_end(
         row[d].is_null() || rows.iter().any(|(_, other)| of(other) == of(row) && better(other))
     };
     rows.iter().filter(|(_, row)| !beaten(row)).cloned().collect()
-}
-
-/// Whether an expression reads a column.
-fn reads(ex: &Ex, column: &Ex) -> bool {
-    let mut found = false;
-    ex.visit_row(&mut |inner| found |= inner == column);
-    found
-}
-
-fn overlap(a: &Ex, b: &Ex) -> bool {
-    let mut found = false;
-    a.visit_row(&mut |inner| found |= matches!(inner, Ex::Col(_)) && reads(b, inner));
-    found
 }
 
 impl Default for State {

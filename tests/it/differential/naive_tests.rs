@@ -227,7 +227,7 @@ fn random_questions_have_answers_and_cover_everything() {
         for question in &case.questions {
             let outcome = match naive.answer(question) {
                 Ok(_) => super::Outcome::Equal,
-                Err(Why::Refused(_)) => super::Outcome::Refused,
+                Err(Why::Refused(_)) => super::Outcome::Refused("B0503".into()),
                 Err(Why::Unspecified(_)) => super::Outcome::Unspecified,
             };
             tally.count(&case.model, question, &outcome);

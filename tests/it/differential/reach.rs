@@ -122,3 +122,17 @@ pub fn children(ex: &Ex) -> Vec<Vec<Step>> {
     found.dedup();
     found
 }
+
+/// Whether an expression reads a column.
+pub fn reads(ex: &Ex, column: &Ex) -> bool {
+    let mut found = false;
+    ex.visit_row(&mut |inner| found |= inner == column);
+    found
+}
+
+/// Whether two expressions read a column in common.
+pub fn overlap(a: &Ex, b: &Ex) -> bool {
+    let mut found = false;
+    a.visit_row(&mut |inner| found |= matches!(inner, Ex::Col(_)) && reads(b, inner));
+    found
+}
