@@ -10,7 +10,7 @@ use super::expr::{Ex, Grain, Op};
 use super::model::{Path, Step, Ty};
 use super::modifier::{Amount, Mod};
 use super::naive::{Layer, Naive, Scope};
-use super::reach::{Why, children, overlap, reads, resolve};
+use super::reach::{Why, children, overlap, reads, resolve, split};
 use super::rows::Row;
 use super::value::Value;
 
@@ -73,14 +73,6 @@ fn refused<T>(why: &str) -> Result<T, Why> {
 
 fn unspecified<T>(why: &str) -> Result<T, Why> {
     Err(Why::Unspecified(why.into()))
-}
-
-/// A condition's parts that are joined by AND.
-pub fn split(condition: &Ex) -> Vec<Ex> {
-    match condition {
-        Ex::Bin(Op::And, a, b) => [split(a), split(b)].concat(),
-        other => vec![other.clone()],
-    }
 }
 
 impl Naive<'_> {
@@ -236,6 +228,9 @@ impl Naive<'_> {
         if modifier.is_timed() && leaf.axis.is_none() {
             return refused("no time axis");
         }
+        if modifier.is_timed() && state.sets_time {
+            return unspecified("a time that is set and then moved");
+        }
         if modifier.is_timed() && state.cuts() {
             return refused("weeks and months cut each other");
         }
@@ -315,8 +310,15 @@ impl Naive<'_> {
         let value = current.eval(&|ex| panic!("the harness finds {ex:?} in a value"), self.model.sunday);
         self.drop(leaf, state, d)?;
         let atom = self.atom(leaf, d)?;
-        state.sets_time |= leaf.axis.as_ref().is_some_and(|axis| atom == Ex::Col(axis.clone()));
-        state.conditions.push(Ex::bin(Op::Eq, d.clone(), Ex::Lit(value)));
+        let condition = Ex::bin(Op::Eq, d.clone(), Ex::Lit(value));
+        let of_row = has_current(v);
+        match self.range_of(leaf, &condition)? {
+            Some(range) if !of_row => state.range = intersection(&state.range, &range),
+            _ => {
+                state.sets_time |= leaf.axis.as_ref().is_some_and(|axis| atom == Ex::Col(axis.clone()));
+                state.conditions.push(condition);
+            }
+        }
         Ok(())
     }
 
@@ -485,6 +487,12 @@ impl Naive<'_> {
         }
         Ok(rows.into_iter().map(|(row, _)| row).collect())
     }
+}
+
+fn has_current(v: &Ex) -> bool {
+    let mut found = false;
+    v.visit_row(&mut |inner| found |= matches!(inner, Ex::Current(_)));
+    found
 }
 
 /// The rows at the least or greatest value of a column, for each of some others.

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::context::{Leaf, split};
+use super::context::Leaf;
 use super::expr::{Agg, Ex, Grain};
 use super::model::{Model, Path, Table, Within};
 use super::modifier::Mod;
 use super::question::{Form, Question};
-use super::reach::Why;
+use super::reach::{Why, split};
 use super::rows::{Assignment, Row, existing};
 use super::value::{Value, arithmetic, compare};
 

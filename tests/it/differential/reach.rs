@@ -1,6 +1,6 @@
 //! Which source reaches what: the chains of joins, and the dimensions that serve a fact (language page, §3 and §6).
 
-use super::expr::{Ex, Grain};
+use super::expr::{Ex, Grain, Op};
 use super::model::{Dimension, Model, Path, Step, Ty};
 
 /// Why a question is not answered.
@@ -135,4 +135,12 @@ pub fn overlap(a: &Ex, b: &Ex) -> bool {
     let mut found = false;
     a.visit_row(&mut |inner| found |= matches!(inner, Ex::Col(_)) && reads(b, inner));
     found
+}
+
+/// A condition's parts that are joined by AND.
+pub fn split(condition: &Ex) -> Vec<Ex> {
+    match condition {
+        Ex::Bin(Op::And, a, b) => [split(a), split(b)].concat(),
+        other => vec![other.clone()],
+    }
 }
