@@ -33,6 +33,15 @@ pub(crate) struct Key {
     pub(crate) role: Role,
     /// Keys that a modifier dropped stay in their place, unused.
     pub(crate) kept: bool,
+    /// Whether it is grouped by, or is a condition whose constant is the row's own value: `set d = current d - 1`.
+    pub(crate) stands_for: StandsFor,
+}
+
+/// What a key is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StandsFor {
+    Group,
+    Condition,
 }
 
 /// How rows belong to a group by one of its keys.
@@ -109,7 +118,7 @@ pub(crate) fn outer_number(column: &Column) -> Option<usize> {
 
 impl Key {
     pub(crate) fn equal(expr: Expression) -> Self {
-        Key { expr, role: Role::Equal, kept: true }
+        Key { expr, role: Role::Equal, kept: true, stands_for: StandsFor::Group }
     }
 }
 

@@ -4,7 +4,9 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 
 use super::axis::{Axis, Mentions};
-use super::frame::{Condition, ConditionKind, Frame, FrameEdge, Key, Origin, Role, Window, no_bounds, outer_key};
+use super::frame::{
+    Condition, ConditionKind, Frame, FrameEdge, Key, Origin, Role, StandsFor, Window, no_bounds, outer_key,
+};
 use super::instant::TimeOp;
 use super::range::{Range, RangeOp, end_of};
 use crate::catalog::calendar::{Grain, TimePart};
@@ -127,6 +129,12 @@ impl Situation {
 
     fn replace_conditions(&mut self, asked: &[Expression]) {
         self.frame.conditions.retain(|condition| condition.kind == ConditionKind::Interval);
+        for at in self.frame.kept() {
+            if self.frame.keys[at].stands_for == StandsFor::Condition {
+                self.frame.keys[at].kept = false;
+                self.links.retain(|link| link.key != at);
+            }
+        }
         self.frame.conditions.extend(Condition::all_of(asked));
     }
 
@@ -162,7 +170,8 @@ impl Situation {
         match current {
             Some(outer) => {
                 let key = self.frame.keys.len();
-                self.frame.keys.push(Key::equal(Expression::input(target.clone())));
+                let equal = Key::equal(Expression::input(target.clone()));
+                self.frame.keys.push(Key { stands_for: StandsFor::Condition, ..equal });
                 self.links.push(Link { outer, key, nulls: Nulls::Never });
             }
             None => {
