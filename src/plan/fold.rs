@@ -160,6 +160,11 @@ impl FoldPart {
             built.extend(self.spine(question, outer)?);
         }
         let frame = self.settled(question, periods)?;
+        if at_an_edge && self.situation.shows == Shows::Running {
+            let edges = outer.edges.clone();
+            let part = self.over(question, &Frame { edges, ..frame.clone() }, &self.situation, false)?;
+            built.push(self.with_shown(question, outer, part)?);
+        }
         let mut part = self.over(question, &frame, &self.situation, true)?;
         if part.shows == Shows::Running {
             part = self.with_shown(question, outer, part)?;

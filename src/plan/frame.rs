@@ -103,7 +103,7 @@ pub(crate) enum Origin {
 
 const OUTER: &str = "outer";
 
-/// The column that stands for a key of the outer frame.
+/// The column that stands for a key of the outer frame: the position counts the keys in use.
 pub(crate) fn outer_key(at: usize) -> Expr {
     Expr::Column(Column::new(Some(TableReference::bare(OUTER)), at.to_string()))
 }

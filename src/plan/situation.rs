@@ -55,8 +55,10 @@ pub(crate) struct Situation {
 impl Situation {
     /// A frame as its own situation.
     pub(crate) fn of(frame: &Frame) -> Self {
+        // Groups have values of the keys in use only.
+        let kept = frame.kept().into_iter().enumerate();
         let links: Vec<Link> =
-            frame.kept().into_iter().map(|at| Link { outer: outer_key(at), key: at, nulls: Nulls::Match }).collect();
+            kept.map(|(position, at)| Link { outer: outer_key(position), key: at, nulls: Nulls::Match }).collect();
         let mut frame = Frame { ..frame.clone() };
         frame.edges.iter_mut().for_each(|edge| edge.origin = Origin::Frame);
         Situation { links, shows: Shows::All, frame }

@@ -187,7 +187,7 @@ fn window_of(shape: &Shape<'_>, start: &Expr) -> (Option<Expr>, Expr) {
         };
         is_period &= matches!(op, TimeOp::Shift(span) if grain.lands_on(*span));
     }
-    (window.0, cut(window.1, &limit))
+    window
 }
 
 /// A row for each period and each cell of its window that rows can have, given the first and last instants of the rows.

@@ -276,7 +276,13 @@ impl Naive<'_> {
         let mut kept = vec![];
         for key in &state.keys {
             let itself = matches!((&key.asked, d), (Ex::Dim(a, _), Ex::Dim(b, _)) if a == b);
-            match if itself { Mention::Only } else { self.mention(leaf, &key.asked, &atom)? } {
+            // What is not reached is only what it is called.
+            let mention = match (itself, &key.row) {
+                (true, _) => Mention::Only,
+                (false, Err(_)) => Mention::Nothing,
+                (false, Ok(_)) => self.mention(leaf, &key.asked, &atom)?,
+            };
+            match mention {
                 Mention::Only if key.grain.is_some() && state.running => {
                     return unspecified("a window whose period is dropped");
                 }
