@@ -3,7 +3,7 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::count_distinct;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, when};
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::declare::{Declared, item_of};
@@ -253,24 +253,30 @@ struct Counts<'e> {
 }
 
 impl Counts<'_> {
-    fn measure(&self, only: Option<EventColumn>) -> Measure {
-        let column =
-            |column| Expression::input(Input::Event(Box::new(EventValue { event: self.event.clone(), column })));
-        let entity = column(EventColumn::Entity);
-        Measure {
+    /// Entities, or only those of which something is true. That is a value rather than a filter, so that all counts read
+    /// the same rows, also where only some are read (`last day`).
+    fn measure(&self, only: Option<EventColumn>) -> Result<Measure, Failure> {
+        let column = |column| Input::Event(Box::new(EventValue { event: self.event.clone(), column }));
+        let entity = Expr::Column(input_column(0));
+        let counted = match only {
+            Some(_) => when(Expr::Column(input_column(1)), entity).end().map_err(|_| Failure::Silent)?,
+            None => entity,
+        };
+        let inputs = [EventColumn::Entity].into_iter().chain(only).map(column).collect();
+        Ok(Measure {
             source: self.event.source(),
-            aggregate: Expression { expr: count_distinct(Expr::Column(input_column(0))), inputs: entity.inputs },
-            filter: only.map(column),
+            aggregate: Expression { expr: count_distinct(counted), inputs },
+            filter: None,
             kind: AggregateKind::CountDistinct,
             data_type: DataType::Int64,
             empty: ScalarValue::Int64(Some(0)),
-        }
+        })
     }
 
     /// The entities of which that is true.
     fn those(&self, checker: &mut Checker<'_>, only: EventColumn) -> Result<Counted, Failure> {
         let mut resolver = Resolver::new(checker, Scope::formula("", None), self.span);
-        let number = resolver.measure_input(self.measure(Some(only)));
+        let number = resolver.measure_input(self.measure(Some(only))?);
         let typed = resolver.typed(number)?;
         Ok(Counted { formula: typed.expression, data_type: typed.data_type, unit: None })
     }
@@ -278,7 +284,7 @@ impl Counts<'_> {
     /// Their share of all.
     fn share(&self, checker: &mut Checker<'_>, only: EventColumn) -> Result<Counted, Failure> {
         let mut resolver = Resolver::new(checker, Scope::formula("", None), self.span);
-        let (part, whole) = (self.measure(Some(only)), self.measure(None));
+        let (part, whole) = (self.measure(Some(only))?, self.measure(None)?);
         let share = quotient(&mut resolver, part, whole);
         percent(resolver, share)
     }
@@ -286,8 +292,8 @@ impl Counts<'_> {
     /// The share of others that is not among them; all of them are others.
     fn lost(&self, checker: &mut Checker<'_>, only: EventColumn, of: EventColumn) -> Result<Counted, Failure> {
         let mut resolver = Resolver::new(checker, Scope::formula("", None), self.span);
-        let part = resolver.measure_input(self.measure(Some(only)));
-        let whole = resolver.measure_input(self.measure(Some(of)));
+        let part = resolver.measure_input(self.measure(Some(only))?);
+        let whole = resolver.measure_input(self.measure(Some(of))?);
         let lost = sql::Expr::Nested(Box::new(binary(whole.clone(), sql::BinaryOperator::Minus, part)));
         percent(resolver, binary(lost, sql::BinaryOperator::Divide, whole))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bellwether::Engine;
 
-use crate::events::{CASES, Case, Row, ask, engine};
+use crate::events::{Case, Row, ask, engine};
 
 const MODEL: &str = "
 source visits { from csv 'visits.csv'  key id  time seen  where not bot }
@@ -18,6 +18,9 @@ cohort daily  { entity orders.who  starts first orders  returns orders  every da
 cohort weekly { entity orders.who  starts first orders  returns orders  every week for 2 }
 cohort seen   { entity orders.who  starts first orders where channel = 'web'  returns visits where device = 'desk'  every day for 5 }
 ";
+
+/// Each is asked many questions.
+const CASES: u64 = 12;
 
 async fn case(seed: u64) -> (Case, Engine, tempfile::TempDir) {
     let case = Case::draw(seed);
@@ -126,11 +129,40 @@ async fn funnels_agree_with_a_search() {
             let desk = |row: &Row| row.device == "desk" && row.hour.is_some_and(|hour| hour < 72);
             let expected = funnel(&steps, hours, |row| desk(row).then(|| channel(row)));
             agree(&engine, &on_desk, expected, &case, seed).await;
+            let running = format!(
+                "SELECT metric_time__day, MEASURE(entities) AT (TRAILING 2 DAYS) FROM {name}
+                 WHERE position = 2 AND metric_time >= '2026-01-01' GROUP BY metric_time__day"
+            );
+            agree(&engine, &running, trailing(&steps, 1, hours), &case, seed).await;
             let bare = format!("SELECT * FROM {name}");
             let whole = funnel(&steps, hours, |_| Some(String::new()));
             agree(&engine, &bare, whole.into_iter().map(|row| row[1..].to_vec()).collect(), &case, seed).await;
         }
     }
+}
+
+/// The entities that came to a step from a first row of the two days that end with each one.
+fn trailing(steps: &[Step<'_>], wanted: usize, hours: i64) -> Vec<Vec<String>> {
+    let days = steps[0].rows.iter().filter_map(|row| Some((row.hour? / 24, row)));
+    let days: Vec<(i64, &&Row)> = days.collect();
+    let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max())
+    else {
+        return vec![];
+    };
+    let mut rows = Vec::new();
+    for day in first..=last {
+        let window = days.iter().filter(|(at, _)| day - 1 <= *at && *at <= day);
+        let window: Vec<&&Row> = window.map(|(_, row)| *row).collect();
+        let came = window.iter().filter_map(|row| {
+            let (who, hour) = (row.who?, row.hour?);
+            (reached(who, hour, hour + hours, &steps[1..]) >= wanted).then_some(who)
+        });
+        let came: BTreeSet<char> = came.collect();
+        if !window.is_empty() {
+            rows.push(vec![format!("2026-01-{:02}", 1 + day), came.len().to_string()]);
+        }
+    }
+    rows
 }
 
 /// An entity's first row, and the ages at which it came back.

@@ -11,7 +11,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-pub(crate) const CASES: u64 = 25;
+const CASES: u64 = 25;
 
 const MODEL: &str = "
 source visits { from csv 'visits.csv'  key id  time seen  where not bot }
