@@ -1,7 +1,9 @@
 //! Conversions: the two sources, what their rows share, and the aggregates that they come to.
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
+use datafusion::logical_expr::{Expr, lit, when};
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::joins::family;
@@ -9,7 +11,8 @@ use super::resolve::{Named, Resolver, arguments, is_call};
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
 use crate::catalog::event::{Conversion, Event, EventColumn, EventValue, SharedKey};
-use crate::catalog::expr::{Expression, Input};
+use crate::catalog::expr::{Expression, Input, input_column};
+use crate::catalog::indicator::Measure;
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::path::{ColumnRef, JoinPath};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
@@ -39,20 +42,17 @@ impl Resolver<'_, '_> {
             keys.push(self.shared_key(key, from, to)?);
         }
         let event = Event::Conversion(Conversion { from, to, keys, within });
-        let value = EventValue { event, column: EventColumn::Converted };
-        let mut all = self.measure(&count_of_rows(), Some(from), span)?;
-        let whole = all.clone();
-        let converted = Expression::input(Input::Event(Box::new(value)));
-        all.filter = Some(match all.filter {
-            Some(filter) => super::measures::and(filter, converted),
-            None => converted,
-        });
-        let converted = self.measure_input(all);
+        let value_of = EventValue { event, column: EventColumn::Converted };
+        let all = self.measure(&count_of_rows(), Some(from), span)?;
+        // A value rather than a filter: both counts read the same rows, also where only some are read (`last day`).
+        let value = when(Expr::Column(input_column(0)), lit(1_i64)).end().map_err(|_| Failure::Silent)?;
+        let aggregate = Expression { expr: count(value), inputs: vec![Input::Event(Box::new(value_of))] };
+        let converted = self.measure_input(Measure { aggregate, ..all.clone() });
         if is_call(call, NUMBER) {
             return Ok(converted);
         }
         let left = Box::new(converted);
-        let right = Box::new(self.measure_input(whole));
+        let right = Box::new(self.measure_input(all));
         Ok(sql::Expr::Nested(Box::new(sql::Expr::BinaryOp { left, op: sql::BinaryOperator::Divide, right })))
     }
 

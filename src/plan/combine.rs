@@ -93,6 +93,7 @@ pub(crate) fn answer_leaves(
 ) -> Result<Joined> {
     let parts = parts_of(question, frame, &leaves.leaves)?;
     let folds = folds_of(question, frame, &leaves.leaves)?;
+    let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
     let mut bounds = Vec::new();
     if parts.iter().any(super::part::Part::has_window) || folds.iter().any(super::fold::FoldPart::has_window) {
         for part in &parts {
@@ -100,7 +101,11 @@ pub(crate) fn answer_leaves(
         }
         for fold in &folds {
             bounds.extend(fold.bounds(question)?);
+            bounds.extend(fold.bounds_in(question, frame)?);
         }
+    }
+    if let Some(dense) = dense.as_ref().filter(|_| !bounds.is_empty()) {
+        bounds.push(dense.bounds()?);
     }
     let periods = Periods { bounds: &bounds, frame };
     let mut built = Vec::new();
@@ -110,7 +115,6 @@ pub(crate) fn answer_leaves(
     for fold in &folds {
         built.extend(fold.build(question, frame, &periods)?);
     }
-    let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
     join_all(built, dense.as_ref())
 }
 

@@ -257,6 +257,10 @@ impl Situation {
     fn move_by_length(&mut self, axis: &Axis<'_>) -> Result<(), Diagnostic> {
         axis.require()?;
         self.shows = Shows::Nothing;
+        let mut keys = self.frame.kept().into_iter().map(|at| &self.frame.keys[at].expr);
+        if keys.any(|key| key.inputs.iter().any(|input| axis.is_time(input))) {
+            return Err(no_such_part());
+        }
         let ranges = self.frame.all_ranges(axis)?;
         let [Range { stretches }] = ranges.as_slice() else { return Err(no_bounds()) };
         if !matches!(stretches.as_slice(), [only] if only.from.is_some() && only.to.is_some()) {
@@ -283,6 +287,9 @@ impl Situation {
             };
             // The periods of an outer question are not those of this key's rows any more.
             if matches!(self.frame.keys[other].role, Role::Window(_)) {
+                if self.shows == Shows::Running {
+                    return Err(window_in_window());
+                }
                 self.frame.keys[other].kept = false;
                 self.links.retain(|link| link.key != other);
                 continue;
@@ -402,6 +409,15 @@ fn no_step() -> Diagnostic {
         .help("group by a grain such as `metric_time__day`")
 }
 
+fn no_such_part() -> Diagnostic {
+    Diagnostic::new(
+        codes::CONTEXT,
+        "`previous period` without a grain is the range before the range, which has other parts of dates",
+    )
+    .note("the question is grouped by a part of the time, such as the month's number")
+    .help("group by a grain such as `metric_time__month`, or write how far back: `shift 1 year`")
+}
+
 fn no_point() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs a point that it ends at: the question has neither a grain of time nor a range with an end")
         .help("group by a grain such as `metric_time__day`, or ask up to some date")
@@ -410,6 +426,15 @@ fn no_point() -> Diagnostic {
 fn raw_time() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs periods: the question is grouped by single instants")
         .help("group by a grain such as `metric_time__day`")
+}
+
+fn window_in_window() -> Diagnostic {
+    Diagnostic::new(
+        codes::CONTEXT,
+        "a window in time around an aggregate of values that have windows in time themselves",
+    )
+    .note("which of the values inside belong to the window around them is not settled")
+    .help("ask for the inner values by their own period, and aggregate them in SQL")
 }
 
 fn of_table(what: &str) -> Diagnostic {
