@@ -1,10 +1,15 @@
-//! What later rows of the same entity tell of a row: whether a visit led to an order.
+//! What later rows of the same entity tell of a row: whether a visit led to an order, how far a visitor came.
+//!
+//! An [`Event`] belongs to a source and gives its rows columns ([`EventValue`]) that are found by time. A conversion gives
+//! each row one more column; a funnel or a cohort chooses among the rows and repeats them, once for each step or age, so
+//! only the indicators of its own view are made of its columns.
 
 use datafusion::arrow::datatypes::DataType;
 
+use super::calendar::Grain;
 use super::expr::Expression;
 use super::modifier::TimeSpan;
-use super::{Catalog, SourceId};
+use super::{Catalog, DimensionId, IndicatorId, Item, SourceId};
 
 /// A column that an [`Event`] gives the rows of its source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,13 +25,33 @@ pub struct EventValue {
 pub enum Event {
     /// Whether a row led to one of another source.
     Conversion(Conversion),
+    /// How far an entity came from a row of the first step.
+    Funnel(Funnel),
+    /// When an entity came back after its first row.
+    Cohort(Box<Cohort>),
 }
 
 /// The columns that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventColumn {
-    /// Whether a row of another source is credited to this one.
+    /// Of a conversion: whether a row of another source is credited to this one.
     Converted,
+    /// Of funnels and cohorts: whose row it is.
+    Entity,
+    /// Of a funnel: the name of a step.
+    Step,
+    /// Of a funnel: the number of a step, from 1.
+    Position,
+    /// Of a funnel: whether that step is reached.
+    Reached,
+    /// Of a funnel: whether the step before it is; never so for the first.
+    Before,
+    /// Of a cohort: the period of the first row.
+    Start,
+    /// Of a cohort: how many periods later.
+    Age,
+    /// Of a cohort: whether the entity has a row then.
+    Active,
 }
 
 /// `conversion from a to b by e within 7 days matching m`.
@@ -55,18 +80,115 @@ pub struct SharedKey {
     pub data_type: DataType,
 }
 
+/// `funnel checkout { … }`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Funnel {
+    /// The steps, at least two.
+    pub steps: Vec<FunnelStep>,
+    /// How long after the first step.
+    pub within: TimeSpan,
+    /// The type of the entity.
+    pub entity_type: DataType,
+}
+
+/// `step pay = orders where paid`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FunnelStep {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub label: Option<String>,
+    /// Which rows are it.
+    pub rows: EventRows,
+    /// When, seen from the step before it.
+    pub follows: Follows,
+}
+
+/// How late a step is after the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Follows {
+    /// At the same instant or later.
+    NotBefore,
+    /// Later: its rows may be those of an earlier step, and no row is two steps.
+    After,
+}
+
+/// `cohort retention { … }`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cohort {
+    /// The rows of which an entity's first one sets its cohort.
+    pub starts: EventRows,
+    /// The rows of those who come back.
+    pub returns: EventRows,
+    /// The periods.
+    pub every: Grain,
+    /// The last age.
+    pub ages: u16,
+    /// The type of the entity.
+    pub entity_type: DataType,
+}
+
+/// Rows of a source, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventRows {
+    /// The source.
+    pub source: SourceId,
+    /// Over columns that begin at the source.
+    pub entity: Expression,
+    /// Which of its rows, AND-ed, over such columns.
+    pub conditions: Vec<Expression>,
+}
+
+/// A `funnel` or a `cohort`, as a view.
+#[derive(Debug, Clone)]
+pub struct EventView {
+    /// Name and labels.
+    pub item: Item,
+    /// What it is.
+    pub kind: EventViewKind,
+    /// What is looked for; the dimensions of its source slice it.
+    pub event: Event,
+    /// Its clauses as written, on one line.
+    pub definition_text: String,
+    /// Its own dimensions.
+    pub dimensions: Vec<DimensionId>,
+    /// Its own indicators.
+    pub indicators: Vec<IndicatorId>,
+}
+
+/// The kinds of views over events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum EventViewKind {
+    Funnel,
+    Cohort,
+}
+
 impl Event {
     /// The source whose rows get the columns.
     pub fn source(&self) -> SourceId {
         match self {
             Event::Conversion(conversion) => conversion.from,
+            Event::Funnel(funnel) => funnel.steps[0].rows.source,
+            Event::Cohort(cohort) => cohort.starts.source,
         }
     }
 
-    /// What it is called, for messages.
-    pub fn name<'c>(&self, catalog: &'c Catalog) -> &'c str {
+    /// What is looked for, for messages.
+    pub fn name<'c>(&'c self, catalog: &'c Catalog) -> &'c str {
         match self {
             Event::Conversion(conversion) => &catalog.source(conversion.to).item.name,
+            Event::Funnel(funnel) => &funnel.steps[0].name,
+            Event::Cohort(cohort) => &catalog.source(cohort.starts.source).item.name,
+        }
+    }
+
+    /// The columns of which one must be fixed wherever its rows are counted: it has each row once for every step, or age.
+    pub fn apart(&self) -> &'static [EventColumn] {
+        match self {
+            Event::Conversion(_) => &[],
+            Event::Funnel(_) => &[EventColumn::Step, EventColumn::Position],
+            Event::Cohort(_) => &[EventColumn::Age],
         }
     }
 
@@ -74,14 +196,15 @@ impl Event {
     pub fn expressions(&self) -> Vec<&Expression> {
         match self {
             Event::Conversion(conversion) => conversion.keys.iter().flat_map(|key| [&key.from, &key.to]).collect(),
+            Event::Funnel(funnel) => funnel.steps.iter().flat_map(|step| step.rows.expressions()).collect(),
+            Event::Cohort(cohort) => cohort.starts.expressions().chain(cohort.returns.expressions()).collect(),
         }
     }
+}
 
-    /// The sources that are read to find it.
-    pub fn sources(&self) -> Vec<SourceId> {
-        match self {
-            Event::Conversion(conversion) => vec![conversion.from, conversion.to],
-        }
+impl EventRows {
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        std::iter::once(&self.entity).chain(&self.conditions)
     }
 }
 
@@ -90,6 +213,14 @@ impl EventColumn {
     pub fn name(self) -> &'static str {
         match self {
             EventColumn::Converted => "converted",
+            EventColumn::Entity => "entity",
+            EventColumn::Step => "step",
+            EventColumn::Position => "position",
+            EventColumn::Reached => "reached",
+            EventColumn::Before => "before",
+            EventColumn::Start => "cohort",
+            EventColumn::Age => "age",
+            EventColumn::Active => "active",
         }
     }
 }
@@ -98,7 +229,27 @@ impl EventValue {
     /// The type of the column.
     pub fn data_type(&self) -> DataType {
         match self.column {
-            EventColumn::Converted => DataType::Boolean,
+            EventColumn::Converted | EventColumn::Reached | EventColumn::Before | EventColumn::Active => {
+                DataType::Boolean
+            }
+            EventColumn::Step => DataType::Utf8,
+            EventColumn::Position | EventColumn::Age => DataType::Int64,
+            EventColumn::Start => DataType::Date32,
+            EventColumn::Entity => match &self.event {
+                Event::Funnel(funnel) => funnel.entity_type.clone(),
+                Event::Cohort(cohort) => cohort.entity_type.clone(),
+                Event::Conversion(_) => DataType::Null,
+            },
+        }
+    }
+}
+
+impl EventViewKind {
+    /// The word that declares it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventViewKind::Funnel => "funnel",
+            EventViewKind::Cohort => "cohort",
         }
     }
 }

@@ -35,7 +35,8 @@ impl Resolver<'_, '_> {
         let args = arguments(call);
         let [from, to, by, within, matching @ ..] = args.as_slice() else { return Err(Failure::Silent) };
         let (from, to) = (self.dated_source(from)?, self.dated_source(to)?);
-        let within = self.window(within)?;
+        let place = self.place(*within);
+        let within = self.window(within, place)?;
         let mut keys = Vec::new();
         for key in std::iter::once(by).chain(matching) {
             keys.push(self.shared_key(key, from, to)?);
@@ -58,27 +59,22 @@ impl Resolver<'_, '_> {
     /// A source whose rows have a time.
     pub(super) fn dated_source(&self, written: &sql::Expr) -> Result<SourceId, Failure> {
         let id = self.source_written(written)?;
-        match self.checker.catalog.source(id).time {
-            Some(_) => Ok(id),
-            None => {
-                let problem = super::dimensions::unreachable(&self.checker.catalog, id, &Unreachable::NoTimeAxis);
-                Err(problem.at(self.place(written)).into())
-            }
-        }
+        self.checker.with_time(id, self.place(written))?;
+        Ok(id)
     }
 
-    fn window(&mut self, within: &sql::Expr) -> Result<Option<TimeSpan>, Failure> {
+    /// The length of a window, if there is one.
+    pub(super) fn window(&mut self, within: &sql::Expr, place: Span) -> Result<Option<TimeSpan>, Failure> {
         if !matches!(within, sql::Expr::Function(_)) {
             return Ok(None);
         }
-        let place = self.place(within);
         let span = self.span_of(&[within], place)?;
         if span.is_positive() {
             return Ok(Some(span));
         }
         Err(Diagnostic::new(codes::BAD_VALUE, "a window has a positive length")
             .at(place)
-            .help("write `within 7 days`, or leave `within` out")
+            .help("write it such as `within 7 days`")
             .into())
     }
 
@@ -116,6 +112,22 @@ pub(super) fn common_type(keys: &[&Key], place: Span) -> Result<DataType, Failur
 }
 
 impl Checker<'_> {
+    /// Refuses a source whose rows have no time.
+    pub(super) fn with_time(&self, id: SourceId, place: Span) -> Result<(), Failure> {
+        let source = self.catalog.source(id);
+        if source.time.is_some() {
+            return Ok(());
+        }
+        let name = &source.item.name;
+        Err(Diagnostic::new(
+            codes::NO_TIME_AXIS,
+            format!("rows of `{name}` have no time, so nothing follows from them"),
+        )
+        .at(place)
+        .help(format!("declare `time column` in source `{name}`"))
+        .into())
+    }
+
     /// What each of several sources has under a name: a dimension that all of them reach, else a column of each.
     pub(super) fn keys_of(
         &mut self,

@@ -4,6 +4,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::apart::needs_apart;
 use super::context::{Call, Context, Leaf, LeafKind, Leaves, Surroundings, leaf_number};
 use super::fill::dense_of;
 use super::fold::folds_of;
@@ -79,7 +80,8 @@ pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
 
 /// Whether a leaf reads the rows of its groups and nothing else.
 fn is_plain(leaf: &Leaf) -> bool {
-    leaf.around.modifiers.is_empty() && matches!(leaf.kind, LeafKind::Measure(_))
+    let plain = |kind: &LeafKind| matches!(kind, LeafKind::Measure(measure) if !needs_apart(measure));
+    leaf.around.modifiers.is_empty() && plain(&leaf.kind)
 }
 
 /// The leaves in a frame, joined on its groups.

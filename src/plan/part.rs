@@ -5,6 +5,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::utils::{conjunction, disjunction};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::apart::kept_apart;
 use super::axis::{Axis, Precision};
 use super::combine::Question;
 use super::context::{Leaf, LeafKind, Surroundings};
@@ -121,6 +122,7 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     let source = measure.source;
     let (axis, precision) = axis_of(catalog, frame, &leaf.around, source);
     let situation = Situation::after(frame, &leaf.around.modifiers, &question.visible, &axis)?;
+    kept_apart(catalog, &situation.frame, measure, leaf.asked)?;
     let flat = |expression: &Expression| {
         flatten(catalog, axis.standpoint(), expression)
             .map_err(|problem| refusal(catalog, source, leaf.asked, &problem))
