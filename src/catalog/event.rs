@@ -2,8 +2,9 @@
 
 use datafusion::arrow::datatypes::DataType;
 
+use super::calendar::Grain;
 use super::expr::Expression;
-use super::modifier::TimeSpan;
+use super::modifier::{Modifier, TimeSpan};
 use super::{Catalog, SourceId};
 
 /// A column that an [`Event`] gives the rows of its source.
@@ -20,6 +21,8 @@ pub struct EventValue {
 pub enum Event {
     /// Whether a row led to one of another source.
     Conversion(Conversion),
+    /// On which days of a calendar a row counts: it is there once for each.
+    Dated(Dated),
 }
 
 /// The columns that there are.
@@ -27,6 +30,10 @@ pub enum Event {
 pub enum EventColumn {
     /// Whether a row of another source is credited to this one.
     Converted,
+    /// How many are.
+    Credits,
+    /// A day on which the row counts.
+    Day,
 }
 
 /// `conversion from a to b by e within 7 days matching m`.
@@ -39,7 +46,62 @@ pub struct Conversion {
     /// The entity and the matching properties.
     pub keys: Vec<SharedKey>,
     /// How long after the base row; `None`: at any time.
-    pub within: Option<TimeSpan>,
+    pub within: Option<Reach>,
+    /// The times of the two.
+    pub times: [Expression; 2],
+    /// What is counted.
+    pub counts: Counted,
+}
+
+/// How long after the base row something is credited to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// The length.
+    pub span: TimeSpan,
+    /// Whether its last instant is in it.
+    pub end: Bound,
+}
+
+/// Whether the end of a length of time is part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// `within 7 days`.
+    Included,
+    /// `within less than 7 days`.
+    Excluded,
+}
+
+/// What a conversion counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// The base rows that something is credited to.
+    Base,
+    /// The rows that are credited to them.
+    Credited,
+}
+
+/// `at (each day shift 14 days)`: rows once for each day of a calendar on which they count.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Dated {
+    /// The source of the rows.
+    pub source: SourceId,
+    /// Their own time, over columns that begin there.
+    pub time: Expression,
+    /// The type of that time, and so of the days.
+    pub data_type: DataType,
+    /// The calendars, the outermost first: the rows count on days of the last one, these on days of the one before.
+    pub by: Vec<OnDays>,
+}
+
+/// The days of a calendar, and what counts on each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OnDays {
+    /// The calendar, by its position in [`super::calendar::Calendar::tables`].
+    pub table: usize,
+    /// From the day itself to what counts on it; only modifiers of time.
+    pub modifiers: Vec<Modifier>,
+    /// If not empty, only days that begin a period of one of these grains.
+    pub starts: Vec<Grain>,
 }
 
 /// A value that rows of two sources share.
@@ -60,6 +122,7 @@ impl Event {
     pub fn source(&self) -> SourceId {
         match self {
             Event::Conversion(conversion) => conversion.from,
+            Event::Dated(dated) => dated.source,
         }
     }
 
@@ -67,13 +130,18 @@ impl Event {
     pub fn name<'c>(&self, catalog: &'c Catalog) -> &'c str {
         match self {
             Event::Conversion(conversion) => &catalog.source(conversion.to).item.name,
+            Event::Dated(dated) => &catalog.source(dated.source).item.name,
         }
     }
 
     /// Everything that is read to find it, beside the times of its sources.
     pub fn expressions(&self) -> Vec<&Expression> {
         match self {
-            Event::Conversion(conversion) => conversion.keys.iter().flat_map(|key| [&key.from, &key.to]).collect(),
+            Event::Conversion(conversion) => {
+                let keys = conversion.keys.iter().flat_map(|key| [&key.from, &key.to]);
+                keys.chain(&conversion.times).collect()
+            }
+            Event::Dated(dated) => vec![&dated.time],
         }
     }
 
@@ -81,6 +149,7 @@ impl Event {
     pub fn sources(&self) -> Vec<SourceId> {
         match self {
             Event::Conversion(conversion) => vec![conversion.from, conversion.to],
+            Event::Dated(dated) => vec![dated.source],
         }
     }
 }
@@ -90,6 +159,8 @@ impl EventColumn {
     pub fn name(self) -> &'static str {
         match self {
             EventColumn::Converted => "converted",
+            EventColumn::Credits => "credits",
+            EventColumn::Day => "day",
         }
     }
 }
@@ -97,8 +168,10 @@ impl EventColumn {
 impl EventValue {
     /// The type of the column.
     pub fn data_type(&self) -> DataType {
-        match self.column {
-            EventColumn::Converted => DataType::Boolean,
+        match (self.column, &self.event) {
+            (EventColumn::Converted, _) => DataType::Boolean,
+            (EventColumn::Day, Event::Dated(dated)) => dated.data_type.clone(),
+            (EventColumn::Credits | EventColumn::Day, _) => DataType::Int64,
         }
     }
 }

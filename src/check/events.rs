@@ -1,6 +1,7 @@
 //! Conversions: the two sources, what their rows share, and the aggregates that they come to.
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::sql::sqlparser::ast as sql;
 
@@ -8,9 +9,10 @@ use super::joins::family;
 use super::resolve::{Named, Resolver, arguments, is_call};
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
-use crate::catalog::event::{Conversion, Event, EventColumn, EventValue, SharedKey};
+use crate::catalog::calendar::is_time;
+use crate::catalog::event::{Bound, Conversion, Counted, Event, EventColumn, EventValue, Reach, SharedKey};
 use crate::catalog::expr::{Expression, Input};
-use crate::catalog::modifier::TimeSpan;
+use crate::catalog::indicator::AggregateKind;
 use crate::catalog::path::{ColumnRef, JoinPath};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
 use crate::diagnostic::{Diagnostic, codes};
@@ -30,22 +32,32 @@ impl Resolver<'_, '_> {
     pub(super) fn conversion(&mut self, call: &sql::Function) -> Result<sql::Expr, Failure> {
         let span = self.span;
         let args = arguments(call);
-        let [from, to, by, within, matching @ ..] = args.as_slice() else { return Err(Failure::Silent) };
-        let (from, to) = (self.dated_source(from)?, self.dated_source(to)?);
+        let [from, to, by, within, counting, matching @ ..] = args.as_slice() else { return Err(Failure::Silent) };
+        let ((from, base_time), (to, found_time)) = (self.source_by_time(from)?, self.source_by_time(to)?);
         let within = self.window(within)?;
+        let counts = self.counted(counting, from, to)?;
         let mut keys = Vec::new();
         for key in std::iter::once(by).chain(matching) {
             keys.push(self.shared_key(key, from, to)?);
         }
-        let event = Event::Conversion(Conversion { from, to, keys, within });
-        let value = EventValue { event, column: EventColumn::Converted };
+        let event = Event::Conversion(Conversion { from, to, keys, within, times: [base_time, found_time], counts });
         let mut all = self.measure(&count_of_rows(), Some(from), span)?;
         let whole = all.clone();
-        let converted = Expression::input(Input::Event(Box::new(value)));
-        all.filter = Some(match all.filter {
-            Some(filter) => super::measures::and(filter, converted),
-            None => converted,
-        });
+        let value = |event, column| Expression::input(Input::Event(Box::new(EventValue { event, column })));
+        match counts {
+            Counted::Base => {
+                let converted = value(event, EventColumn::Converted);
+                all.filter = Some(match all.filter {
+                    Some(filter) => super::measures::and(filter, converted),
+                    None => converted,
+                });
+            }
+            Counted::Credited => {
+                let credits = value(event, EventColumn::Credits);
+                all.aggregate = Expression { expr: sum(credits.expr), inputs: credits.inputs };
+                all.kind = AggregateKind::Sum;
+            }
+        }
         let converted = self.measure_input(all);
         if is_call(call, NUMBER) {
             return Ok(converted);
@@ -67,14 +79,77 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn window(&mut self, within: &sql::Expr) -> Result<Option<TimeSpan>, Failure> {
-        if !matches!(within, sql::Expr::Function(_)) {
-            return Ok(None);
+    /// A source with its time, or with another one: `orders.paid_at`.
+    fn source_by_time(&mut self, written: &sql::Expr) -> Result<(SourceId, Expression), Failure> {
+        let sql::Expr::CompoundIdentifier(parts) = written else { return self.with_own_time(written) };
+        let Some((column, source)) = parts.split_last().filter(|_| self.source_written(written).is_err()) else {
+            return self.with_own_time(written);
+        };
+        let source = match source {
+            [one] => sql::Expr::Identifier(one.clone()),
+            several => sql::Expr::CompoundIdentifier(several.to_vec()),
+        };
+        let id = self.source_written(&source)?;
+        let place = self.place(written);
+        let declared = self.checker.catalog.source(id);
+        let Some(at) = declared.column(&column.value) else {
+            let name = ast::Name { text: column.value.clone(), span: place };
+            return Err(super::sources::unknown_column(&declared.item.name, &name, &declared.columns).into());
+        };
+        let data_type = &declared.columns[at].data_type;
+        if !is_time(data_type) {
+            return Err(Diagnostic::new(
+                codes::TIME_TYPE,
+                format!("`{}` is {data_type}, and conversions go by dates or timestamps", column.value),
+            )
+            .at(place)
+            .help("name a date or timestamp, or the source alone for its own time")
+            .into());
         }
+        let input = Input::Column(ColumnRef { path: JoinPath::root(id), column: at });
+        Ok((id, Expression::input(input)))
+    }
+
+    fn with_own_time(&self, written: &sql::Expr) -> Result<(SourceId, Expression), Failure> {
+        let id = self.dated_source(written)?;
+        let catalog = &self.checker.catalog;
+        let Some(axis) = &catalog.source(id).time else { return Err(Failure::Silent) };
+        let flat = flatten(catalog, Standpoint { source: id, axis: None }, axis);
+        let flat = flat.map_err(|problem| super::dimensions::unreachable(catalog, id, &problem))?;
+        Ok((id, flat))
+    }
+
+    /// What `counting` names: one of the two sources.
+    fn counted(&self, counting: &sql::Expr, from: SourceId, to: SourceId) -> Result<Counted, Failure> {
+        if matches!(counting, sql::Expr::Value(_)) {
+            return Ok(Counted::Base);
+        }
+        match self.source_written(counting)? {
+            id if id == from => Ok(Counted::Base),
+            id if id == to => Ok(Counted::Credited),
+            _ => {
+                let name = |id| &self.checker.catalog.source(id).item.name;
+                let (base, other) = (name(from), name(to));
+                Err(Diagnostic::new(codes::BAD_VALUE, "a conversion counts rows of one of its two sources")
+                    .at(self.place(counting))
+                    .help(format!(
+                        "`counting {base}`: those that lead to some row; `counting {other}`: those that are credited"
+                    ))
+                    .into())
+            }
+        }
+    }
+
+    fn window(&mut self, within: &sql::Expr) -> Result<Option<Reach>, Failure> {
+        let sql::Expr::Function(call) = within else { return Ok(None) };
+        let (length, end) = match arguments(call).as_slice() {
+            [length] if is_call(call, "bell_less_than") => (*length, Bound::Excluded),
+            _ => (within, Bound::Included),
+        };
         let place = self.place(within);
-        let span = self.span_of(&[within], place)?;
+        let span = self.span_of(&[length], place)?;
         if span.is_positive() {
-            return Ok(Some(span));
+            return Ok(Some(Reach { span, end }));
         }
         Err(Diagnostic::new(codes::BAD_VALUE, "a window has a positive length")
             .at(place)

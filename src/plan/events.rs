@@ -6,17 +6,21 @@
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Column, Result, ScalarValue, TableReference};
 use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::functions_aggregate::min_max::min_udaf;
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::functions_window::expr_fn::lead;
+use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, WindowFrame, WindowFrameBound, WindowFrameUnits, lit, when,
+};
 
+use super::days::with_days;
 use super::scan::Scan;
-use crate::catalog::event::{Conversion, Event, EventColumn};
+use crate::catalog::event::{Bound, Conversion, Counted, Event, EventColumn, Reach};
 use crate::catalog::expr::Expression;
-use crate::catalog::reach::{Standpoint, flatten};
-use crate::catalog::time::{cast, later, wall_clock};
+use crate::catalog::time::{cast, earlier, later, wall_clock};
 use crate::catalog::{Catalog, SourceId};
-use crate::check::unreachable;
 
 /// The rows of an event's source with the event's columns under that relation.
 pub(crate) fn with_event(
@@ -27,6 +31,7 @@ pub(crate) fn with_event(
 ) -> Result<LogicalPlan> {
     match event {
         Event::Conversion(conversion) => with_conversion(catalog, rows, conversion, relation),
+        Event::Dated(dated) => with_days(catalog, rows, dated, relation),
     }
 }
 
@@ -34,6 +39,9 @@ const TIME: &str = "$time";
 /// The time of a row that may be credited, NULL for base rows: these stand before it, also at the same instant.
 const FOUND: &str = "$found";
 const CREDIT: &str = "$credit";
+/// The number of the base row that a row stands behind, and that row's time.
+const STRETCH: &str = "$stretch";
+const BEGIN: &str = "$begin";
 
 /// A base row converts if the next row of the same keys is a conversion, in time. So each conversion is credited to one
 /// base row, whatever rows there are at the same instant: to the last one in the order of the source's key.
@@ -43,14 +51,15 @@ fn with_conversion(
     conversion: &Conversion,
     relation: &TableReference,
 ) -> Result<LogicalPlan> {
-    let clock = Clock::of(catalog, &[conversion.from, conversion.to]);
+    let clock = Clock::of(catalog, &conversion.times);
     let columns = Carried::of(&rows);
     let mine: Vec<Keyed> = conversion.keys.iter().map(|key| (&key.from, &key.data_type)).collect();
     let theirs: Vec<Keyed> = conversion.keys.iter().map(|key| (&key.to, &key.data_type)).collect();
-    let base = timed(Scan::new(catalog, conversion.from).over(rows), catalog, conversion.from, &clock, &mine)?;
+    let [of_base, of_found] = &conversion.times;
+    let base = timed(Scan::new(catalog, conversion.from).over(rows), of_base, &clock, &mine)?;
     let never = Expr::Literal(ScalarValue::try_from(&clock.data_type)?, None);
     let base = base.project(columns.named().chain(keys_of(&mine)).chain([plain(TIME), never.clone().alias(FOUND)]))?;
-    let found = timed(Scan::new(catalog, conversion.to), catalog, conversion.to, &clock, &theirs)?;
+    let found = timed(Scan::new(catalog, conversion.to), of_found, &clock, &theirs)?;
     let found = known(found, theirs.len())?;
     let times = [never.alias(TIME), plain(TIME).alias(FOUND)];
     let found = found.project(columns.nulls()?.chain(keys_of(&theirs)).chain(times))?;
@@ -61,20 +70,64 @@ fn with_conversion(
     let others = all.schema().columns().into_iter().filter(|column| column.name != TIME).map(Expr::Column);
     let all = all.clone().project(others.chain([time]))?;
     let ordered = [plain(TIME), plain(FOUND)].into_iter().chain(columns.key(catalog, conversion.from));
-    let next = lead(plain(FOUND), Some(1), None)
-        .partition_by(keys_of(&mine).collect())
-        .order_by(ordered.map(|expr| expr.sort(true, true)).collect())
-        .build()?;
-    let credit = plain(&next.schema_name().to_string()).alias(CREDIT);
-    let before = all_columns(&all);
-    let all = all.window(vec![next])?.project(before.into_iter().chain([credit]))?;
-    let converted = match conversion.within {
-        Some(span) => plain(CREDIT).lt_eq(later(plain(TIME), &clock.data_type, span)),
-        None => plain(TIME).lt_eq(plain(CREDIT)),
+    let order = Order { keys: keys_of(&mine).collect(), by: ordered.map(|expr| expr.sort(true, true)).collect() };
+    let in_time = |found: Expr| match conversion.within {
+        Some(Reach { span, end: Bound::Included }) => found.lt_eq(later(plain(TIME), &clock.data_type, span)),
+        Some(Reach { span, end: Bound::Excluded }) => earlier(found, &clock.data_type, span).lt(plain(TIME)),
+        None => plain(TIME).lt_eq(found),
     };
-    let converted = coalesce(vec![converted, lit(false)]);
-    let own = converted.alias_qualified(Some(relation.clone()), EventColumn::Converted.name());
+    let (all, value, column) = match conversion.counts {
+        Counted::Base => {
+            let next = order.over(lead(plain(FOUND), Some(1), None))?;
+            let all = with_window(all, next, CREDIT)?;
+            let converted = coalesce(vec![in_time(plain(CREDIT)), lit(false)]);
+            (all, converted, EventColumn::Converted)
+        }
+        Counted::Credited => (credits(all, order, in_time)?, plain(CREDIT), EventColumn::Credits),
+    };
+    let own = value.alias_qualified(Some(relation.clone()), column.name());
     all.filter(plain(FOUND).is_null())?.project(columns.restored().chain([own]))?.build()
+}
+
+/// The rows of each entity in their order.
+struct Order {
+    keys: Vec<Expr>,
+    by: Vec<Sort>,
+}
+
+impl Order {
+    fn over(&self, call: Expr) -> Result<Expr> {
+        call.partition_by(self.keys.clone()).order_by(self.by.clone()).build()
+    }
+}
+
+/// The number of rows that are credited to each base row: those up to the next base row, as far as they are in time.
+fn credits(all: LogicalPlanBuilder, order: Order, in_time: impl Fn(Expr) -> Expr) -> Result<LogicalPlanBuilder> {
+    let total = |of: Expr| Expr::from(WindowFunction::new(sum_udaf(), vec![of]));
+    let is_base = when(plain(FOUND).is_null(), lit(1_i64)).otherwise(lit(0_i64))?;
+    // Base rows stand before what may be credited to them, and begin a stretch each.
+    let so_far = WindowFrame::new_bounds(
+        WindowFrameUnits::Rows,
+        WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
+        WindowFrameBound::CurrentRow,
+    );
+    let stretch = total(is_base).partition_by(order.keys.clone()).order_by(order.by.clone()).window_frame(so_far);
+    let all = with_window(all, stretch.build()?, STRETCH)?;
+    let within = |call: Expr| call.partition_by(order.keys.iter().cloned().chain([plain(STRETCH)]).collect()).build();
+    let begin = Expr::from(WindowFunction::new(min_udaf(), vec![when(plain(FOUND).is_null(), plain(TIME)).end()?]));
+    let all = with_window(all, within(begin)?, BEGIN)?;
+    // The base row's own time, in the place of the credited row's.
+    let others = all.schema().columns().into_iter().filter(|column| column.name != TIME).map(Expr::Column);
+    let all = all.clone().project(others.chain([plain(BEGIN).alias(TIME)]))?;
+    let credited = when(plain(FOUND).is_not_null().and(in_time(plain(FOUND))), lit(1_i64)).otherwise(lit(0_i64))?;
+    with_window(all, within(total(credited))?, CREDIT)
+}
+
+/// A window function as one more column.
+fn with_window(rows: LogicalPlanBuilder, call: Expr, name: &str) -> Result<LogicalPlanBuilder> {
+    let before = all_columns(&rows);
+    let value = plain(&call.schema_name().to_string()).alias(name);
+    rows.window(vec![call])?.project(before.into_iter().chain([value]))
 }
 
 /// Only rows that have a time and all keys: what is not known equals nothing.
@@ -93,19 +146,13 @@ fn all_columns(rows: &LogicalPlanBuilder) -> Vec<Expr> {
 type Keyed<'k> = (&'k Expression, &'k DataType);
 
 /// The rows of a source with columns for the keys and the time; the columns of the source stay.
-fn timed(
-    mut scan: Scan<'_>,
-    catalog: &Catalog,
-    source: SourceId,
-    clock: &Clock<'_>,
-    keys: &[Keyed<'_>],
-) -> Result<LogicalPlanBuilder> {
+fn timed(mut scan: Scan<'_>, time: &Expression, clock: &Clock<'_>, keys: &[Keyed<'_>]) -> Result<LogicalPlanBuilder> {
     let keys: Vec<Expr> = keys
         .iter()
         .enumerate()
         .map(|(at, (key, data_type))| cast(scan.place(key), (*data_type).clone()).alias(key_name(at)))
         .collect();
-    let time = clock.time(&mut scan, catalog, source)?.alias(TIME);
+    let time = clock.time(&mut scan, time).alias(TIME);
     let rows = scan.build()?;
     let before = all_columns(&rows);
     rows.project(before.into_iter().chain(keys).chain([time]))
@@ -120,12 +167,8 @@ struct Clock<'c> {
 }
 
 impl<'c> Clock<'c> {
-    fn of(catalog: &'c Catalog, sources: &[SourceId]) -> Self {
-        let types: Vec<DataType> = sources
-            .iter()
-            .filter_map(|source| catalog.source(*source).time.as_ref())
-            .map(|axis| catalog.axis_type(axis))
-            .collect();
+    fn of(catalog: &'c Catalog, times: &[Expression]) -> Self {
+        let types: Vec<DataType> = times.iter().map(|axis| catalog.axis_type(axis)).collect();
         let zoned = types.iter().all(|t| matches!(t, DataType::Timestamp(_, Some(_))));
         let unit = |t: &DataType| match t {
             DataType::Timestamp(unit, _) => *unit,
@@ -138,16 +181,11 @@ impl<'c> Clock<'c> {
     }
 
     /// The time of a source's rows.
-    fn time(&self, scan: &mut Scan<'_>, catalog: &Catalog, source: SourceId) -> Result<Expr> {
-        let Some(axis) = &catalog.source(source).time else {
-            return datafusion::common::internal_err!("events are of sources with a time");
-        };
-        let native = catalog.axis_type(axis);
-        let flat = flatten(catalog, Standpoint { source, axis: None }, axis)
-            .map_err(|problem| unreachable(catalog, source, &problem))?;
-        let value = scan.place(&flat);
+    fn time(&self, scan: &mut Scan<'_>, time: &Expression) -> Expr {
+        let native = self.catalog.axis_type(time);
+        let value = scan.place(time);
         let value = if self.zoned { value } else { wall_clock(value, &native, &self.catalog.calendar) };
-        Ok(cast(value, self.data_type.clone()))
+        cast(value, self.data_type.clone())
     }
 }
 
