@@ -1,11 +1,15 @@
-//! What later rows of the same entity tell of a row: whether a visit led to an order.
+//! What later rows of the same entity tell of a row: whether a visit led to an order, how far a visitor came.
+//!
+//! An [`Event`] belongs to a source and gives its rows columns ([`EventValue`]) that are found by time. A conversion gives
+//! each row one more column; a funnel or a cohort chooses among the rows and repeats them, once for each step or age, so
+//! only the indicators of its own view are made of its columns.
 
 use datafusion::arrow::datatypes::DataType;
 
 use super::calendar::Grain;
 use super::expr::Expression;
 use super::modifier::{Modifier, TimeSpan};
-use super::{Catalog, SourceId};
+use super::{Catalog, DimensionId, IndicatorId, Item, SourceId};
 
 /// A column that an [`Event`] gives the rows of its source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,17 +27,37 @@ pub enum Event {
     Conversion(Conversion),
     /// On which days of a calendar a row counts: it is there once for each.
     Dated(Dated),
+    /// How far an entity came from a row of the first step.
+    Funnel(Funnel),
+    /// When an entity came back after its first row.
+    Cohort(Box<Cohort>),
 }
 
 /// The columns that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventColumn {
-    /// Whether a row of another source is credited to this one.
+    /// Of a conversion: whether a row of another source is credited to this one.
     Converted,
-    /// How many are.
+    /// Of a conversion: how many are.
     Credits,
-    /// A day on which the row counts.
+    /// Of a calendar: a day on which the row counts.
     Day,
+    /// Of funnels and cohorts: whose row it is.
+    Entity,
+    /// Of a funnel: the name of a step.
+    Step,
+    /// Of a funnel: the number of a step, from 1.
+    Position,
+    /// Of a funnel: whether that step is reached.
+    Reached,
+    /// Of a funnel: whether the step before it is; never so for the first.
+    Before,
+    /// Of a cohort: the period of the first row.
+    Start,
+    /// Of a cohort: how many periods later.
+    Age,
+    /// Of a cohort: whether the entity has a row then.
+    Active,
 }
 
 /// `conversion from a to b by e within 7 days matching m`.
@@ -47,8 +71,8 @@ pub struct Conversion {
     pub keys: Vec<SharedKey>,
     /// How long after the base row; `None`: at any time.
     pub within: Option<Reach>,
-    /// The times of the two.
-    pub times: [Expression; 2],
+    /// The times of the two, where they are not those of their sources; over columns that begin there.
+    pub times: [Option<Expression>; 2],
     /// What is counted.
     pub counts: Counted,
 }
@@ -117,20 +141,117 @@ pub struct SharedKey {
     pub data_type: DataType,
 }
 
+/// `funnel checkout { … }`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Funnel {
+    /// The steps, at least two.
+    pub steps: Vec<FunnelStep>,
+    /// How long after the first step.
+    pub within: TimeSpan,
+    /// The type of the entity.
+    pub entity_type: DataType,
+}
+
+/// `step pay = orders where paid`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FunnelStep {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub label: Option<String>,
+    /// Which rows are it.
+    pub rows: EventRows,
+    /// When, seen from the step before it.
+    pub follows: Follows,
+}
+
+/// How late a step is after the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Follows {
+    /// At the same instant or later.
+    NotBefore,
+    /// Later: its rows may be those of an earlier step, and no row is two steps.
+    After,
+}
+
+/// `cohort retention { … }`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cohort {
+    /// The rows of which an entity's first one sets its cohort.
+    pub starts: EventRows,
+    /// The rows of those who come back.
+    pub returns: EventRows,
+    /// The periods.
+    pub every: Grain,
+    /// The last age.
+    pub ages: u16,
+    /// The type of the entity.
+    pub entity_type: DataType,
+}
+
+/// Rows of a source, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventRows {
+    /// The source.
+    pub source: SourceId,
+    /// Over columns that begin at the source.
+    pub entity: Expression,
+    /// Which of its rows, AND-ed, over such columns.
+    pub conditions: Vec<Expression>,
+}
+
+/// A `funnel` or a `cohort`, as a view.
+#[derive(Debug, Clone)]
+pub struct EventView {
+    /// Name and labels.
+    pub item: Item,
+    /// What it is.
+    pub kind: EventViewKind,
+    /// What is looked for; the dimensions of its source slice it.
+    pub event: Event,
+    /// Its clauses as written, on one line.
+    pub definition_text: String,
+    /// Its own dimensions.
+    pub dimensions: Vec<DimensionId>,
+    /// Its own indicators.
+    pub indicators: Vec<IndicatorId>,
+}
+
+/// The kinds of views over events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum EventViewKind {
+    Funnel,
+    Cohort,
+}
+
 impl Event {
     /// The source whose rows get the columns.
     pub fn source(&self) -> SourceId {
         match self {
             Event::Conversion(conversion) => conversion.from,
             Event::Dated(dated) => dated.source,
+            Event::Funnel(funnel) => funnel.steps[0].rows.source,
+            Event::Cohort(cohort) => cohort.starts.source,
         }
     }
 
-    /// What it is called, for messages.
-    pub fn name<'c>(&self, catalog: &'c Catalog) -> &'c str {
+    /// What is looked for, for messages.
+    pub fn name<'c>(&'c self, catalog: &'c Catalog) -> &'c str {
         match self {
             Event::Conversion(conversion) => &catalog.source(conversion.to).item.name,
             Event::Dated(dated) => &catalog.source(dated.source).item.name,
+            Event::Funnel(funnel) => &funnel.steps[0].name,
+            Event::Cohort(cohort) => &catalog.source(cohort.starts.source).item.name,
+        }
+    }
+
+    /// The columns of which one must be fixed wherever its rows are counted: it has each row once for every step, or age.
+    pub fn apart(&self) -> &'static [EventColumn] {
+        match self {
+            Event::Conversion(_) | Event::Dated(_) => &[],
+            Event::Funnel(_) => &[EventColumn::Step, EventColumn::Position],
+            Event::Cohort(_) => &[EventColumn::Age],
         }
     }
 
@@ -139,18 +260,18 @@ impl Event {
         match self {
             Event::Conversion(conversion) => {
                 let keys = conversion.keys.iter().flat_map(|key| [&key.from, &key.to]);
-                keys.chain(&conversion.times).collect()
+                keys.chain(conversion.times.iter().flatten()).collect()
             }
             Event::Dated(dated) => vec![&dated.time],
+            Event::Funnel(funnel) => funnel.steps.iter().flat_map(|step| step.rows.expressions()).collect(),
+            Event::Cohort(cohort) => cohort.starts.expressions().chain(cohort.returns.expressions()).collect(),
         }
     }
+}
 
-    /// The sources that are read to find it.
-    pub fn sources(&self) -> Vec<SourceId> {
-        match self {
-            Event::Conversion(conversion) => vec![conversion.from, conversion.to],
-            Event::Dated(dated) => vec![dated.source],
-        }
+impl EventRows {
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        std::iter::once(&self.entity).chain(&self.conditions)
     }
 }
 
@@ -161,6 +282,14 @@ impl EventColumn {
             EventColumn::Converted => "converted",
             EventColumn::Credits => "credits",
             EventColumn::Day => "day",
+            EventColumn::Entity => "entity",
+            EventColumn::Step => "step",
+            EventColumn::Position => "position",
+            EventColumn::Reached => "reached",
+            EventColumn::Before => "before",
+            EventColumn::Start => "cohort",
+            EventColumn::Age => "age",
+            EventColumn::Active => "active",
         }
     }
 }
@@ -168,10 +297,29 @@ impl EventColumn {
 impl EventValue {
     /// The type of the column.
     pub fn data_type(&self) -> DataType {
-        match (self.column, &self.event) {
-            (EventColumn::Converted, _) => DataType::Boolean,
-            (EventColumn::Day, Event::Dated(dated)) => dated.data_type.clone(),
-            (EventColumn::Credits | EventColumn::Day, _) => DataType::Int64,
+        match self.column {
+            EventColumn::Converted | EventColumn::Reached | EventColumn::Before | EventColumn::Active => {
+                DataType::Boolean
+            }
+            EventColumn::Step => DataType::Utf8,
+            EventColumn::Position | EventColumn::Age | EventColumn::Credits => DataType::Int64,
+            EventColumn::Start => DataType::Date32,
+            EventColumn::Entity | EventColumn::Day => match &self.event {
+                Event::Funnel(funnel) => funnel.entity_type.clone(),
+                Event::Cohort(cohort) => cohort.entity_type.clone(),
+                Event::Dated(dated) => dated.data_type.clone(),
+                Event::Conversion(_) => DataType::Null,
+            },
+        }
+    }
+}
+
+impl EventViewKind {
+    /// The word that declares it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventViewKind::Funnel => "funnel",
+            EventViewKind::Cohort => "cohort",
         }
     }
 }

@@ -27,6 +27,7 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use crate::source::Span;
 use calendar::Calendar;
 use dimension::Dimension;
+use event::EventView;
 use expr::{Expression, Input};
 use indicator::Indicator;
 use source::Source;
@@ -120,6 +121,8 @@ pub struct Catalog {
     pub views: Vec<View>,
     /// Hierarchies.
     pub hierarchies: Vec<Hierarchy>,
+    /// Funnels and cohorts.
+    pub events: Vec<EventView>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -147,6 +150,23 @@ impl Catalog {
     /// The dimension, segment or indicator of that name in a package.
     pub fn member(&self, package: &str, name: &str) -> Option<Member> {
         self.members.get(&(package.to_string(), name.to_string())).copied()
+    }
+
+    /// The indicators that were declared as such; those of a funnel or a cohort are columns of its view only.
+    pub fn declared_indicators(&self) -> impl Iterator<Item = (IndicatorId, &Indicator)> {
+        let all = (0..).map(IndicatorId).zip(&self.indicators);
+        all.filter(|(id, it)| self.member(&it.item.package, &it.item.name) == Some(Member::Indicator(*id)))
+    }
+
+    /// The dimensions and segments that were declared as such.
+    pub fn declared_dimensions(&self) -> impl Iterator<Item = (DimensionId, &Dimension)> {
+        let all = (0..).map(DimensionId).zip(&self.dimensions);
+        all.filter(|(id, it)| self.member(&it.item.package, &it.item.name) == Some(Member::Dimension(*id)))
+    }
+
+    /// The funnel or cohort of that name in a package.
+    pub fn event_named(&self, package: &str, name: &str) -> Option<&EventView> {
+        self.events.iter().find(|event| event.item.package == package && event.item.name == name)
     }
 
     /// The names of a package's dimensions, segments and indicators, for suggestions.
@@ -203,6 +223,7 @@ impl Default for Catalog {
             indicators: vec![],
             views: vec![],
             hierarchies: vec![],
+            events: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: HashMap::new(),

@@ -7,7 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::calendar::TimePart;
-use super::event::{Bound, Event, EventValue};
+use super::event::{Bound, Event, EventColumn, EventRows, EventValue, Follows};
 use super::expr::{Expression, Input};
 use super::indicator::{AggregateKind, Measure};
 use super::modifier::{Among, End, Modifier};
@@ -59,10 +59,40 @@ fn event_words(catalog: &Catalog, value: &EventValue) -> String {
                 Bound::Excluded => format!(" within less than {}", reach.span),
             });
             let to = &catalog.source(conversion.to).item.name;
-            format!("followed by {to} of the same {}{within}", keys.join(", "))
+            let what = if value.column == EventColumn::Credits { "credited rows of" } else { "followed by" };
+            format!("{what} {to} of the same {}{within}", keys.join(", "))
         }
         Event::Dated(dated) => format!("day on which {} counts", worded(catalog, &dated.time)),
+        Event::Funnel(_) | Event::Cohort(_) => value.column.name().to_string(),
     }
+}
+
+/// What a funnel or a cohort looks for, a property and its words each.
+pub fn event_in_words(catalog: &Catalog, event: &Event) -> Vec<(String, String)> {
+    match event {
+        Event::Conversion(_) | Event::Dated(_) => vec![],
+        Event::Funnel(funnel) => {
+            let steps = funnel.steps.iter().enumerate().map(|(at, step)| {
+                let later = if step.follows == Follows::After { ", later than the step before it" } else { "" };
+                let label = step.label.as_ref().map_or(String::new(), |label| format!(" \"{label}\""));
+                let rows = rows_words(catalog, &step.rows);
+                (format!("step {}", at + 1), format!("{}{label}: {rows}{later}", step.name))
+            });
+            let within = ("within".to_string(), format!("{} of step 1", funnel.within));
+            steps.chain([within]).collect()
+        }
+        Event::Cohort(cohort) => vec![
+            ("starts".to_string(), format!("the first of the {}", rows_words(catalog, &cohort.starts))),
+            ("returns".to_string(), rows_words(catalog, &cohort.returns)),
+            ("ages".to_string(), format!("0 to {}, each a {}", cohort.ages, cohort.every.name())),
+        ],
+    }
+}
+
+fn rows_words(catalog: &Catalog, rows: &EventRows) -> String {
+    let conditions: Vec<String> = rows.conditions.iter().map(|condition| worded(catalog, condition)).collect();
+    let of = worded(catalog, &rows.entity);
+    with_conditions(format!("rows of {} by {of}", catalog.source(rows.source).item.name), &conditions)
 }
 
 fn bracketed(catalog: &Catalog, formula: &Expression) -> String {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Checker;
+use super::event_views::EventTree;
 use crate::catalog::Item;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
@@ -20,6 +21,7 @@ pub(crate) struct Declarations<'a> {
     pub(crate) sources: Vec<Declared<'a, &'a ast::Source>>,
     pub(crate) members: Vec<Declared<'a, MemberTree<'a>>>,
     pub(crate) views: Vec<Declared<'a, &'a ast::View>>,
+    pub(crate) events: Vec<Declared<'a, EventTree<'a>>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: HashMap<(String, String), usize>,
     source_index: HashMap<(String, String), usize>,
@@ -77,7 +79,11 @@ impl<'a> Declarations<'a> {
 
     /// Whether a path begins with the name of an item that could not be read, so that it is no mistake of its own.
     pub(crate) fn is_broken(&self, package: &str, path: &[&str]) -> bool {
-        let broken = |package: &str, name: &str| self.broken.contains(&(package.to_string(), name.to_string()));
+        let known = |package: &str, name: &str| self.broken.contains(&(package.to_string(), name.to_string()));
+        // `ordered_at__month` is a grain of `ordered_at`.
+        let broken = |package: &str, name: &str| {
+            known(package, name) || name.split_once("__").is_some_and(|(base, _)| known(package, base))
+        };
         match path {
             [first, second, ..] => broken(package, first) || broken(first, second),
             [name] => broken(package, name),
@@ -142,10 +148,22 @@ impl<'a> Checker<'a> {
                     self.declared.views.push(Declared { package, item, tree });
                 }
             }
+            ItemKind::Funnel(tree) => self.declare_event(package, item, &tree.name, EventTree::Funnel(tree)),
+            ItemKind::Cohort(tree) => self.declare_event(package, item, &tree.name, EventTree::Cohort(tree)),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
             ItemKind::Calendar(_) => {}
-            ItemKind::Later(later) => self.report(not_yet(&later.keyword)),
+            ItemKind::Later(later) => {
+                let names = later.declares.iter().map(|name| (package.to_string(), name.text.clone()));
+                self.declared.broken.extend(names);
+                self.report(not_yet(&later.keyword));
+            }
+        }
+    }
+
+    fn declare_event(&mut self, package: &'a str, item: &'a ast::Item, name: &Name, tree: EventTree<'a>) {
+        if self.take_relation(package, name) {
+            self.declared.events.push(Declared { package, item, tree });
         }
     }
 
@@ -189,6 +207,8 @@ impl<'a> Checker<'a> {
 
     fn declare_use(&mut self, package: &str, path: &'a Path) {
         let [from, name] = path.parts.as_slice() else {
+            let name = path.parts.last().map(|name| (package.to_string(), name.text.clone()));
+            self.declared.broken.extend(name);
             return self.report(
                 Diagnostic::new(codes::NOT_YET_ITEM, "only `use package.name` is supported so far").at(path.span),
             );
@@ -225,7 +245,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn duplicate(name: &Name, first: Span) -> Diagnostic {
+pub(super) fn duplicate(name: &Name, first: Span) -> Diagnostic {
     Diagnostic::new(codes::DUPLICATE_NAME, format!("`{}` is declared twice", name.text))
         .labelled(name.span, "declared again here")
         .also(first, "first declared here")

@@ -1,8 +1,9 @@
 //! Conversions: the two sources, what their rows share, and the aggregates that they come to.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
+use datafusion::logical_expr::{Expr, lit, when};
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::joins::family;
@@ -11,8 +12,9 @@ use super::{Checker, Failure};
 use crate::catalog::SourceId;
 use crate::catalog::calendar::is_time;
 use crate::catalog::event::{Bound, Conversion, Counted, Event, EventColumn, EventValue, Reach, SharedKey};
-use crate::catalog::expr::{Expression, Input};
-use crate::catalog::indicator::AggregateKind;
+use crate::catalog::expr::{Expression, Input, input_column};
+use crate::catalog::indicator::{AggregateKind, Measure};
+use crate::catalog::modifier::TimeSpan;
 use crate::catalog::path::{ColumnRef, JoinPath};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
 use crate::diagnostic::{Diagnostic, codes};
@@ -34,56 +36,49 @@ impl Resolver<'_, '_> {
         let args = arguments(call);
         let [from, to, by, within, counting, matching @ ..] = args.as_slice() else { return Err(Failure::Silent) };
         let ((from, base_time), (to, found_time)) = (self.source_by_time(from)?, self.source_by_time(to)?);
-        let within = self.window(within)?;
+        let within = self.reach(within)?;
         let counts = self.counted(counting, from, to)?;
         let mut keys = Vec::new();
         for key in std::iter::once(by).chain(matching) {
             keys.push(self.shared_key(key, from, to)?);
         }
         let event = Event::Conversion(Conversion { from, to, keys, within, times: [base_time, found_time], counts });
-        let mut all = self.measure(&count_of_rows(), Some(from), span)?;
-        let whole = all.clone();
-        let value = |event, column| Expression::input(Input::Event(Box::new(EventValue { event, column })));
-        match counts {
+        let all = self.measure(&count_of_rows(), Some(from), span)?;
+        let column = |column| vec![Input::Event(Box::new(EventValue { event, column }))];
+        let converted = match counts {
             Counted::Base => {
-                let converted = value(event, EventColumn::Converted);
-                all.filter = Some(match all.filter {
-                    Some(filter) => super::measures::and(filter, converted),
-                    None => converted,
-                });
+                // A value rather than a filter: both counts read the same rows, also where only some are read (`last day`).
+                let value = when(Expr::Column(input_column(0)), lit(1_i64)).end().map_err(|_| Failure::Silent)?;
+                let aggregate = Expression { expr: count(value), inputs: column(EventColumn::Converted) };
+                Measure { aggregate, ..all.clone() }
             }
             Counted::Credited => {
-                let credits = value(event, EventColumn::Credits);
-                all.aggregate = Expression { expr: sum(credits.expr), inputs: credits.inputs };
-                all.kind = AggregateKind::Sum;
+                let credits = sum(Expr::Column(input_column(0)));
+                let aggregate = Expression { expr: credits, inputs: column(EventColumn::Credits) };
+                Measure { aggregate, kind: AggregateKind::Sum, ..all.clone() }
             }
-        }
-        let converted = self.measure_input(all);
+        };
+        let converted = self.measure_input(converted);
         if is_call(call, NUMBER) {
             return Ok(converted);
         }
         let left = Box::new(converted);
-        let right = Box::new(self.measure_input(whole));
+        let right = Box::new(self.measure_input(all));
         Ok(sql::Expr::Nested(Box::new(sql::Expr::BinaryOp { left, op: sql::BinaryOperator::Divide, right })))
     }
 
     /// A source whose rows have a time.
     pub(super) fn dated_source(&self, written: &sql::Expr) -> Result<SourceId, Failure> {
         let id = self.source_written(written)?;
-        match self.checker.catalog.source(id).time {
-            Some(_) => Ok(id),
-            None => {
-                let problem = super::dimensions::unreachable(&self.checker.catalog, id, &Unreachable::NoTimeAxis);
-                Err(problem.at(self.place(written)).into())
-            }
-        }
+        self.checker.with_time(id, self.place(written))?;
+        Ok(id)
     }
 
     /// A source with its time, or with another one: `orders.paid_at`.
-    fn source_by_time(&mut self, written: &sql::Expr) -> Result<(SourceId, Expression), Failure> {
-        let sql::Expr::CompoundIdentifier(parts) = written else { return self.with_own_time(written) };
+    fn source_by_time(&mut self, written: &sql::Expr) -> Result<(SourceId, Option<Expression>), Failure> {
+        let sql::Expr::CompoundIdentifier(parts) = written else { return Ok((self.dated_source(written)?, None)) };
         let Some((column, source)) = parts.split_last().filter(|_| self.source_written(written).is_err()) else {
-            return self.with_own_time(written);
+            return Ok((self.dated_source(written)?, None));
         };
         let source = match source {
             [one] => sql::Expr::Identifier(one.clone()),
@@ -107,16 +102,7 @@ impl Resolver<'_, '_> {
             .into());
         }
         let input = Input::Column(ColumnRef { path: JoinPath::root(id), column: at });
-        Ok((id, Expression::input(input)))
-    }
-
-    fn with_own_time(&self, written: &sql::Expr) -> Result<(SourceId, Expression), Failure> {
-        let id = self.dated_source(written)?;
-        let catalog = &self.checker.catalog;
-        let Some(axis) = &catalog.source(id).time else { return Err(Failure::Silent) };
-        let flat = flatten(catalog, Standpoint { source: id, axis: None }, axis);
-        let flat = flat.map_err(|problem| super::dimensions::unreachable(catalog, id, &problem))?;
-        Ok((id, flat))
+        Ok((id, Some(Expression::input(input))))
     }
 
     /// What `counting` names: one of the two sources.
@@ -140,20 +126,29 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn window(&mut self, within: &sql::Expr) -> Result<Option<Reach>, Failure> {
+    /// How long after the base row, if that matters.
+    fn reach(&mut self, within: &sql::Expr) -> Result<Option<Reach>, Failure> {
         let sql::Expr::Function(call) = within else { return Ok(None) };
         let (length, end) = match arguments(call).as_slice() {
             [length] if is_call(call, "bell_less_than") => (*length, Bound::Excluded),
             _ => (within, Bound::Included),
         };
         let place = self.place(within);
-        let span = self.span_of(&[length], place)?;
+        Ok(self.window(length, place)?.map(|span| Reach { span, end }))
+    }
+
+    /// The length of a window, if there is one.
+    pub(super) fn window(&mut self, within: &sql::Expr, place: Span) -> Result<Option<TimeSpan>, Failure> {
+        if !matches!(within, sql::Expr::Function(_)) {
+            return Ok(None);
+        }
+        let span = self.span_of(&[within], place)?;
         if span.is_positive() {
-            return Ok(Some(Reach { span, end }));
+            return Ok(Some(span));
         }
         Err(Diagnostic::new(codes::BAD_VALUE, "a window has a positive length")
             .at(place)
-            .help("write `within 7 days`, or leave `within` out")
+            .help("write it such as `within 7 days`")
             .into())
     }
 
@@ -191,6 +186,22 @@ pub(super) fn common_type(keys: &[&Key], place: Span) -> Result<DataType, Failur
 }
 
 impl Checker<'_> {
+    /// Refuses a source whose rows have no time.
+    pub(super) fn with_time(&self, id: SourceId, place: Span) -> Result<(), Failure> {
+        let source = self.catalog.source(id);
+        if source.time.is_some() {
+            return Ok(());
+        }
+        let name = &source.item.name;
+        Err(Diagnostic::new(
+            codes::NO_TIME_AXIS,
+            format!("rows of `{name}` have no time, so nothing follows from them"),
+        )
+        .at(place)
+        .help(format!("declare `time column` in source `{name}`"))
+        .into())
+    }
+
     /// What each of several sources has under a name: a dimension that all of them reach, else a column of each.
     pub(super) fn keys_of(
         &mut self,

@@ -9,7 +9,9 @@ mod calendars;
 mod contexts;
 mod declare;
 mod dimensions;
+mod event_views;
 mod events;
+mod exclusive;
 pub mod functions;
 mod indicators;
 mod joins;
@@ -74,6 +76,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.put_rows_in_place();
     checker.check_members();
     checker.check_views();
+    checker.check_events();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

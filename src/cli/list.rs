@@ -29,6 +29,8 @@ pub enum Kind {
     Sources,
     /// What SQL can select from
     Views,
+    /// Funnels and cohorts
+    Events,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Indicators => "SELECT * FROM bell.indicators ORDER BY 1, 2",
             Kind::Dimensions => "SELECT * FROM bell.dimensions ORDER BY 1, 2",
             Kind::Sources => "SELECT * FROM bell.sources ORDER BY 1, 2",
+            Kind::Events => "SELECT * FROM bell.events ORDER BY 1, 2",
             Kind::Views => {
                 "SELECT table_schema AS package, table_name AS view FROM information_schema.tables \
                  WHERE table_schema NOT IN ('information_schema', 'bell') ORDER BY 1, 2"

@@ -1,4 +1,4 @@
-//! `bell show`: one indicator in full.
+//! `bell show`: one indicator, funnel or cohort in full.
 
 use std::process::ExitCode;
 
@@ -8,10 +8,10 @@ use super::answer::{Question, TimingArgs, answer};
 use super::output::{Output, OutputArgs};
 use super::{Common, Failure, project};
 
-/// Show an indicator: meaning, formula in words, unit, owner, the dimensions that it can be asked by, lineage.
+/// Show an indicator, a funnel or a cohort: meaning, formula in words, unit, owner, the dimensions that it can be asked by, lineage.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// The indicator: gmv, or retail.gmv where several packages have one
+    /// Its name: gmv, or retail.gmv where several packages have one
     indicator: String,
     #[command(flatten)]
     output: OutputArgs,

@@ -12,7 +12,7 @@ use datafusion::common::Result;
 use crate::catalog::dimension::DimensionKind;
 use crate::catalog::indicator::Direction;
 use crate::catalog::{Catalog, Item};
-use crate::engine::lineage::{dimensions_of, lineage_of};
+use crate::engine::lineage::{dimensions_of, lineage_of, lineage_of_event};
 
 /// Schema `bell`.
 #[derive(Debug)]
@@ -20,7 +20,8 @@ pub struct BellSchema {
     catalog: Arc<Catalog>,
 }
 
-const TABLES: &[&str] = &["indicators", "dimensions", "indicator_dimensions", "lineage", "sources", "columns", "views"];
+const TABLES: &[&str] =
+    &["indicators", "dimensions", "indicator_dimensions", "lineage", "sources", "columns", "views", "events"];
 
 impl BellSchema {
     /// The tables of a catalog; they are made when they are asked for.
@@ -38,6 +39,7 @@ impl BellSchema {
             "sources" => sources(catalog),
             "columns" => columns(catalog),
             "views" => views(catalog),
+            "events" => events(catalog),
             _ => return None,
         })
     }
@@ -110,7 +112,7 @@ fn named(item: &Item) -> Vec<Cell> {
 }
 
 fn indicators(catalog: &Catalog) -> Table {
-    let rows = catalog.indicators.iter().map(|indicator| {
+    let rows = catalog.declared_indicators().map(|(_, indicator)| {
         let mut row = named(&indicator.item);
         row.push(text(collapsed(&indicator.definition_text)));
         row.push(Cell::Text(indicator.unit.as_ref().map(ToString::to_string)));
@@ -146,7 +148,7 @@ pub(crate) fn collapsed(text: &str) -> String {
 }
 
 fn dimensions(catalog: &Catalog) -> Table {
-    let rows = catalog.dimensions.iter().map(|dimension| {
+    let rows = catalog.declared_dimensions().map(|(_, dimension)| {
         let mut row = named(&dimension.item);
         row.push(text(match dimension.kind {
             DimensionKind::Category => "category",
@@ -162,8 +164,8 @@ fn dimensions(catalog: &Catalog) -> Table {
 
 fn indicator_dimensions(catalog: &Catalog) -> Table {
     let mut rows = Vec::new();
-    for (at, indicator) in catalog.indicators.iter().enumerate() {
-        for dimension in dimensions_of(catalog, crate::catalog::IndicatorId(at as u32)) {
+    for (id, indicator) in catalog.declared_indicators() {
+        for dimension in dimensions_of(catalog, id) {
             let dimension = &catalog.dimension(dimension).item;
             let (package, name) = (&indicator.item.package, &indicator.item.name);
             rows.push(vec![text(package), text(name), text(&dimension.package), text(&dimension.name)]);
@@ -173,11 +175,13 @@ fn indicator_dimensions(catalog: &Catalog) -> Table {
 }
 
 fn lineage(catalog: &Catalog) -> Table {
+    let indicators = catalog.declared_indicators().map(|(id, it)| (&it.item, lineage_of(catalog, id)));
+    let events = catalog.events.iter().map(|event| (&event.item, lineage_of_event(catalog, event)));
     let mut rows = Vec::new();
-    for (at, indicator) in catalog.indicators.iter().enumerate() {
-        for (source, column) in lineage_of(catalog, crate::catalog::IndicatorId(at as u32)) {
+    for (item, read) in indicators.chain(events) {
+        for (source, column) in read {
             let source = &catalog.source(source).item;
-            let (package, name) = (&indicator.item.package, &indicator.item.name);
+            let (package, name) = (&item.package, &item.name);
             rows.push(vec![text(package), text(name), text(&source.package), text(&source.name), Cell::Text(column)]);
         }
     }
@@ -232,14 +236,34 @@ fn views(catalog: &Catalog) -> Table {
         row.push(text("view"));
         row
     });
-    let own = catalog.indicators.iter().map(|indicator| {
+    let events = catalog.events.iter().map(|event| {
+        let mut row = named(&event.item);
+        row.push(text(event.kind.name()));
+        row
+    });
+    let own = catalog.declared_indicators().map(|(_, indicator)| {
         let mut row = named(&indicator.item);
         row.push(text("indicator"));
         row
     });
     Table {
         names: vec!["package", "name", "label", "description", "kind"],
-        rows: all.chain(declared).chain(own).collect(),
+        rows: all.chain(declared).chain(events).chain(own).collect(),
+    }
+}
+
+/// Funnels and cohorts.
+fn events(catalog: &Catalog) -> Table {
+    let rows = catalog.events.iter().map(|event| {
+        let mut row = named(&event.item);
+        row.push(text(event.kind.name()));
+        row.push(text(&event.definition_text));
+        row.push(Cell::Text(event.item.owner.clone()));
+        row
+    });
+    Table {
+        names: vec!["package", "name", "label", "description", "kind", "definition", "owner"],
+        rows: rows.collect(),
     }
 }
 

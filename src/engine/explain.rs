@@ -4,7 +4,7 @@ use datafusion::physical_plan::displayable;
 
 use super::{Engine, locate, prepass, show, sql};
 use crate::catalog::expr::Input;
-use crate::catalog::{DimensionId, IndicatorId, Member};
+use crate::catalog::{DimensionId, Member};
 use crate::error::Result;
 use crate::source::SourceFile;
 
@@ -55,12 +55,18 @@ fn named_members(engine: &Engine, file: &SourceFile) -> String {
     let catalog = engine.catalog();
     let words = locate::Words::of(file).all();
     let mut text = String::new();
-    for (at, indicator) in catalog.indicators.iter().enumerate() {
+    for (id, indicator) in catalog.declared_indicators() {
         if words.contains(&indicator.item.name) {
             text.push_str(&format!("indicator {}\n", indicator.item.name));
-            for (property, value) in show::properties(catalog, IndicatorId(at as u32)).into_iter().skip(1) {
+            for (property, value) in show::properties(catalog, id).into_iter().skip(1) {
                 text.push_str(&format!("  {property}: {value}\n"));
             }
+        }
+    }
+    for event in catalog.events.iter().filter(|event| words.contains(&event.item.name)) {
+        text.push_str(&format!("{} {}\n", event.kind.name(), event.item.name));
+        for (property, value) in show::properties_of_event(catalog, event).into_iter().skip(1) {
+            text.push_str(&format!("  {property}: {value}\n"));
         }
     }
     for (at, dimension) in catalog.dimensions.iter().enumerate() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use datafusion::arrow::datatypes::DataType;
 
+use crate::catalog::event::EventView;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::path::{ColumnRef, JoinPath};
 use crate::catalog::reach::{Standpoint, definition_for, flatten};
@@ -15,6 +16,24 @@ pub fn lineage_of(catalog: &Catalog, id: IndicatorId) -> Vec<(SourceId, Option<S
     let mut found = BTreeSet::new();
     lineage_into(catalog, &asked(id), &mut found);
     found.into_iter().collect()
+}
+
+/// The sources and columns that a funnel or a cohort reads, the times of its sources included.
+pub fn lineage_of_event(catalog: &Catalog, view: &EventView) -> Vec<(SourceId, Option<String>)> {
+    let mut found = BTreeSet::new();
+    view.event.expressions().into_iter().for_each(|read| columns_of(catalog, read, &mut found));
+    let read: Vec<SourceId> = found.iter().map(|(source, _)| *source).collect();
+    for axis in read.into_iter().filter_map(|source| catalog.source(source).time.as_ref()) {
+        columns_of(catalog, axis, &mut found);
+    }
+    found.into_iter().collect()
+}
+
+/// The dimensions and segments that slice a funnel or a cohort.
+pub fn dimensions_of_event(catalog: &Catalog, view: &EventView) -> Vec<DimensionId> {
+    let source = view.event.source();
+    let all = catalog.declared_dimensions().map(|(id, _)| id);
+    all.filter(|dimension| serves(catalog, source, *dimension)).collect()
 }
 
 fn lineage_into(catalog: &Catalog, formula: &Expression, found: &mut BTreeSet<(SourceId, Option<String>)>) {
@@ -40,13 +59,13 @@ fn asked(id: IndicatorId) -> Expression {
 /// The dimensions and segments that every aggregate of an indicator reaches.
 pub fn dimensions_of(catalog: &Catalog, id: IndicatorId) -> Vec<DimensionId> {
     let sources = facts_of(catalog, id);
-    let all = (0..catalog.dimensions.len() as u32).map(DimensionId);
+    let all = catalog.declared_dimensions().map(|(id, _)| id);
     all.filter(|dimension| sources.iter().all(|source| serves(catalog, *source, *dimension))).collect()
 }
 
 /// Whether a source can be sliced by a dimension: it is reached, and where that is against a join's direction the
 /// source has a key.
-fn serves(catalog: &Catalog, source: SourceId, dimension: DimensionId) -> bool {
+pub fn serves(catalog: &Catalog, source: SourceId, dimension: DimensionId) -> bool {
     let Ok(definition) = definition_for(catalog, source, dimension) else { return false };
     let Ok(flat) = flatten(catalog, Standpoint { source, axis: None }, definition) else { return false };
     !flat.fans_out() || !catalog.source(source).keys.is_empty()

@@ -16,6 +16,8 @@ pub trait Views {
     fn is_view(&self, table: &ObjectName) -> bool;
     /// Whether a column of that view is an indicator.
     fn is_indicator(&self, table: &ObjectName, column: &str) -> bool;
+    /// What `*` means for the view of a funnel or a cohort.
+    fn own_columns(&self, table: &ObjectName) -> Option<Vec<String>>;
     /// Whether a function is an aggregate, `MEASURE` included.
     fn is_aggregate(&self, function: &str) -> bool;
 }
@@ -137,6 +139,7 @@ impl Pass<'_> {
             GroupByExpr::All(_) => true,
             GroupByExpr::Expressions(exprs, modifiers) => !exprs.is_empty() || !modifiers.is_empty(),
         };
+        self.spell_out(&mut select.projection, &columns);
         let mut scope = Scope { relation, columns, grouped, outputs: output_names(&select.projection) };
         for item in &mut select.projection {
             self.item(item, &mut scope);
@@ -145,6 +148,18 @@ impl Pass<'_> {
             self.wrap(clause, &scope);
         }
         Some(scope)
+    }
+
+    /// `*` of a funnel or a cohort is its own columns: all dimensions beside them would be a row for each combination.
+    fn spell_out(&self, projection: &mut Vec<SelectItem>, columns: &Columns) {
+        let Columns::View(table) = columns else { return };
+        let Some(own) = self.views.own_columns(table) else { return };
+        let named = |name: &String| SelectItem::UnnamedExpr(Expr::Identifier(Ident::with_quote('"', name)));
+        let items = std::mem::take(projection).into_iter();
+        projection.extend(items.flat_map(|item| match &item {
+            SelectItem::Wildcard(_) => own.iter().map(named).collect(),
+            _ => vec![item],
+        }));
     }
 
     fn item(&self, item: &mut SelectItem, scope: &mut Scope) {

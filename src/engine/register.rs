@@ -14,14 +14,16 @@ use datafusion::prelude::{SessionContext, col, ident};
 
 use super::catalog_tables;
 use super::division::IndicatorDivision;
+use super::lineage::serves;
 use crate::catalog::calendar::TimePart;
+use crate::catalog::event::EventView;
 use crate::catalog::expr::Input;
 use crate::catalog::indicator::Indicator;
-use crate::catalog::{Catalog, IndicatorId, Member, Package};
+use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, Package};
 use crate::check::percentile::percentile_disc;
 use crate::plan::null_safe::NullSafeJoins;
 use crate::plan::rules::ExpandMeasures;
-use crate::plan::view::IndicatorView;
+use crate::plan::view::{IndicatorView, event_columns};
 use crate::plan::{BellOptions, measure, measure_udaf, modifier_functions, source_rows};
 
 /// Registers a project's packages, the marker `MEASURE` and the rule that expands it into a session that the caller owns.
@@ -77,13 +79,17 @@ impl PackageSchema {
 
     /// Whether a name is an indicator view: `indicators`, or a declared view.
     pub fn has_view(&self, name: &str) -> bool {
-        name == "indicators" || self.declared_view(name).is_some()
+        name == "indicators" || self.declared_view(name).is_some() || self.event(name).is_some()
     }
 
     /// What a column of an indicator view is.
     pub fn member_of(&self, view: &str, column: &str) -> Option<Member> {
         if view == "indicators" {
             return self.catalog.member(&self.package, column);
+        }
+        if let Some(event) = self.event(view) {
+            let named = |id: &&IndicatorId| self.catalog.indicator(**id).item.name == column;
+            return event.indicators.iter().find(named).map(|id| Member::Indicator(*id));
         }
         let view = self.declared_view(view)?;
         let named = |id: &&IndicatorId| self.catalog.indicator(**id).item.name == column;
@@ -110,10 +116,31 @@ impl PackageSchema {
                 None => IndicatorView::of_package(&self.catalog, &self.package),
             });
         }
+        if let Some(event) = self.event(name) {
+            return Some(self.event_view(event, wanted));
+        }
         let view = self.declared_view(name)?;
         let name = format!("{}.{name}", self.package);
         let keep = |column: &str| wanted.is_none_or(|wanted| wanted.contains(column));
         Some(IndicatorView::of_members(&self.catalog, name, &view.dimensions, &view.indicators, keep))
+    }
+
+    /// The names of the columns that a funnel or a cohort has of its own.
+    pub fn own_columns(&self, name: &str) -> Option<Vec<String>> {
+        let columns = event_columns(&self.catalog, self.event(name)?);
+        Some(columns.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn event(&self, name: &str) -> Option<&EventView> {
+        self.catalog.event_named(&self.package, name)
+    }
+
+    /// A funnel or a cohort with the package's dimensions that slice it.
+    fn event_view(&self, event: &EventView, wanted: Option<&HashSet<String>>) -> IndicatorView {
+        let dimensions = self.package().map(|package| package.dimensions.clone()).unwrap_or_default();
+        let slices = |id: &DimensionId| serves(&self.catalog, event.event.source(), *id);
+        let dimensions: Vec<DimensionId> = dimensions.into_iter().filter(slices).collect();
+        IndicatorView::of_event(&self.catalog, event, &dimensions, wanted)
     }
 
     /// The package's view, looked up by the names that are wanted: its cost does not grow with the catalog.
@@ -184,6 +211,8 @@ impl SchemaProvider for PackageSchema {
             names.extend(package.indicators.iter().map(|id| self.catalog.indicator(*id).item.name.clone()));
             names.extend(package.sources.iter().map(|id| self.catalog.source(*id).item.name.clone()));
         }
+        let events = self.catalog.events.iter().filter(|event| event.item.package == self.package);
+        names.extend(events.map(|event| event.item.name.clone()));
         let views = self.catalog.views.iter().filter(|view| view.item.package == self.package);
         names.extend(views.map(|view| view.item.name.clone()));
         names.extend(self.beside.iter().flat_map(|schema| schema.table_names()));

@@ -1,16 +1,18 @@
-//! `SHOW INDICATORS`, `SHOW DIMENSIONS [FOR gmv]`, `DESCRIBE INDICATOR gmv`.
+//! `SHOW INDICATORS`, `SHOW DIMENSIONS [FOR gmv]`, `DESCRIBE INDICATOR gmv`, `DESCRIBE FUNNEL checkout`.
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::catalog_tables::{collapsed, small_table};
-use super::lineage::{dimensions_of, lineage_of};
+use super::lineage::{dimensions_of, dimensions_of_event, lineage_of, lineage_of_event};
 use crate::catalog::dimension::DimensionKind;
+use crate::catalog::event::EventView;
 use crate::catalog::indicator::Direction;
-use crate::catalog::words::in_words;
-use crate::catalog::{Catalog, DimensionId, IndicatorId, Member};
+use crate::catalog::words::{event_in_words, in_words};
+use crate::catalog::{Catalog, DimensionId, IndicatorId, Item, Member, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Result;
+use crate::plan::view::event_columns;
 use crate::source::SourceFile;
 use crate::syntax::dialect::{BellDialect, Text};
 
@@ -26,7 +28,7 @@ pub fn show(catalog: &Catalog, file: &SourceFile) -> Option<Result<RecordBatch>>
         ["show", "indicators"] => Some(indicators(catalog)),
         ["show", "dimensions"] => Some(dimensions(catalog, all_dimensions(catalog))),
         ["show", "dimensions", "for", ..] => Some(dimensions_for(catalog, &words[3..])),
-        ["describe" | "desc", "indicator", ..] => Some(described(catalog, &words[2..])),
+        ["describe" | "desc", "indicator" | "funnel" | "cohort", ..] => Some(described(catalog, &words[2..])),
         _ => None,
     }
 }
@@ -48,9 +50,8 @@ fn words(text: &str) -> Option<Vec<String>> {
 
 fn indicators(catalog: &Catalog) -> Result<RecordBatch> {
     let rows: Vec<Vec<Option<String>>> = catalog
-        .indicators
-        .iter()
-        .map(|indicator| {
+        .declared_indicators()
+        .map(|(_, indicator)| {
             vec![
                 Some(indicator.item.package.clone()),
                 Some(indicator.item.name.clone()),
@@ -65,7 +66,7 @@ fn indicators(catalog: &Catalog) -> Result<RecordBatch> {
 }
 
 fn all_dimensions(catalog: &Catalog) -> Vec<DimensionId> {
-    (0..catalog.dimensions.len() as u32).map(DimensionId).collect()
+    catalog.declared_dimensions().map(|(id, _)| id).collect()
 }
 
 fn dimensions(catalog: &Catalog, ids: Vec<DimensionId>) -> Result<RecordBatch> {
@@ -91,17 +92,73 @@ fn dimensions(catalog: &Catalog, ids: Vec<DimensionId>) -> Result<RecordBatch> {
 }
 
 fn dimensions_for(catalog: &Catalog, name: &[String]) -> Result<RecordBatch> {
+    if let Some(view) = find_event(catalog, name) {
+        return dimensions(catalog, dimensions_of_event(catalog, view));
+    }
     let id = find_indicator(catalog, name)?;
     dimensions(catalog, dimensions_of(catalog, id))
 }
 
 fn described(catalog: &Catalog, name: &[String]) -> Result<RecordBatch> {
-    let id = find_indicator(catalog, name)?;
-    let rows: Vec<Vec<Option<String>>> = properties(catalog, id)
-        .into_iter()
-        .map(|(property, value)| vec![Some(property.to_string()), Some(value)])
-        .collect();
+    let known: Vec<(String, String)> = match find_event(catalog, name) {
+        Some(view) => properties_of_event(catalog, view),
+        None => {
+            let known = properties(catalog, find_indicator(catalog, name)?);
+            known.into_iter().map(|(property, value)| (property.to_string(), value)).collect()
+        }
+    };
+    let rows: Vec<Vec<Option<String>>> =
+        known.into_iter().map(|(property, value)| vec![Some(property), Some(value)]).collect();
     Ok(small_table(&["property", "value"], &rows)?)
+}
+
+/// The funnel or cohort of that name: `checkout`, `retail.checkout`; in one package no indicator has its name.
+fn find_event<'c>(catalog: &'c Catalog, name: &[String]) -> Option<&'c EventView> {
+    let (package, name) = match name {
+        [name] => (None, name),
+        [package, name] => (Some(package), name),
+        _ => return None,
+    };
+    let fits = |item: &Item| item.name == *name && package.is_none_or(|package| item.package == *package);
+    let mut found = catalog.events.iter().filter(|event| fits(&event.item));
+    // Where several packages have one, none is meant.
+    let first = found.next()?;
+    let indicators = catalog.declared_indicators().any(|(_, indicator)| fits(&indicator.item));
+    if found.next().is_none() && !indicators { Some(first) } else { None }
+}
+
+/// What there is to know of a funnel or a cohort, as pairs of a property and a value.
+pub fn properties_of_event(catalog: &Catalog, view: &EventView) -> Vec<(String, String)> {
+    let item = &view.item;
+    let mut rows = vec![("name".to_string(), format!("{}.{}", item.package, item.name))];
+    let mut add = |property: &str, value: Option<String>| {
+        rows.extend(value.filter(|value| !value.is_empty()).map(|value| (property.to_string(), value)));
+    };
+    add("label", item.label.clone());
+    for (_, label) in &item.labels {
+        add("label", Some(label.clone()));
+    }
+    add("description", item.description.clone());
+    add("kind", Some(view.kind.name().to_string()));
+    add("definition", Some(view.definition_text.clone()));
+    for (property, value) in event_in_words(catalog, &view.event) {
+        add(&property, Some(value));
+    }
+    add("owner", item.owner.clone());
+    let columns = event_columns(catalog, view).into_iter().map(|(name, _)| name);
+    add("columns", Some(columns.collect::<Vec<_>>().join(", ")));
+    let names = dimensions_of_event(catalog, view).into_iter().map(|id| catalog.dimension(id).item.name.clone());
+    add("dimensions", Some(names.collect::<Vec<_>>().join(", ")));
+    add("lineage", Some(read(catalog, lineage_of_event(catalog, view))));
+    rows
+}
+
+/// The columns of a lineage, `orders.amount` each.
+fn read(catalog: &Catalog, lineage: Vec<(SourceId, Option<String>)>) -> String {
+    let columns = lineage
+        .into_iter()
+        .map(|(source, column)| format!("{}.{}", catalog.source(source).item.name, column.as_deref().unwrap_or("*")));
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 /// What there is to know of an indicator, as pairs of a property and a value.
@@ -123,10 +180,7 @@ pub fn properties(catalog: &Catalog, id: IndicatorId) -> Vec<(&'static str, Stri
     add("type", Some(indicator.data_type.to_string()));
     let names = dimensions_of(catalog, id).into_iter().map(|id| catalog.dimension(id).item.name.clone());
     add("dimensions", Some(names.collect::<Vec<_>>().join(", ")));
-    let columns = lineage_of(catalog, id)
-        .into_iter()
-        .map(|(source, column)| format!("{}.{}", catalog.source(source).item.name, column.as_deref().unwrap_or("*")));
-    add("lineage", Some(columns.collect::<Vec<_>>().join(", ")));
+    add("lineage", Some(read(catalog, lineage_of(catalog, id))));
     rows
 }
 
@@ -155,7 +209,8 @@ pub fn find_indicator(catalog: &Catalog, name: &[String]) -> Result<IndicatorId,
         [id] => Ok(*id),
         [] => {
             let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no indicator `{written}`"));
-            let names = catalog.indicators.iter().map(|indicator| indicator.item.name.as_str());
+            let names = catalog.declared_indicators().map(|(_, indicator)| indicator.item.name.as_str());
+            let names = names.chain(catalog.events.iter().map(|event| event.item.name.as_str()));
             let last = name.last().map(String::as_str).unwrap_or_default();
             Err(match nearest(last, names) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),

@@ -128,6 +128,11 @@ impl Views for Schemas<'_> {
         matches!(package.member_of(&table, column), Some(Member::Indicator(_)))
     }
 
+    fn own_columns(&self, table: &ObjectName) -> Option<Vec<String>> {
+        let (schema, table) = self.parts(table)?;
+        as_package(&self.schema(&schema)?)?.own_columns(&table)
+    }
+
     fn is_aggregate(&self, function: &str) -> bool {
         self.state.aggregate_functions().contains_key(function)
     }

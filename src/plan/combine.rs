@@ -4,6 +4,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::apart::needs_apart;
 use super::context::{Call, Context, Leaf, LeafKind, Leaves, Surroundings, leaf_number};
 use super::fill::dense_of;
 use super::fold::folds_of;
@@ -79,7 +80,8 @@ pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
 
 /// Whether a leaf reads the rows of its groups and nothing else.
 fn is_plain(leaf: &Leaf) -> bool {
-    leaf.around.modifiers.is_empty() && matches!(leaf.kind, LeafKind::Measure(_))
+    let plain = |kind: &LeafKind| matches!(kind, LeafKind::Measure(measure) if !needs_apart(measure));
+    leaf.around.modifiers.is_empty() && plain(&leaf.kind)
 }
 
 /// The leaves in a frame, joined on its groups.
@@ -91,6 +93,7 @@ pub(crate) fn answer_leaves(
 ) -> Result<Joined> {
     let parts = parts_of(question, frame, &leaves.leaves)?;
     let folds = folds_of(question, frame, &leaves.leaves)?;
+    let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
     let mut bounds = Vec::new();
     if parts.iter().any(super::part::Part::has_window) || folds.iter().any(super::fold::FoldPart::has_window) {
         for part in &parts {
@@ -98,7 +101,11 @@ pub(crate) fn answer_leaves(
         }
         for fold in &folds {
             bounds.extend(fold.bounds(question)?);
+            bounds.extend(fold.bounds_in(question, frame)?);
         }
+    }
+    if let Some(dense) = dense.as_ref().filter(|_| !bounds.is_empty()) {
+        bounds.push(dense.bounds()?);
     }
     let periods = Periods { bounds: &bounds, frame };
     let mut built = Vec::new();
@@ -111,7 +118,6 @@ pub(crate) fn answer_leaves(
     for filler in &leaves.fillers {
         built.extend(filler.build(question, frame, &built)?);
     }
-    let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
     join_all(built, dense.as_ref())
 }
 

@@ -5,6 +5,8 @@ use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::functions_aggregate::expr_fn::{avg, count};
 use datafusion::logical_expr::{Case, Expr, lit};
 
+use super::axis::{Axis, Precision};
+use super::fold::some_fact;
 use super::frame::Frame;
 use super::spine::{Filler, leaves_in};
 use crate::catalog::calendar::{Grain, TimePart};
@@ -161,16 +163,20 @@ impl Leaves {
         Leaves { periods: frame.periods(), ..Leaves::default() }
     }
 
-    /// The finest grain of time that is asked for, after modifiers.
-    fn grain(&self, modifiers: &[Modifier]) -> Option<Grain> {
+    /// The finest grain that a fold's time is asked by, after its modifiers.
+    fn grain(&self, catalog: &Catalog, fold: &Fold, around: &Surroundings) -> Option<Grain> {
+        let (source, around) = some_fact(catalog, fold, around)?;
+        let axis = around.axis.as_ref().or(catalog.source(source).time.as_ref());
+        let axis = Axis::new(catalog, source, axis, Precision::Finer);
         let dropped = |period: &Input| {
-            modifiers.iter().any(|modifier| match modifier {
+            around.modifiers.iter().any(|modifier| match modifier {
                 Modifier::Everything => true,
                 Modifier::All(targets) => targets.iter().any(|target| same_time(target, period)),
                 _ => false,
             })
         };
-        self.periods.iter().filter(|(period, _)| !dropped(period)).map(|(_, grain)| *grain).min()
+        let asked = self.periods.iter().filter(|(period, _)| axis.is_time(period) && !dropped(period));
+        asked.map(|(_, grain)| *grain).min()
     }
 
     /// The value of a call as an expression over leaves.
@@ -212,11 +218,16 @@ impl Leaves {
                 here.modifiers.push(Modifier::FirstOf(own));
                 self.expand_formula(catalog, &indicator.formula, &here, asked)
             }
-            Some(Within::Average(own)) if self.grain(&here.modifiers).is_some_and(|grain| grain > own) => {
+            Some(Within::Average(own)) => {
                 let fold = average_of(indicator, own);
-                self.leaf(Leaf { kind: LeafKind::Fold(fold), around: here.clone(), asked })
+                match self.grain(catalog, &fold, &here) {
+                    Some(grain) if grain > own => {
+                        self.leaf(Leaf { kind: LeafKind::Fold(fold), around: here.clone(), asked })
+                    }
+                    _ => self.expand_formula(catalog, &indicator.formula, &here, asked),
+                }
             }
-            _ => self.expand_formula(catalog, &indicator.formula, &here, asked),
+            None => self.expand_formula(catalog, &indicator.formula, &here, asked),
         };
         let Some(fill) = &indicator.fill else { return value };
         let there = self.presence(catalog, &indicator.formula, &here, asked);

@@ -1,9 +1,9 @@
 //! `fill`: every period between the first and the last one that is shown, for each combination of the other keys.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Column, Result, TableReference};
+use datafusion::common::{Column, Result, ScalarValue, TableReference};
 use datafusion::functions_aggregate::expr_fn::{max, min};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::axis::Axis;
 use super::combine::Question;
@@ -35,6 +35,7 @@ pub(crate) struct Dense {
 }
 
 const DENSE: &str = "$dense";
+const THERE: &str = "there";
 
 /// The periods to add, if the frame is grouped by periods.
 ///
@@ -98,14 +99,32 @@ impl Dense {
         Column::new(Some(TableReference::bare(DENSE)), format!("d{at}"))
     }
 
-    /// The groups with every period, from those that there are: `keys` are over `found`.
-    pub(crate) fn groups(&self, found: LogicalPlan, keys: &[Expr]) -> Result<LogicalPlan> {
-        let instants = Instants {
+    /// Whether there is such a group, in a row of an outer join with them.
+    pub(crate) fn is_there() -> Expr {
+        Expr::Column(Column::new(Some(TableReference::bare(DENSE)), THERE)).is_not_null()
+    }
+
+    /// One row: the first and the last instant that is filled, as far as the question tells.
+    pub(crate) fn bounds(&self) -> Result<LogicalPlan> {
+        let instants = self.instants();
+        let none = || cast(lit(ScalarValue::Null), self.instant_type.clone());
+        let lo = self.start.clone().unwrap_or_else(none);
+        let hi = self.end.clone().map_or_else(none, |end| instants.before(end));
+        LogicalPlanBuilder::empty(true).project([lo.alias("lo"), hi.alias("hi")])?.build()
+    }
+
+    fn instants(&self) -> Instants<'_> {
+        Instants {
             calendar: &self.calendar,
             data_type: self.instant_type.clone(),
             common: self.common.clone(),
             native: None,
-        };
+        }
+    }
+
+    /// The groups with every period, from those that there are: `keys` are over `found`.
+    pub(crate) fn groups(&self, found: LogicalPlan, keys: &[Expr]) -> Result<LogicalPlan> {
+        let instants = self.instants();
         let period = cast(keys[self.at].clone(), self.instant_type.clone());
         let bounds = LogicalPlanBuilder::from(found.clone())
             .project([period.alias("p")])?
@@ -126,7 +145,7 @@ impl Dense {
             groups = groups.cross_join(combinations)?;
         }
         let columns = (0..keys.len()).map(|at| self.key(at, &instants).alias(format!("d{at}")));
-        groups.project(columns.collect::<Vec<_>>())?.alias(DENSE)?.build()
+        groups.project(columns.chain([lit(true).alias(THERE)]).collect::<Vec<_>>())?.alias(DENSE)?.build()
     }
 
     fn is_period(&self, at: usize) -> bool {

@@ -12,7 +12,7 @@ use super::frame::{Frame, Role};
 use super::part::{axis_of, parts_of};
 use super::prepared::BuiltPart;
 use super::rows::Rows;
-use super::situation::{Shows, Situation};
+use super::situation::{Nulls, Shows, Situation};
 use super::windows::{Periods, Shape};
 use crate::catalog::expr::{Expression, Fold};
 use crate::catalog::reach::replace_inputs;
@@ -160,6 +160,11 @@ impl FoldPart {
             built.extend(self.spine(question, outer)?);
         }
         let frame = self.settled(question, periods)?;
+        if at_an_edge && self.situation.shows == Shows::Running {
+            let edges = outer.edges.clone();
+            let part = self.over(question, &Frame { edges, ..frame.clone() }, &self.situation, false)?;
+            built.push(self.with_shown(question, outer, part)?);
+        }
         let mut part = self.over(question, &frame, &self.situation, true)?;
         if part.shows == Shows::Running {
             part = self.with_shown(question, outer, part)?;
@@ -223,7 +228,12 @@ impl FoldPart {
             }
             calls.push(replace_inputs(fold.aggregate.expr.clone(), &names));
         }
-        let rows = LogicalPlanBuilder::from(joined.plan).project(columns)?;
+        let mut rows = LogicalPlanBuilder::from(joined.plan).project(columns)?;
+        // No group belongs to NULL by these.
+        for link in situation.links.iter().filter(|link| link.nulls == Nulls::Never) {
+            let at = kept.iter().position(|known| *known == link.key).unwrap_or_default();
+            rows = rows.filter(column(&format!("$d{at}")).is_not_null())?;
+        }
         let keys: Vec<Expr> = (0..kept.len()).map(|at| column(&format!("$d{at}"))).collect();
         let unique = super::rows::distinct(&calls);
         let aggregated = Rows { builder: rows, keys, aggregates: unique.clone() }.aggregate(None)?;
@@ -244,10 +254,15 @@ impl FoldPart {
         })
     }
 
-    /// The first and last instants of the aggregates inside.
+    /// The first and last instants of the aggregates inside, in their own context.
     pub(crate) fn bounds(&self, question: &Question<'_>) -> Result<Vec<LogicalPlan>> {
+        self.bounds_in(question, &self.situation.frame)
+    }
+
+    /// The same in another context.
+    pub(crate) fn bounds_in(&self, question: &Question<'_>, frame: &Frame) -> Result<Vec<LogicalPlan>> {
         let (leaves, _) = self.leaves(question.catalog);
-        let mut inner = self.situation.frame.clone();
+        let mut inner = frame.clone();
         // Only what rows there are matters, not how they are grouped.
         inner.keys.iter_mut().for_each(|key| key.kept = false);
         inner.edges.clear();

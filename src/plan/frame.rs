@@ -36,6 +36,15 @@ pub(crate) struct Key {
     pub(crate) role: Role,
     /// Keys that a modifier dropped stay in their place, unused.
     pub(crate) kept: bool,
+    /// Whether it is grouped by, or is a condition whose constant is the row's own value: `set d = current d - 1`.
+    pub(crate) stands_for: StandsFor,
+}
+
+/// What a key is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StandsFor {
+    Group,
+    Condition,
 }
 
 /// How rows belong to a group by one of its keys.
@@ -97,7 +106,7 @@ pub(crate) enum Origin {
 
 const OUTER: &str = "outer";
 
-/// The column that stands for a key of the outer frame.
+/// The column that stands for a key of the outer frame: the position counts the keys in use.
 pub(crate) fn outer_key(at: usize) -> Expr {
     Expr::Column(Column::new(Some(TableReference::bare(OUTER)), at.to_string()))
 }
@@ -112,7 +121,7 @@ pub(crate) fn outer_number(column: &Column) -> Option<usize> {
 
 impl Key {
     pub(crate) fn equal(expr: Expression) -> Self {
-        Key { expr, role: Role::Equal, kept: true }
+        Key { expr, role: Role::Equal, kept: true, stands_for: StandsFor::Group }
     }
 }
 

@@ -90,12 +90,27 @@ impl Instants<'_> {
         self.earlier(instant, self.tick())
     }
 
-    /// The least difference that is told apart.
-    fn tick(&self) -> TimeSpan {
-        match self.data_type {
-            DataType::Date32 => TimeSpan { days: 1, ..TimeSpan::default() },
-            _ => TimeSpan { nanoseconds: 1, ..TimeSpan::default() },
+    /// An instant cut to what the axis tells apart: no row lies between the two.
+    pub(crate) fn floor(&self, instant: Expr) -> Expr {
+        match &self.native {
+            Some(DataType::Timestamp(unit, _)) if *unit != TimeUnit::Nanosecond && self.data_type == TIMESTAMP => {
+                cast(cast(instant, DataType::Timestamp(*unit, None)), TIMESTAMP)
+            }
+            _ => instant,
         }
+    }
+
+    /// The least difference that the axis tells apart. It is not less than the axis's unit: DataFusion compares a column
+    /// with a constant in the column's unit, in which a nanosecond more may be no more.
+    fn tick(&self) -> TimeSpan {
+        let nanoseconds = match (&self.data_type, &self.native) {
+            (DataType::Date32, _) => return TimeSpan { days: 1, ..TimeSpan::default() },
+            (_, Some(DataType::Timestamp(TimeUnit::Second, _))) => 1_000_000_000,
+            (_, Some(DataType::Timestamp(TimeUnit::Millisecond, _))) => 1_000_000,
+            (_, Some(DataType::Timestamp(TimeUnit::Microsecond, _))) => 1_000,
+            _ => 1,
+        };
+        TimeSpan { nanoseconds, ..TimeSpan::default() }
     }
 
     /// As far before `from` as `to` lies after it.

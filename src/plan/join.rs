@@ -50,32 +50,33 @@ pub(crate) fn join_all(mut parts: Vec<BuiltPart>, dense: Option<&Dense>) -> Resu
     for (at, part) in showing {
         joined = meet(joined, part, at, running)?;
     }
-    if running && !joined.keys.is_empty() {
-        let shown = joined.shown.iter().cloned().reduce(Expr::or).unwrap_or(lit(true));
-        joined.plan = LogicalPlanBuilder::from(joined.plan).filter(shown)?.build()?;
-    }
-    joined.shown.clear();
-    if let Some(dense) = dense {
-        joined = every_period(joined, dense)?;
-    }
+    let shown = std::mem::take(&mut joined.shown).into_iter().reduce(Expr::or).filter(|_| !joined.keys.is_empty());
+    joined = match (dense, shown) {
+        (Some(dense), shown) => every_period(joined, dense, shown.unwrap_or(lit(true)))?,
+        (None, Some(shown)) => Joined { plan: LogicalPlanBuilder::from(joined.plan).filter(shown)?.build()?, ..joined },
+        (None, None) => joined,
+    };
     for (at, part) in looking {
         joined = look_up(joined, part, at)?;
     }
     Ok(joined)
 }
 
-/// The groups with those added that have no rows.
-fn every_period(joined: Joined, dense: &Dense) -> Result<Joined> {
-    let columns = Columns { keys: &joined.keys, grouping_id: None, values: &joined.values, others: vec![] };
+/// The groups that are shown, and every period between: a window has a value there too, where it would not be shown.
+fn every_period(joined: Joined, dense: &Dense, shown: Expr) -> Result<Joined> {
+    let columns = Columns { keys: &joined.keys, grouping_id: None, values: &joined.values, others: vec![shown] };
     let left = named(joined.plan.clone(), columns, "found")?;
     let keys: Vec<Expr> = left.keys.iter().map(|name| left.column(name)).collect();
-    let right = dense.groups(left.plan.clone(), &keys)?;
+    let shown = left.column(&left.others[0]);
+    let found = LogicalPlanBuilder::from(left.plan.clone()).filter(shown.clone())?.build()?;
+    let right = dense.groups(found, &keys)?;
     let l: Vec<Column> = left.keys.iter().map(|name| left.qualified(name)).collect();
     let r: Vec<Column> = (0..l.len()).map(Dense::column).collect();
     let keys = l.iter().zip(&r).map(|(l, r)| coalesce(vec![Expr::Column(l.clone()), Expr::Column(r.clone())]));
     let keys = keys.collect();
     let plan = LogicalPlanBuilder::from(left.plan.clone())
         .join_detailed(right, JoinType::Full, (l, r), None, NullEquality::NullEqualsNull)?
+        .filter(coalesce(vec![shown, lit(false)]).or(Dense::is_there()))?
         .build()?;
     let values = left.values.iter().map(|(leaf, name)| (*leaf, left.column(name))).collect();
     // Groups that are added have no value of any leaf, however few parts there are.
@@ -192,14 +193,25 @@ fn look_up(joined: Joined, part: BuiltPart, at: usize) -> Result<Joined> {
         Some(_) => joined.keys.iter().chain(&joined.grouping_id).cloned().collect(),
         None => part.links.iter().map(|link| over_keys(link.outer.clone(), &joined.keys)).collect::<Result<_>>()?,
     };
+    // What is no key itself becomes a column of its own.
+    let all_keys: Vec<&Expr> = joined.keys.iter().chain(&joined.grouping_id).collect();
+    let made: Vec<Expr> = links.iter().filter(|link| !all_keys.contains(link)).cloned().collect();
     let shown = joined.shown.len();
     let columns = Columns {
         keys: &joined.keys,
         grouping_id: joined.grouping_id.as_ref(),
         values: &joined.values,
-        others: joined.shown.iter().cloned().chain(links).collect(),
+        others: joined.shown.iter().chain(&made).cloned().collect(),
     };
     let left = named(joined.plan.clone(), columns, &format!("left{at}"))?;
+    let mut of_made = left.others[shown..].iter();
+    let by: Vec<Column> = links
+        .iter()
+        .filter_map(|link| match all_keys.iter().position(|key| *key == link) {
+            Some(key) => Some(left.qualified(&left.keys[key])),
+            None => of_made.next().map(|name| left.qualified(name)),
+        })
+        .collect();
     let columns =
         Columns { keys: &part.keys, grouping_id: part.grouping_id.as_ref(), values: &part.values, others: vec![] };
     let right = named(part.plan.clone(), columns, &format!("right{at}"))?;
@@ -207,10 +219,9 @@ fn look_up(joined: Joined, part: BuiltPart, at: usize) -> Result<Joined> {
     let plan = if right.keys.is_empty() {
         builder.cross_join(right.plan.clone())?.build()?
     } else {
-        let l: Vec<Column> = left.others[shown..].iter().map(|name| left.qualified(name)).collect();
         let r: Vec<Column> = right.keys.iter().map(|name| right.qualified(name)).collect();
         builder
-            .join_detailed(right.plan.clone(), JoinType::Left, (l, r), None, NullEquality::NullEqualsNull)?
+            .join_detailed(right.plan.clone(), JoinType::Left, (by, r), None, NullEquality::NullEqualsNull)?
             .build()?
     };
     let key = |name: &String| left.column(name);

@@ -11,6 +11,7 @@
 //! Invariant: `plan` never sees the syntax tree, reads no file, and makes no SQL text.
 
 mod across;
+mod apart;
 mod axis;
 pub mod combine;
 pub mod context;

@@ -5,6 +5,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::utils::{conjunction, disjunction};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::apart::kept_apart;
 use super::axis::{Axis, Precision};
 use super::combine::Question;
 use super::context::{Leaf, LeafKind, Surroundings};
@@ -130,6 +131,7 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     if let Some(redated) = &redated {
         redated.choose_day(&mut situation.frame, &axis);
     }
+    kept_apart(catalog, &situation.frame, measure, leaf.asked)?;
     let flat = |expression: &Expression| {
         flatten(catalog, axis.standpoint(), expression)
             .map_err(|problem| refusal(catalog, source, leaf.asked, &problem))

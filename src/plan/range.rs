@@ -148,7 +148,11 @@ impl Reader<'_, '_> {
                 };
                 (at, next.clone(), when(whole, start).otherwise(next).ok()?)
             }
-            None => (at.clone(), self.instants.next(at.clone()), at),
+            None => {
+                let floor = self.instants.floor(at.clone());
+                let next = self.instants.next(floor.clone());
+                (at.clone(), next.clone(), when(floor.clone().eq(at), floor).otherwise(next).ok()?)
+            }
         };
         let (from, to) = match op {
             Operator::Eq if grain.is_some() => (Some(first), Some(self.end_if_whole(&next, &ceiling))),

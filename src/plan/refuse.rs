@@ -1,10 +1,12 @@
 //! Refusals of questions: each says what is wrong with the SQL and what to write instead.
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Aggregate, Expr};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::marker::is_measure;
+use super::view::{Extent, IndicatorView};
 use crate::catalog::indicator::Indicator;
 use crate::diagnostic::{Diagnostic, codes};
 
@@ -154,4 +156,31 @@ pub(crate) fn with_inputs(expr: &Expr, column: &impl Fn(&Expr) -> Result<Expr>) 
         **filter = column(filter)?;
     }
     Ok(Expr::AggregateFunction(call))
+}
+
+/// Refuses a funnel or a cohort of which no columns are selected: the dimensions that are selected are its groups.
+pub(crate) fn not_selected(plan: &LogicalPlan, view: &IndicatorView) -> Result<(), Diagnostic> {
+    let Some(event) = &view.event else { return Ok(()) };
+    let all = event.extent == Extent::Whole && plan.schema().fields().len() == view.inputs.len();
+    if selects(plan) && !all {
+        return Ok(());
+    }
+    let schema = view.schema();
+    let own: Vec<&str> = schema.fields().iter().take(event.own).map(|field| field.name().as_str()).collect();
+    let name = &view.name;
+    Err(Diagnostic::new(
+        codes::UNGROUPED,
+        format!("`{name}` has a row for each group of the dimensions that are selected, and here all are"),
+    )
+    .help(format!("name the columns: `FROM (SELECT {} FROM {name})`", own.join(", "))))
+}
+
+fn selects(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(_) => true,
+        LogicalPlan::SubqueryAlias(alias) => selects(&alias.input),
+        LogicalPlan::Filter(filter) => selects(&filter.input),
+        LogicalPlan::Sort(sort) => selects(&sort.input),
+        _ => false,
+    }
 }

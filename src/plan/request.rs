@@ -135,8 +135,8 @@ fn indicator(catalog: &Catalog, package: &str, name: &str) -> Result<Input, Diag
 
 fn unknown(catalog: &Catalog, name: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no indicator or dimension `{name}`"));
-    let indicators = catalog.indicators.iter().map(|indicator| indicator.item.name.as_str());
-    let dimensions = catalog.dimensions.iter().map(|dimension| dimension.item.name.as_str());
+    let indicators = catalog.declared_indicators().map(|(_, indicator)| indicator.item.name.as_str());
+    let dimensions = catalog.declared_dimensions().map(|(_, dimension)| dimension.item.name.as_str());
     match nearest(name, indicators.chain(dimensions)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("`bell list` shows what there is"),

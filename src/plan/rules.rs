@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, Result};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, Projection,
+    Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, Projection, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
@@ -29,7 +29,8 @@ use super::options::BellOptions;
 use super::refuse;
 use super::trace::{Traced, trace};
 use super::values::dimension_values;
-use crate::catalog::expr::Expression;
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::reach::replace_inputs;
 use crate::catalog::time::cast;
 
 /// Expands `MEASURE` in plans over indicator views. Its place among the other analyzer rules does not matter.
@@ -231,6 +232,9 @@ impl Expansion {
         for (_, expression) in &outputs {
             indicators.extend(Traced::any_indicator(expression));
         }
+        if !indicators.is_empty() && traced.view().event.is_some() {
+            return self.by_its_dimensions(plan, traced, &outputs);
+        }
         if !indicators.is_empty() && !self.options.bi_compat {
             let all: Vec<_> = indicators.iter().map(|id| &traced.catalog().indicator(*id).item.name).collect();
             return Err(refuse::ungrouped(&all).into());
@@ -252,6 +256,50 @@ impl Expansion {
             values.keys[at].clone()
         });
         same_schema(values.plan, columns.collect::<Vec<_>>().into_iter(), plan.schema())
+    }
+
+    /// A funnel or a cohort without an aggregate: grouped by the dimensions that are selected.
+    fn by_its_dimensions(
+        &self,
+        plan: &LogicalPlan,
+        traced: &Traced,
+        outputs: &[(Column, Expression)],
+    ) -> Result<LogicalPlan> {
+        refuse::not_selected(plan, traced.view())?;
+        let (mut keys, mut calls): (Vec<Expression>, Vec<Call>) = (vec![], vec![]);
+        for (_, expression) in outputs {
+            let asks = Traced::any_indicator(expression).is_some();
+            let parts = expression.inputs.iter().cloned().map(Expression::input);
+            for part in if asks { parts.collect() } else { vec![expression.clone()] } {
+                match part.indicator() {
+                    Some((indicator, filters)) => calls.push(Call { indicator, filters, modifiers: vec![] }),
+                    None if part.inputs.is_empty() || keys.contains(&part) => {}
+                    None => keys.push(part),
+                }
+            }
+        }
+        let conditions = self.conditions(traced)?;
+        let grouping = Grouping { keys, sets: None };
+        let context = Context { catalog: traced.catalog(), grouping, conditions };
+        let answer = answer(&context, &calls)?;
+        let key = |expression: &Expression| {
+            let at = context.grouping.keys.iter().position(|known| known == expression)?;
+            Some(answer.keys[at].clone())
+        };
+        let part = |input: &Input| match input {
+            Input::Indicator(id, _) => {
+                let at = calls.iter().position(|call| call.indicator == *id).unwrap_or_default();
+                answer.values[at].clone()
+            }
+            other => key(&Expression::input(other.clone())).unwrap_or_else(|| lit(ScalarValue::Null)),
+        };
+        let columns = outputs.iter().map(|(_, expression)| {
+            key(expression).unwrap_or_else(|| {
+                let parts: Vec<Expr> = expression.inputs.iter().map(part).collect();
+                replace_inputs(expression.expr.clone(), &parts)
+            })
+        });
+        same_schema(answer.plan, columns.collect::<Vec<_>>().into_iter(), plan.schema())
     }
 
     /// Measures over a join of two views on shared dimensions, grouped by exactly these: each side is grouped first.

@@ -70,9 +70,9 @@ impl<'c> Scan<'c> {
         self
     }
 
-    /// The same as of another time than the source's own.
+    /// The same as of that time, if the source has none of its own.
     pub(crate) fn dated_by(mut self, axis: Option<&'c Expression>) -> Self {
-        self.axis = axis.or(self.axis);
+        self.axis = self.axis.or(axis);
         self
     }
 

@@ -5,7 +5,9 @@ use datafusion::logical_expr::Expr;
 
 use super::axis::{Axis, Mentions};
 use super::dated::{self, Redating};
-use super::frame::{Condition, ConditionKind, Frame, FrameEdge, Key, Origin, Role, Window, no_bounds, outer_key};
+use super::frame::{
+    Condition, ConditionKind, Frame, FrameEdge, Key, Origin, Role, StandsFor, Window, no_bounds, outer_key,
+};
 use super::instant::TimeOp;
 use super::range::{Range, RangeOp, end_of};
 use crate::catalog::calendar::{Grain, TimePart};
@@ -54,8 +56,10 @@ pub(crate) struct Situation {
 impl Situation {
     /// A frame as its own situation.
     pub(crate) fn of(frame: &Frame) -> Self {
+        // Groups have values of the keys in use only.
+        let kept = frame.kept().into_iter().enumerate();
         let links: Vec<Link> =
-            frame.kept().into_iter().map(|at| Link { outer: outer_key(at), key: at, nulls: Nulls::Match }).collect();
+            kept.map(|(position, at)| Link { outer: outer_key(position), key: at, nulls: Nulls::Match }).collect();
         let mut frame = Frame { ..frame.clone() };
         frame.edges.iter_mut().for_each(|edge| edge.origin = Origin::Frame);
         Situation { links, shows: Shows::All, frame }
@@ -162,6 +166,12 @@ impl Situation {
 
     fn replace_conditions(&mut self, asked: &[Expression]) {
         self.frame.conditions.retain(|condition| condition.kind == ConditionKind::Interval);
+        for at in self.frame.kept() {
+            if self.frame.keys[at].stands_for == StandsFor::Condition {
+                self.frame.keys[at].kept = false;
+                self.links.retain(|link| link.key != at);
+            }
+        }
         self.frame.conditions.extend(Condition::all_of(asked));
     }
 
@@ -197,7 +207,8 @@ impl Situation {
         match current {
             Some(outer) => {
                 let key = self.frame.keys.len();
-                self.frame.keys.push(Key::equal(Expression::input(target.clone())));
+                let equal = Key::equal(Expression::input(target.clone()));
+                self.frame.keys.push(Key { stands_for: StandsFor::Condition, ..equal });
                 self.links.push(Link { outer, key, nulls: Nulls::Never });
             }
             None => {
@@ -283,6 +294,10 @@ impl Situation {
     fn move_by_length(&mut self, axis: &Axis<'_>) -> Result<(), Diagnostic> {
         axis.require()?;
         self.shows = Shows::Nothing;
+        let mut keys = self.frame.kept().into_iter().map(|at| &self.frame.keys[at].expr);
+        if keys.any(|key| key.inputs.iter().any(|input| axis.is_time(input))) {
+            return Err(no_such_part());
+        }
         let ranges = self.frame.all_ranges(axis)?;
         let [Range { stretches }] = ranges.as_slice() else { return Err(no_bounds()) };
         if !matches!(stretches.as_slice(), [only] if only.from.is_some() && only.to.is_some()) {
@@ -309,6 +324,9 @@ impl Situation {
             };
             // The periods of an outer question are not those of this key's rows any more.
             if matches!(self.frame.keys[other].role, Role::Window(_)) {
+                if self.shows == Shows::Running {
+                    return Err(window_in_window());
+                }
                 self.frame.keys[other].kept = false;
                 self.links.retain(|link| link.key != other);
                 continue;
@@ -444,6 +462,15 @@ fn no_step() -> Diagnostic {
         .help("group by a grain such as `metric_time__day`")
 }
 
+fn no_such_part() -> Diagnostic {
+    Diagnostic::new(
+        codes::CONTEXT,
+        "`previous period` without a grain is the range before the range, which has other parts of dates",
+    )
+    .note("the question is grouped by a part of the time, such as the month's number")
+    .help("group by a grain such as `metric_time__month`, or write how far back: `shift 1 year`")
+}
+
 fn no_point() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs a point that it ends at: the question has neither a grain of time nor a range with an end")
         .help("group by a grain such as `metric_time__day`, or ask up to some date")
@@ -452,6 +479,15 @@ fn no_point() -> Diagnostic {
 fn raw_time() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs periods: the question is grouped by single instants")
         .help("group by a grain such as `metric_time__day`")
+}
+
+fn window_in_window() -> Diagnostic {
+    Diagnostic::new(
+        codes::CONTEXT,
+        "a window in time around an aggregate of values that have windows in time themselves",
+    )
+    .note("which of the values inside belong to the window around them is not settled")
+    .help("ask for the inner values by their own period, and aggregate them in SQL")
 }
 
 fn of_table(what: &str) -> Diagnostic {

@@ -82,7 +82,7 @@ impl Traced {
         &self.view().catalog
     }
 
-    fn view(&self) -> &IndicatorView {
+    pub(crate) fn view(&self) -> &IndicatorView {
         match self.provider.downcast_ref::<IndicatorView>() {
             Some(view) => view,
             // `trace_scan` takes nothing else.

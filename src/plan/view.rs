@@ -1,6 +1,6 @@
 //! Indicators as tables: a view's columns are dimensions and indicators, its rows exist only once a question groups them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::calendar::TimePart;
 use crate::catalog::dimension::{Dimension, DimensionKind};
+use crate::catalog::event::EventView;
 use crate::catalog::expr::Input;
 use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -33,7 +34,26 @@ pub struct IndicatorView {
     pub name: String,
     /// What each column stands for.
     pub inputs: Vec<Input>,
+    /// Where it is that of a funnel or a cohort.
+    pub(crate) event: Option<OfEvent>,
     schema: SchemaRef,
+}
+
+/// What is particular to the view of a funnel or a cohort.
+#[derive(Debug)]
+pub(crate) struct OfEvent {
+    /// How many columns, the first ones, are its own.
+    pub(crate) own: usize,
+    pub(crate) extent: Extent,
+}
+
+/// Which columns a view has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All that there are.
+    Whole,
+    /// Those that a question names.
+    Named,
 }
 
 impl IndicatorView {
@@ -41,7 +61,26 @@ impl IndicatorView {
     pub fn new(catalog: Arc<Catalog>, name: impl Into<String>, columns: Vec<(String, Input)>) -> Self {
         let fields: Vec<Field> = columns.iter().map(|(name, input)| field_of(&catalog, name, input)).collect();
         let inputs = columns.into_iter().map(|(_, input)| input).collect();
-        IndicatorView { catalog, name: name.into(), inputs, schema: Arc::new(Schema::new(fields)) }
+        IndicatorView { catalog, name: name.into(), inputs, event: None, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// The view of a funnel or a cohort: its own columns, and after them these dimensions to slice it by.
+    pub fn of_event(
+        catalog: &Arc<Catalog>,
+        event: &EventView,
+        dimensions: &[DimensionId],
+        wanted: Option<&HashSet<String>>,
+    ) -> Self {
+        let own = event_columns(catalog, event);
+        let name = format!("{}.{}", event.item.package, event.item.name);
+        let taken: Vec<String> = own.iter().map(|(name, _)| name.clone()).collect();
+        let is_wanted = |name: &String| wanted.is_none_or(|wanted| wanted.contains(name));
+        let slices = slices(catalog, dimensions).into_iter();
+        let slices = slices.filter(|(name, _)| !taken.contains(name) && is_wanted(name));
+        let columns = own.into_iter().chain(slices).collect();
+        let extent = if wanted.is_some() { Extent::Named } else { Extent::Whole };
+        let event = OfEvent { own: taken.len(), extent };
+        IndicatorView { event: Some(event), ..IndicatorView::new(Arc::clone(catalog), name, columns) }
     }
 
     /// Every dimension (with its grains and parts) and every indicator of a package.
@@ -62,17 +101,7 @@ impl IndicatorView {
         indicators: &[IndicatorId],
         wanted: impl Fn(&str) -> bool,
     ) -> Self {
-        let mut columns = Vec::new();
-        for id in dimensions {
-            let dimension = catalog.dimension(*id);
-            for part in parts_offered(catalog, dimension) {
-                let name = format!("{}{}", dimension.item.name, part.suffix(&catalog.calendar));
-                columns.push((name, Input::Dimension(*id, part)));
-            }
-        }
-        for part in TimePart::offered(&catalog.metric_time, &catalog.calendar) {
-            columns.push((format!("metric_time{}", part.suffix(&catalog.calendar)), Input::MetricTime(part)));
-        }
+        let mut columns = slices(catalog, dimensions);
         for id in indicators {
             columns.push((catalog.indicator(*id).item.name.clone(), Input::Indicator(*id, vec![])));
         }
@@ -90,6 +119,33 @@ impl IndicatorView {
     pub fn into_source(self) -> Arc<dyn TableSource> {
         provider_as_source(Arc::new(self))
     }
+}
+
+/// The columns that a funnel or a cohort has of its own: dimensions, then indicators.
+pub fn event_columns(catalog: &Catalog, event: &EventView) -> Vec<(String, Input)> {
+    let dimensions = event.dimensions.iter();
+    let dimensions =
+        dimensions.map(|id| (catalog.dimension(*id).item.name.clone(), Input::Dimension(*id, TimePart::Whole)));
+    let indicators = event.indicators.iter();
+    let indicators = indicators.map(|id| (catalog.indicator(*id).item.name.clone(), Input::Indicator(*id, vec![])));
+    dimensions.chain(indicators).collect()
+}
+
+/// Dimensions with their grains and parts, and `metric_time` with its own.
+fn slices(catalog: &Catalog, dimensions: &[DimensionId]) -> Vec<(String, Input)> {
+    let mut columns = Vec::new();
+    for id in dimensions {
+        let dimension = catalog.dimension(*id);
+        let parts = parts_offered(catalog, dimension);
+        let column = |part: TimePart| {
+            (format!("{}{}", dimension.item.name, part.suffix(&catalog.calendar)), Input::Dimension(*id, part))
+        };
+        columns.extend(parts.into_iter().map(column));
+    }
+    for part in TimePart::offered(&catalog.metric_time, &catalog.calendar) {
+        columns.push((format!("metric_time{}", part.suffix(&catalog.calendar)), Input::MetricTime(part)));
+    }
+    columns
 }
 
 fn parts_offered(catalog: &Catalog, dimension: &Dimension) -> Vec<TimePart> {

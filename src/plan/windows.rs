@@ -160,11 +160,40 @@ fn begins_a_cell(instant: &Expr, length: i64) -> bool {
     }
 }
 
+/// The window of a period with that start, `[from, to)`; without `from` it begins with the first row.
+fn window_of(shape: &Shape<'_>, start: &Expr) -> (Option<Expr>, Expr) {
+    let (instants, grain) = (shape.axis.instants(), shape.window.grain);
+    let mut window = (Some(start.clone()), instants.later(start.clone(), grain.span()));
+    // The range's end moves with the rows that are read.
+    let mut limit = shape.window.end.clone();
+    let cut = |to: Expr, limit: &Option<Expr>| match limit {
+        Some(limit) => least(vec![to, limit.clone()]),
+        None => to,
+    };
+    let mut is_period = true;
+    for op in &shape.window.ops {
+        if let TimeOp::Shift(span) = op {
+            limit = limit.map(|limit| instants.earlier(limit, *span));
+        } else if op.is_running() && !matches!(op, TimeOp::FirstOf(_)) {
+            window.1 = cut(window.1, &limit);
+        }
+        window = match (op, window.0.clone()) {
+            // A day of a month lands on a day, also at the month's end.
+            (TimeOp::Shift(span), Some(from)) if is_period && grain.lands_on(*span) => {
+                let from = instants.earlier(from, *span);
+                (Some(from.clone()), instants.later(from, grain.span()))
+            }
+            _ => instants.changed(window, op),
+        };
+        is_period &= matches!(op, TimeOp::Shift(span) if grain.lands_on(*span));
+    }
+    window
+}
+
 /// A row for each period and each cell of its window that rows can have, given the first and last instants of the rows.
 pub(crate) fn pairs(shape: &Shape<'_>, own: LogicalPlan, periods: &Periods<'_>) -> Result<LogicalPlan> {
     let cell = cell_grain(shape);
     let instants = shape.axis.instants();
-    let grain = shape.window.grain;
     let periods = match &shape.window.periods {
         Some(periods) => periods.as_ref().clone(),
         None => periods.of(shape)?,
@@ -172,13 +201,7 @@ pub(crate) fn pairs(shape: &Shape<'_>, own: LogicalPlan, periods: &Periods<'_>) 
     let (lo, hi) = (Expr::Column(Column::new(Some("$own"), "lo")), Expr::Column(Column::new(Some("$own"), "hi")));
     let own = LogicalPlanBuilder::from(own).alias("$own")?.build()?;
     let start = plain("p");
-    let end = instants.later(start.clone(), grain.span());
-    let cut = match &shape.window.end {
-        Some(limit) => least(vec![end.clone(), limit.clone()]),
-        None => end.clone(),
-    };
-    let window = (Some(start.clone()), cut);
-    let (from, to) = shape.window.ops.iter().fold(window, |window, op| instants.changed(window, op));
+    let (from, to) = window_of(shape, &start);
     let from = from.map_or_else(|| lo.clone(), |from| greatest(vec![from, lo.clone()]));
     let to = least(vec![to, instants.next(hi.clone())]);
     let cells = gen_series(

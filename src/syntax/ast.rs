@@ -51,6 +51,8 @@ pub enum ItemKind {
     Calendar(Calendar),
     Indicator(Indicator),
     View(View),
+    Funnel(Funnel),
+    Cohort(Cohort),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),
@@ -336,6 +338,78 @@ pub struct View {
     pub dimensions: Vec<Path>,
 }
 
+/// `funnel checkout { by visitor_id within 1 day  step view = views  step pay = orders where paid }`.
+#[derive(Debug, Clone)]
+pub struct Funnel {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub labels: Labels,
+    /// The entity whose steps are followed, and how long.
+    pub by: Option<FunnelBy>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+}
+
+/// `by visitor_id within 1 day`.
+#[derive(Debug, Clone)]
+pub struct FunnelBy {
+    /// The entity.
+    pub entity: Expr,
+    /// `bell_duration(1, 'days')`.
+    pub within: Expr,
+}
+
+/// `step pay "支付" = orders where paid`.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub label: Option<Text>,
+    /// Which rows are it.
+    pub rows: EventRows,
+}
+
+/// `orders where paid`.
+#[derive(Debug, Clone)]
+pub struct EventRows {
+    /// The source.
+    pub source: Path,
+    /// Which of its rows.
+    pub conditions: Vec<Expr>,
+}
+
+/// `cohort retention { entity orders.customer_id  starts first orders  returns orders  every month for 12 }`.
+#[derive(Debug, Clone)]
+pub struct Cohort {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub labels: Labels,
+    /// Who begins and comes back.
+    pub entity: Option<Expr>,
+    /// The rows of which the first sets the cohort.
+    pub starts: Option<EventRows>,
+    /// The rows of those who come back.
+    pub returns: Option<EventRows>,
+    /// `every month for 12`.
+    pub every: Option<Every>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+}
+
+/// `every month for 12`.
+#[derive(Debug, Clone)]
+pub struct Every {
+    /// The grain.
+    pub grain: Name,
+    /// How many ages after the first.
+    pub ages: Option<Name>,
+}
+
 /// `use finance.cost`.
 #[derive(Debug, Clone)]
 pub struct Use {
@@ -346,10 +420,12 @@ pub struct Use {
 /// An item of sections 5, 7 and 8 of the language that the engine does not answer yet.
 #[derive(Debug, Clone)]
 pub struct Later {
-    /// `tree`, `target`, `scorecard`, `funnel`, …
+    /// `tree`, `target`, `scorecard`, …
     pub keyword: Name,
     /// Its name, where it has one.
     pub name: Option<Name>,
+    /// The names that expressions could use, were it supported.
+    pub declares: Vec<Name>,
     /// What it holds, as far as the grammar names it, for `explain --stage ast`.
     pub clauses: Vec<LaterClause>,
 }

@@ -1,12 +1,13 @@
-//! Conversions: what rows of one source lead to in another.
+//! Conversions, funnels and cohorts: what rows of one source lead to in another.
 
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span as TokenSpan};
 
-use super::ast::Expr;
+use super::ast::{Cohort, EventRows, Every, Expr, Funnel, FunnelBy, Name, Step};
 use super::cursor::{Node, Rule};
 use super::dialect::{call, text};
 use super::exprs;
+use super::items::{conditions, expr, once};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
@@ -31,8 +32,66 @@ pub(super) fn conversion(node: &Node) -> Result<Expr, Diagnostic> {
     Ok(Expr { sql: call(name, place(node, span), arguments), span })
 }
 
+/// Reads a `funnel`.
+pub(super) fn funnel(node: &Node) -> Result<Funnel, Diagnostic> {
+    let mut funnel = Funnel { name: node.name(), labels: node.labels(), by: None, steps: vec![], owner: None };
+    for clause in node.children() {
+        match clause.rule() {
+            Rule::funnel_by => {
+                let length = clause.must(Rule::duration);
+                let within = Expr { sql: duration(&length), span: length.span() };
+                once(&mut funnel.by, FunnelBy { entity: expr(&clause)?, within }, &clause)?;
+            }
+            Rule::funnel_step => funnel.steps.push(Step {
+                name: clause.name(),
+                label: clause.labels().default,
+                rows: event_rows(&clause)?,
+            }),
+            Rule::owner_clause => once(&mut funnel.owner, clause.literal(), &clause)?,
+            _ => {}
+        }
+    }
+    Ok(funnel)
+}
+
+/// Reads a `cohort`.
+pub(super) fn cohort(node: &Node) -> Result<Cohort, Diagnostic> {
+    let mut cohort = Cohort {
+        name: node.name(),
+        labels: node.labels(),
+        entity: None,
+        starts: None,
+        returns: None,
+        every: None,
+        owner: None,
+    };
+    for clause in node.children() {
+        match clause.rule() {
+            Rule::cohort_entity => {
+                let entity = exprs::expression(clause.file(), clause.must(Rule::path).span())?;
+                once(&mut cohort.entity, entity, &clause)?;
+            }
+            Rule::cohort_starts => once(&mut cohort.starts, event_rows(&clause)?, &clause)?,
+            Rule::cohort_returns => once(&mut cohort.returns, event_rows(&clause)?, &clause)?,
+            Rule::cohort_every => {
+                let ages = clause
+                    .find(Rule::number)
+                    .map(|number| Name { text: number.text().trim_end().replace('_', ""), span: number.span() });
+                once(&mut cohort.every, Every { grain: clause.name(), ages }, &clause)?;
+            }
+            Rule::owner_clause => once(&mut cohort.owner, clause.literal(), &clause)?,
+            _ => {}
+        }
+    }
+    Ok(cohort)
+}
+
+fn event_rows(clause: &Node) -> Result<EventRows, Diagnostic> {
+    Ok(EventRows { source: clause.must(Rule::path).to_path(), conditions: conditions(clause)? })
+}
+
 /// A length of time as expressions have it.
-pub(super) fn duration(node: &Node) -> SqlExpr {
+fn duration(node: &Node) -> SqlExpr {
     let number = node.must(Rule::number);
     let digits = number.text().trim_end().replace('_', "");
     let amount = SqlExpr::Value(Value::Number(digits, false).with_span(place(node, number.span())));

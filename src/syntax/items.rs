@@ -34,6 +34,8 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::calendar => ItemKind::Calendar(calendar(&inner)?),
         Rule::indicator => ItemKind::Indicator(indicator(&inner)?),
         Rule::view => ItemKind::View(view(&inner)),
+        Rule::funnel => ItemKind::Funnel(events::funnel(&inner)?),
+        Rule::cohort => ItemKind::Cohort(events::cohort(&inner)?),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();
@@ -58,7 +60,7 @@ fn doc_before(file: &SourceFile, item: usize) -> Option<String> {
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
 
-fn expr(node: &Node) -> Read<Expr> {
+pub(super) fn expr(node: &Node) -> Read<Expr> {
     exprs::expression(node.file(), node.must(Rule::expr).span())
 }
 
@@ -66,12 +68,12 @@ fn exprs(node: &Node) -> Read<Vec<Expr>> {
     node.all(Rule::expr).map(|expr| exprs::expression(expr.file(), expr.span())).collect()
 }
 
-fn conditions(node: &Node) -> Read<Vec<Expr>> {
+pub(super) fn conditions(node: &Node) -> Read<Vec<Expr>> {
     node.all(Rule::where_clause).map(|clause| expr(&clause)).collect()
 }
 
 /// Puts the value of a clause into its place; a second such clause is an error.
-fn once<T>(place: &mut Option<T>, value: T, clause: &Node) -> Read<()> {
+pub(super) fn once<T>(place: &mut Option<T>, value: T, clause: &Node) -> Read<()> {
     if place.is_some() {
         let word = clause.text().split_whitespace().next().unwrap_or_default();
         return Err(Diagnostic::new(codes::TWICE, format!("`{word}` is given twice"))

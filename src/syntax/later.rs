@@ -13,11 +13,13 @@ pub(super) fn item(node: &Node) -> Result<Later, Diagnostic> {
             .filter(|_| node.rule() == Rule::target)
             .map(|path| Name { text: path.text().trim_end().to_string(), span: path.span() })
     };
-    Ok(Later {
-        keyword: keyword(node),
-        name: node.find(Rule::name).map(|name| name.to_name()).or_else(own_name),
-        clauses: clauses(node),
-    })
+    let name = node.find(Rule::name).map(|name| name.to_name()).or_else(own_name);
+    let branches = node.all(Rule::tree_branch).map(|branch| branch.name());
+    let declares = match node.rule() {
+        Rule::template | Rule::tree => name.iter().cloned().chain(branches).collect(),
+        _ => vec![],
+    };
+    Ok(Later { keyword: keyword(node), name, declares, clauses: clauses(node) })
 }
 
 /// A clause of an indicator of which only the keyword is kept.

@@ -64,6 +64,8 @@ impl Lines {
             ItemKind::Calendar(calendar) => self.calendar(calendar),
             ItemKind::Indicator(indicator) => self.indicator(indicator),
             ItemKind::View(view) => self.view(view),
+            ItemKind::Funnel(funnel) => self.funnel(funnel),
+            ItemKind::Cohort(cohort) => self.cohort(cohort),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -217,6 +219,40 @@ impl Lines {
             out.line(format!("indicators {}", paths(&view.indicators)));
             out.line(format!("dimensions {}", paths(&view.dimensions)));
         });
+    }
+
+    fn funnel(&mut self, funnel: &Funnel) {
+        self.head("funnel", &funnel.name, &funnel.labels);
+        self.inside(|out| {
+            if let Some(by) = &funnel.by {
+                out.line(format!("by {} within {}", by.entity.sql, by.within.sql));
+            }
+            for step in &funnel.steps {
+                let label = step.label.as_ref().map_or(String::new(), |label| format!(" {:?}", label.text));
+                out.rows(&format!("step {}{label} =", step.name.text), Some(&step.rows));
+            }
+            out.owner(&funnel.owner);
+        });
+    }
+
+    fn cohort(&mut self, cohort: &Cohort) {
+        self.head("cohort", &cohort.name, &cohort.labels);
+        self.inside(|out| {
+            out.expr("entity", &cohort.entity);
+            out.rows("starts", cohort.starts.as_ref());
+            out.rows("returns", cohort.returns.as_ref());
+            if let Some(every) = &cohort.every {
+                let ages = every.ages.as_ref().map_or(String::new(), |ages| format!(" for {}", ages.text));
+                out.line(format!("every {}{ages}", every.grain.text));
+            }
+            out.owner(&cohort.owner);
+        });
+    }
+
+    fn rows(&mut self, word: &str, rows: Option<&EventRows>) {
+        let Some(rows) = rows else { return };
+        let conditions: Vec<String> = rows.conditions.iter().map(|c| format!(" where {}", c.sql)).collect();
+        self.line(format!("{word} {}{}", path(&rows.source), conditions.join("")));
     }
 
     fn later(&mut self, later: &Later) {

@@ -1,4 +1,5 @@
-//! Conversions, funnels and cohorts against naive loops over the same small random rows.
+//! Conversions against naive loops over small random rows, in which there are NULLs, duplicates and ties; the rows serve
+//! funnels and cohorts as well (`event_views`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,23 +26,23 @@ indicator on_phone    = conversions from visits to orders by who where device = 
 ";
 
 #[derive(Debug, Clone)]
-struct Row {
-    id: i64,
+pub(crate) struct Row {
+    pub(crate) id: i64,
     /// Hours after the beginning of the year.
-    hour: Option<i64>,
-    who: Option<char>,
-    channel: Option<&'static str>,
-    device: &'static str,
-    bot: bool,
+    pub(crate) hour: Option<i64>,
+    pub(crate) who: Option<char>,
+    pub(crate) channel: Option<&'static str>,
+    pub(crate) device: &'static str,
+    pub(crate) bot: bool,
 }
 
-struct Case {
-    visits: Vec<Row>,
-    orders: Vec<Row>,
+pub(crate) struct Case {
+    pub(crate) visits: Vec<Row>,
+    pub(crate) orders: Vec<Row>,
 }
 
 impl Case {
-    fn draw(seed: u64) -> Self {
+    pub(crate) fn draw(seed: u64) -> Self {
         let mut dice = SmallRng::seed_from_u64(seed);
         let mut rows = |most: usize| {
             let count = dice.random_range(0..=most);
@@ -53,14 +54,18 @@ impl Case {
         Case { visits: rows(25), orders: rows(20) }
     }
 
-    fn write(&self, folder: &Path) {
-        std::fs::write(folder.join("model.bell"), MODEL).unwrap();
+    pub(crate) fn write(&self, folder: &Path, model: &str) {
+        std::fs::write(folder.join("model.bell"), model).unwrap();
         std::fs::write(folder.join("visits.csv"), csv(&self.visits)).unwrap();
         std::fs::write(folder.join("orders.csv"), csv(&self.orders)).unwrap();
     }
 
-    fn visits(&self) -> Vec<&Row> {
+    pub(crate) fn visits(&self) -> Vec<&Row> {
         self.visits.iter().filter(|row| !row.bot).collect()
+    }
+
+    pub(crate) fn orders(&self) -> Vec<&Row> {
+        self.orders.iter().filter(|row| !row.bot).collect()
     }
 
     /// The visits to which an order is credited: for each order the latest one of the same keys that is not after it,
@@ -107,13 +112,13 @@ fn csv(rows: &[Row]) -> String {
     text
 }
 
-async fn engine(folder: &Path, partitions: usize) -> Engine {
+pub(crate) async fn engine(folder: &Path, partitions: usize) -> Engine {
     let config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(4);
     Engine::with_context(SessionContext::new_with_config(config), folder).await.unwrap()
 }
 
 /// The rows of an answer as texts, in order.
-async fn ask(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
+pub(crate) async fn ask(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
     let frame = engine.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     let batches = frame.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let options = FormatOptions::new().with_null("NULL");
@@ -131,7 +136,7 @@ async fn conversions_agree_with_loops() {
     for seed in 0..CASES {
         let case = Case::draw(seed);
         let folder = tempfile::tempdir().unwrap();
-        case.write(folder.path());
+        case.write(folder.path(), MODEL);
         let engine = engine(folder.path(), 1 + seed as usize % 4).await;
         let alone = |row: &Row| row.who.map(|who| (who, None));
         let both = |row: &Row| Some((row.who?, Some(row.channel?)));

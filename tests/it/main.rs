@@ -6,6 +6,7 @@
 mod cli;
 mod compare;
 mod differential;
+mod event_views;
 mod events;
 mod import;
 mod manual;

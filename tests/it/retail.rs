@@ -58,6 +58,72 @@ const PAIRS: &[Pair] = &[
                 ON visits.visit_id = used.visit_id GROUP BY 1 ORDER BY 1",
     },
     Pair {
+        name: "a funnel by the channel of its first step",
+        ours: "SELECT channel, step, MEASURE(entities), MEASURE(rate), MEASURE(drop_off)
+               FROM retail.loyalty GROUP BY channel, step, position ORDER BY channel, position",
+        plain: "WITH counts AS (
+                  SELECT v.channel, count(DISTINCT v.visitor_id) AS visits, count(DISTINCT o.customer_id) AS orders,
+                         count(DISTINCT a.customer_id) AS again
+                  FROM visits v
+                  LEFT JOIN paid o ON o.customer_id = v.visitor_id AND o.ordered_at >= v.visited_at
+                                  AND o.ordered_at <= v.visited_at + INTERVAL '30 days'
+                  LEFT JOIN paid a ON a.customer_id = o.customer_id AND a.ordered_at > o.ordered_at
+                                  AND a.ordered_at <= v.visited_at + INTERVAL '30 days'
+                  GROUP BY v.channel)
+                SELECT channel, step, entities, rate, drop_off FROM (
+                  SELECT channel, 1 AS position, 'visit' AS step, visits AS entities, 1.0 AS rate, NULL AS drop_off
+                  FROM counts
+                  UNION ALL
+                  SELECT channel, 2, 'order', orders, CAST(orders AS DOUBLE) / visits,
+                         CAST(visits - orders AS DOUBLE) / visits FROM counts
+                  UNION ALL
+                  SELECT channel, 3, 'again', again, CAST(again AS DOUBLE) / visits,
+                         CAST(orders - again AS DOUBLE) / orders FROM counts)
+                ORDER BY channel, position",
+    },
+    Pair {
+        name: "a cohort by month, with the months in which nobody came back and without those that are not over",
+        ours: "SELECT * FROM retail.retention ORDER BY cohort, age",
+        plain: "WITH numbered AS (
+                  SELECT customer_id, date_trunc('month', ordered_at) AS month,
+                         12 * extract(year FROM ordered_at) + extract(month FROM ordered_at) AS number
+                  FROM paid WHERE customer_id IS NOT NULL),
+                begun AS (SELECT customer_id, min(month) AS month, min(number) AS number FROM numbered GROUP BY 1),
+                active AS (SELECT DISTINCT customer_id, number FROM numbered),
+                known AS (SELECT max(12 * extract(year FROM ordered_at) + extract(month FROM ordered_at)) AS number
+                          FROM live)
+                SELECT CAST(begun.month AS DATE), ages.value, count(active.customer_id),
+                       CAST(count(active.customer_id) AS DOUBLE) / count(*)
+                FROM begun CROSS JOIN generate_series(0, 12) AS ages CROSS JOIN known
+                LEFT JOIN active ON active.customer_id = begun.customer_id
+                                AND active.number = begun.number + ages.value
+                WHERE begun.number + ages.value <= known.number
+                GROUP BY 1, 2 ORDER BY 1, 2",
+    },
+    Pair {
+        name: "a cohort against the direction of a join: a member counts in each category of the first order",
+        ours: "SELECT category, age, MEASURE(entities), MEASURE(rate)
+               FROM retail.retention WHERE age IN (0, 1) AND metric_time < '2025-06-01'
+               GROUP BY category, age ORDER BY category, age",
+        plain: "WITH first AS (
+                  SELECT * FROM (
+                    SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY ordered_at, order_id) AS number
+                    FROM paid WHERE customer_id IS NOT NULL)
+                  WHERE number = 1 AND ordered_at < TIMESTAMP '2025-06-01'),
+                kinds AS (
+                  SELECT DISTINCT order_id, customer_id, ordered_at, category_name
+                  FROM first LEFT JOIN order_items USING (order_id) LEFT JOIN products USING (product_id)
+                  LEFT JOIN categories USING (category_id))
+                SELECT category_name, 0, count(DISTINCT customer_id), 1.0 FROM kinds GROUP BY 1
+                UNION ALL
+                SELECT category_name, 1, count(DISTINCT paid.customer_id),
+                       CAST(count(DISTINCT paid.customer_id) AS DOUBLE) / count(DISTINCT kinds.customer_id)
+                FROM kinds LEFT JOIN paid ON paid.customer_id = kinds.customer_id
+                     AND date_trunc('month', paid.ordered_at)
+                         = date_trunc('month', kinds.ordered_at) + INTERVAL '1 month'
+                GROUP BY 1 ORDER BY 1, 2",
+    },
+    Pair {
         name: "distinct counts by month, each fact by its own time",
         ours: "SELECT metric_time__month, MEASURE(buyers), MEASURE(visitors), MEASURE(conversion)
                FROM retail.indicators GROUP BY metric_time__month ORDER BY metric_time__month",

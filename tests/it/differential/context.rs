@@ -252,6 +252,11 @@ impl Naive<'_> {
             Mod::Trailing(_) | Mod::ToDate(_) | Mod::Cumulative => self.run(state, modifier),
             Mod::First(d, per) => Ok(state.ends.push((Op::Lt, d.clone(), per.clone()))),
             Mod::Last(d, per) => Ok(state.ends.push((Op::Gt, d.clone(), per.clone()))),
+            // Met only while the meaning is checked.
+            Mod::EachStep(own) if state.finest().is_some_and(|grain| grain > *own) => {
+                self.add_keys(leaf, state, &[(Ex::MetricTime(*own), None)])
+            }
+            Mod::EachStep(_) => Ok(()),
             Mod::FirstStep(_) if state.running => unspecified("the first step of a window"),
             Mod::FirstStep(grain) => {
                 if let (Some(finest), Some((a, b))) = (state.finest(), state.window)
@@ -271,7 +276,13 @@ impl Naive<'_> {
         let mut kept = vec![];
         for key in &state.keys {
             let itself = matches!((&key.asked, d), (Ex::Dim(a, _), Ex::Dim(b, _)) if a == b);
-            match if itself { Mention::Only } else { self.mention(leaf, &key.asked, &atom)? } {
+            // What is not reached is only what it is called.
+            let mention = match (itself, &key.row) {
+                (true, _) => Mention::Only,
+                (false, Err(_)) => Mention::Nothing,
+                (false, Ok(_)) => self.mention(leaf, &key.asked, &atom)?,
+            };
+            match mention {
                 Mention::Only if key.grain.is_some() && state.running => {
                     return unspecified("a window whose period is dropped");
                 }
@@ -337,7 +348,7 @@ impl Naive<'_> {
             }
         }
         if state.finest().is_none() && state.window.is_none() {
-            state.window = state.hull();
+            state.window = state.hull().filter(|hull| *hull != EVER);
         }
         state.window = state.window.map(|(a, b)| match state.day {
             true => (moved(a, by), moved(a, by) + (b - a)),
@@ -352,14 +363,16 @@ impl Naive<'_> {
             Some(Grain::Raw) => unspecified("the instant before"),
             Some(grain) => self.shift(leaf, state, Amount::one(grain).back()),
             None if state.running => unspecified("the period before a window"),
-            None => match state.range.as_slice() {
-                [(a, b)] if *a != EVER.0 && *b != EVER.1 => {
-                    let length = Amount { n: b - a, unit: Grain::Raw };
-                    self.shift(leaf, state, length.back())
+            None if state.keys.iter().any(|key| key.moves.is_some()) => refused("the range before has other dates"),
+            None => {
+                let Some(hull) = state.hull() else { return unspecified("the range before none") };
+                let (a, b) = state.window.map_or(hull, |window| common(window, hull));
+                match (state.is_split(), a == EVER.0 || b == EVER.1) {
+                    (true, _) => unspecified("the range before several ones"),
+                    (_, true) => refused("previous period needs a grain or a range"),
+                    _ => self.shift(leaf, state, Amount { n: b - a, unit: Grain::Raw }.back()),
                 }
-                [_] => refused("previous period needs a grain or a range"),
-                _ => unspecified("the range before several ones"),
-            },
+            }
         }
     }
 
@@ -554,7 +567,7 @@ impl State {
     /// From the beginning of the range to its end, if it has either.
     fn hull(&self) -> Option<(i64, i64)> {
         let hull = (self.range.iter().map(|(a, _)| *a).min()?, self.range.iter().map(|(_, b)| *b).max()?);
-        (hull != EVER).then_some(hull)
+        Some(hull)
     }
 
     /// The part of the window inside the range, if any.

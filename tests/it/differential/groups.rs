@@ -29,7 +29,7 @@ impl Naive<'_> {
         let (mut shown, mut doubtful) = (Groups::new(), Groups::new());
         for leaf in &leaves {
             shown.extend(self.plain_groups(leaf, base, keys)?);
-            let segments = segments(&leaf.scope.layers[base..], keys);
+            let segments = self.segments(leaf, base, keys)?;
             let silent =
                 |at: usize| segments.iter().enumerate().all(|(other, (_, mods))| other == at || mods.is_empty());
             for (at, (inner, mods)) in segments.iter().enumerate() {
@@ -90,6 +90,35 @@ impl Naive<'_> {
             for (_, rest) in self.select(&leaf, &windowed, &extra)? {
                 let values = placed(keys.len(), &grains, &periods, &others, &rest);
                 found.insert(identity(&values), values);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The keys of each question on the way to a leaf, from the outermost to the innermost, and the modifiers right
+    /// inside it.
+    fn segments(&self, leaf: &Leaf, base: usize, keys: &[Ex]) -> Result<Vec<(Vec<Ex>, Vec<Mod>)>, Why> {
+        let (outside, layers) = leaf.scope.layers.split_at(base);
+        let outer = self.state(leaf, outside)?.finest();
+        let mut found = vec![(keys.to_vec(), vec![])];
+        for layer in layers {
+            let (keys, mods) = found.last_mut().expect("one at least");
+            let mut inner = keys.clone();
+            match layer {
+                Layer::Mods(more) => {
+                    mods.extend(more.iter().filter(|m| !matches!(m, Mod::EachStep(_))).cloned());
+                    let grain = self.grain_keys(leaf, keys)?.iter().map(|(_, grain)| *grain).chain(outer).min();
+                    if let [Mod::EachStep(own)] = more.as_slice()
+                        && grain.is_some_and(|grain| grain > *own)
+                    {
+                        inner.push(Ex::MetricTime(*own));
+                        found.push((inner, vec![]));
+                    }
+                }
+                Layer::Keys(by) => {
+                    inner.extend(by.iter().map(|(key, _)| key.clone()));
+                    found.push((inner, vec![]));
+                }
             }
         }
         Ok(found)
@@ -223,22 +252,6 @@ impl Naive<'_> {
         }
         Ok(())
     }
-}
-
-/// The keys of each question on the way to a leaf, from the outermost to the innermost, and the modifiers right inside it.
-fn segments(layers: &[Layer], keys: &[Ex]) -> Vec<(Vec<Ex>, Vec<Mod>)> {
-    let mut found = vec![(keys.to_vec(), vec![])];
-    for layer in layers {
-        let (keys, mods) = found.last_mut().expect("one at least");
-        match layer {
-            Layer::Mods(more) => mods.extend(more.iter().cloned()),
-            Layer::Keys(by) => {
-                let inner = keys.iter().cloned().chain(by.iter().map(|(key, _)| key.clone())).collect();
-                found.push((inner, vec![]));
-            }
-        }
-    }
-    found
 }
 
 /// Periods and other values, each where its key stands.

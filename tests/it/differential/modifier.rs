@@ -28,6 +28,8 @@ pub enum Mod {
     Last(Ex, Vec<Ex>),
     /// `within period first`: the first step of that grain. Never written.
     FirstStep(Grain),
+    /// `within period average`: each step of that grain. Never written.
+    EachStep(Grain),
 }
 
 impl Mod {

@@ -178,6 +178,9 @@ impl<'a> Naive<'a> {
                     Some((Within::First, own)) => {
                         self.leaves(&indicator.definition, &inner.under(Layer::Mods(vec![Mod::FirstStep(own)])))
                     }
+                    Some((Within::Average, own)) => {
+                        self.leaves(&indicator.definition, &inner.under(Layer::Mods(vec![Mod::EachStep(own)])))
+                    }
                     _ => self.leaves(&indicator.definition, &inner),
                 }
             }
@@ -244,17 +247,16 @@ impl<'a> Naive<'a> {
 
     fn indicator(&self, at: usize, scope: &Scope) -> Value {
         let indicator = &self.model.indicators[at];
-        let inner = self.within(scope, at);
+        let inner = match indicator.within {
+            Some((Within::First, own)) => self.within(scope, at).under(Layer::Mods(vec![Mod::FirstStep(own)])),
+            _ => self.within(scope, at),
+        };
         if let Some(fill) = &indicator.fill
             && !self.has_rows(&indicator.definition, &inner.unfiltered())
         {
             return fill.clone();
         }
         match indicator.within {
-            Some((Within::First, own)) => {
-                let first = inner.under(Layer::Mods(vec![Mod::FirstStep(own)]));
-                self.value(&indicator.definition, &first)
-            }
             Some((Within::Average, own)) if self.is_coarser(&indicator.definition, &inner, own) => {
                 let own = [Ex::MetricTime(own)];
                 self.folded(Agg::Avg, std::slice::from_ref(&indicator.definition), &own, &inner)
@@ -270,7 +272,7 @@ impl<'a> Naive<'a> {
             let mut at = 0;
             leaf.scope.layers.retain(|layer| {
                 at += 1;
-                at <= base || matches!(layer, Layer::Mods(_))
+                at <= base || matches!(layer, Layer::Mods(mods) if !matches!(mods.as_slice(), [Mod::EachStep(_)]))
             });
             let rows = self.state(&leaf, &leaf.scope.layers).and_then(|state| self.rows(&leaf, &state));
             self.noted(rows).is_some_and(|rows| !rows.is_empty())

@@ -275,6 +275,6 @@ pub fn change(modifier: &super::modifier::Mod) -> Option<Change> {
         Mod::Cumulative => Change::Cumulative,
         Mod::First(..) => Change::First,
         Mod::Last(..) => Change::Last,
-        Mod::FirstStep(_) => return None,
+        Mod::FirstStep(_) | Mod::EachStep(_) => return None,
     })
 }

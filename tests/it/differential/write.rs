@@ -120,7 +120,7 @@ impl Writer<'_> {
             Mod::Last(d, per) if per.is_empty() => say("last", self.bare(d)),
             Mod::First(d, per) => say("first", format!("{} {} {}", self.bare(d), self.word("per"), list(per))),
             Mod::Last(d, per) => say("last", format!("{} {} {}", self.bare(d), self.word("per"), list(per))),
-            Mod::FirstStep(_) => panic!("never written"),
+            Mod::FirstStep(_) | Mod::EachStep(_) => panic!("never written"),
         }
     }
 
