@@ -111,11 +111,6 @@ fn ask(definition: Ex, keys: &[Ex]) -> Ask {
 }
 
 impl Ask {
-    fn over(mut self, rows: &[Sale]) -> Ask {
-        self.data = sales(rows);
-        self
-    }
-
     fn when(mut self, condition: Ex) -> Ask {
         self.conditions.push(condition);
         self

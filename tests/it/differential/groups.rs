@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::calendar::{end, instant, moved, start};
-use super::context::{Leaf, State};
+use super::context::Leaf;
 use super::expr::{Ex, Grain};
 use super::modifier::{Amount, Mod};
 use super::naive::{Groups, Layer, Naive, Scope};
 use super::reach::Why;
+use super::state::State;
 use super::value::Value;
 
 /// The keys that are grains of a leaf's time axis: where they stand, and which grain.

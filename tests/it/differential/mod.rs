@@ -33,6 +33,7 @@ mod pairs;
 mod question;
 mod reach;
 mod rows;
+mod state;
 mod value;
 mod write;
 

@@ -170,14 +170,6 @@ impl Pairs {
         }
     }
 
-    /// The pairs that were never drawn.
-    pub fn empty(&self) -> Vec<(Kind, Change, Shape)> {
-        let all = KINDS.iter().flat_map(|kind| {
-            CHANGES.iter().flat_map(move |change| SHAPES.iter().map(move |shape| (*kind, *change, *shape)))
-        });
-        all.filter(|pair| !self.0.contains_key(pair)).collect()
-    }
-
     /// A Markdown table for each shape.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
