@@ -72,6 +72,19 @@ pub struct Period {
     pub data_type: DataType,
 }
 
+/// `calendar retail_445 from retail_days { day date_day … }`: a table with a row for each day, or finer or coarser step.
+#[derive(Debug, Clone)]
+pub struct CalendarTable {
+    /// The calendar's name, labels, description.
+    pub item: Item,
+    /// The table.
+    pub source: SourceId,
+    /// The position of the column with the step, which is a key of the table.
+    pub column: usize,
+    /// How long a step is.
+    pub grain: Grain,
+}
+
 /// The project's calendar.
 #[derive(Debug, Clone)]
 pub struct Calendar {
@@ -83,6 +96,8 @@ pub struct Calendar {
     pub fiscal_start: u8,
     /// Further kinds of periods, from tables.
     pub periods: Vec<Period>,
+    /// The tables of days (hours, …) that calendars are from.
+    pub tables: Vec<CalendarTable>,
 }
 
 impl Calendar {
@@ -98,7 +113,7 @@ impl Calendar {
 
 impl Default for Calendar {
     fn default() -> Self {
-        Calendar { timezone: None, week_start: 0, fiscal_start: 1, periods: vec![] }
+        Calendar { timezone: None, week_start: 0, fiscal_start: 1, periods: vec![], tables: vec![] }
     }
 }
 

@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::DataType;
 
 use super::calendar::Grain;
 use super::expr::Expression;
-use super::modifier::TimeSpan;
+use super::modifier::{Modifier, TimeSpan};
 use super::{Catalog, DimensionId, IndicatorId, Item, SourceId};
 
 /// A column that an [`Event`] gives the rows of its source.
@@ -25,6 +25,8 @@ pub struct EventValue {
 pub enum Event {
     /// Whether a row led to one of another source.
     Conversion(Conversion),
+    /// On which days of a calendar a row counts: it is there once for each.
+    Dated(Dated),
     /// How far an entity came from a row of the first step.
     Funnel(Funnel),
     /// When an entity came back after its first row.
@@ -36,6 +38,10 @@ pub enum Event {
 pub enum EventColumn {
     /// Of a conversion: whether a row of another source is credited to this one.
     Converted,
+    /// Of a conversion: how many are.
+    Credits,
+    /// Of a calendar: a day on which the row counts.
+    Day,
     /// Of funnels and cohorts: whose row it is.
     Entity,
     /// Of a funnel: the name of a step.
@@ -64,7 +70,62 @@ pub struct Conversion {
     /// The entity and the matching properties.
     pub keys: Vec<SharedKey>,
     /// How long after the base row; `None`: at any time.
-    pub within: Option<TimeSpan>,
+    pub within: Option<Reach>,
+    /// The times of the two, where they are not those of their sources; over columns that begin there.
+    pub times: [Option<Expression>; 2],
+    /// What is counted.
+    pub counts: Counted,
+}
+
+/// How long after the base row something is credited to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// The length.
+    pub span: TimeSpan,
+    /// Whether its last instant is in it.
+    pub end: Bound,
+}
+
+/// Whether the end of a length of time is part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// `within 7 days`.
+    Included,
+    /// `within less than 7 days`.
+    Excluded,
+}
+
+/// What a conversion counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// The base rows that something is credited to.
+    Base,
+    /// The rows that are credited to them.
+    Credited,
+}
+
+/// `at (each day shift 14 days)`: rows once for each day of a calendar on which they count.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Dated {
+    /// The source of the rows.
+    pub source: SourceId,
+    /// Their own time, over columns that begin there.
+    pub time: Expression,
+    /// The type of that time, and so of the days.
+    pub data_type: DataType,
+    /// The calendars, the outermost first: the rows count on days of the last one, these on days of the one before.
+    pub by: Vec<OnDays>,
+}
+
+/// The days of a calendar, and what counts on each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OnDays {
+    /// The calendar, by its position in [`super::calendar::Calendar::tables`].
+    pub table: usize,
+    /// From the day itself to what counts on it; only modifiers of time.
+    pub modifiers: Vec<Modifier>,
+    /// If not empty, only days that begin a period of one of these grains.
+    pub starts: Vec<Grain>,
 }
 
 /// A value that rows of two sources share.
@@ -169,6 +230,7 @@ impl Event {
     pub fn source(&self) -> SourceId {
         match self {
             Event::Conversion(conversion) => conversion.from,
+            Event::Dated(dated) => dated.source,
             Event::Funnel(funnel) => funnel.steps[0].rows.source,
             Event::Cohort(cohort) => cohort.starts.source,
         }
@@ -178,6 +240,7 @@ impl Event {
     pub fn name<'c>(&'c self, catalog: &'c Catalog) -> &'c str {
         match self {
             Event::Conversion(conversion) => &catalog.source(conversion.to).item.name,
+            Event::Dated(dated) => &catalog.source(dated.source).item.name,
             Event::Funnel(funnel) => &funnel.steps[0].name,
             Event::Cohort(cohort) => &catalog.source(cohort.starts.source).item.name,
         }
@@ -186,7 +249,7 @@ impl Event {
     /// The columns of which one must be fixed wherever its rows are counted: it has each row once for every step, or age.
     pub fn apart(&self) -> &'static [EventColumn] {
         match self {
-            Event::Conversion(_) => &[],
+            Event::Conversion(_) | Event::Dated(_) => &[],
             Event::Funnel(_) => &[EventColumn::Step, EventColumn::Position],
             Event::Cohort(_) => &[EventColumn::Age],
         }
@@ -195,7 +258,11 @@ impl Event {
     /// Everything that is read to find it, beside the times of its sources.
     pub fn expressions(&self) -> Vec<&Expression> {
         match self {
-            Event::Conversion(conversion) => conversion.keys.iter().flat_map(|key| [&key.from, &key.to]).collect(),
+            Event::Conversion(conversion) => {
+                let keys = conversion.keys.iter().flat_map(|key| [&key.from, &key.to]);
+                keys.chain(conversion.times.iter().flatten()).collect()
+            }
+            Event::Dated(dated) => vec![&dated.time],
             Event::Funnel(funnel) => funnel.steps.iter().flat_map(|step| step.rows.expressions()).collect(),
             Event::Cohort(cohort) => cohort.starts.expressions().chain(cohort.returns.expressions()).collect(),
         }
@@ -213,6 +280,8 @@ impl EventColumn {
     pub fn name(self) -> &'static str {
         match self {
             EventColumn::Converted => "converted",
+            EventColumn::Credits => "credits",
+            EventColumn::Day => "day",
             EventColumn::Entity => "entity",
             EventColumn::Step => "step",
             EventColumn::Position => "position",
@@ -233,11 +302,12 @@ impl EventValue {
                 DataType::Boolean
             }
             EventColumn::Step => DataType::Utf8,
-            EventColumn::Position | EventColumn::Age => DataType::Int64,
+            EventColumn::Position | EventColumn::Age | EventColumn::Credits => DataType::Int64,
             EventColumn::Start => DataType::Date32,
-            EventColumn::Entity => match &self.event {
+            EventColumn::Entity | EventColumn::Day => match &self.event {
                 Event::Funnel(funnel) => funnel.entity_type.clone(),
                 Event::Cohort(cohort) => cohort.entity_type.clone(),
+                Event::Dated(dated) => dated.data_type.clone(),
                 Event::Conversion(_) => DataType::Null,
             },
         }

@@ -28,8 +28,8 @@ pub struct Indicator {
     pub unit: Option<Unit>,
     /// Which direction is good.
     pub good: Option<Direction>,
-    /// Its value for periods without rows, in its own type.
-    pub fill: Option<Expr>,
+    /// Its value where it has no rows.
+    pub fill: Option<Fill>,
     /// What it shows of a period coarser than its own, if not the value at the period's last instant.
     pub within: Option<Within>,
     /// What its own view shows.
@@ -78,6 +78,26 @@ pub enum Within {
     First(Grain),
     /// The average of the values of the periods of this grain in it.
     Average(Grain),
+}
+
+/// A value where there are no rows.
+#[derive(Debug, Clone)]
+pub struct Fill {
+    /// In the indicator's own type.
+    pub value: Expr,
+    /// Which groups it adds.
+    pub adds: Added,
+}
+
+/// The groups that a [`Fill`] adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// `empty v`: none.
+    Nothing,
+    /// `fill v`: every period between the first and the last one that is shown.
+    Between,
+    /// `fill v each day`: the days of a calendar from a table on which it has no rows.
+    Each(Grain),
 }
 
 /// Whether values of finer groups may be summed to coarser ones.

@@ -1,6 +1,6 @@
 //! Modifiers of an evaluation context: what stands inside `at (…)`.
 
-use super::calendar::Grain;
+use super::calendar::{Grain, PeriodId};
 use super::expr::{Expression, Input};
 
 /// One modifier; several act from left to right.
@@ -30,6 +30,12 @@ pub enum Modifier {
     FirstOf(Grain),
     /// `first d`, `last d per k`.
     Edge(Edge),
+    /// `each day`: rows count on the days of a calendar from a table, as the modifiers of time that follow say.
+    Each(Grain),
+    /// After `each`: `start of month`, the first day of the enclosing month.
+    StartOf(Grain),
+    /// After `each`: so many periods of a calendar from a table earlier.
+    ShiftPeriods(i32, PeriodId),
 }
 
 /// Only the rows at one end of a dimension.
@@ -41,6 +47,17 @@ pub struct Edge {
     pub by: Expression,
     /// The end is found for each of these.
     pub per: Vec<Expression>,
+    /// Among which rows it is found.
+    pub among: Among,
+}
+
+/// Where an end is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Among {
+    /// In the row's group.
+    Group,
+    /// `overall`: in all groups of the same period.
+    Period,
 }
 
 /// An end of an order.

@@ -7,10 +7,10 @@ use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::calendar::TimePart;
-use super::event::{Event, EventRows, EventValue, Follows};
+use super::event::{Bound, Event, EventColumn, EventRows, EventValue, Follows};
 use super::expr::{Expression, Input};
 use super::indicator::{AggregateKind, Measure};
-use super::modifier::{End, Modifier};
+use super::modifier::{Among, End, Modifier};
 use super::reach::replace_inputs;
 use super::{Catalog, IndicatorId};
 
@@ -54,10 +54,15 @@ fn event_words(catalog: &Catalog, value: &EventValue) -> String {
     match &value.event {
         Event::Conversion(conversion) => {
             let keys: Vec<&str> = conversion.keys.iter().map(|key| key.name.as_str()).collect();
-            let within = conversion.within.map_or(String::new(), |span| format!(" within {span}"));
+            let within = conversion.within.map_or(String::new(), |reach| match reach.end {
+                Bound::Included => format!(" within {}", reach.span),
+                Bound::Excluded => format!(" within less than {}", reach.span),
+            });
             let to = &catalog.source(conversion.to).item.name;
-            format!("followed by {to} of the same {}{within}", keys.join(", "))
+            let what = if value.column == EventColumn::Credits { "credited rows of" } else { "followed by" };
+            format!("{what} {to} of the same {}{within}", keys.join(", "))
         }
+        Event::Dated(dated) => format!("day on which {} counts", worded(catalog, &dated.time)),
         Event::Funnel(_) | Event::Cohort(_) => value.column.name().to_string(),
     }
 }
@@ -65,7 +70,7 @@ fn event_words(catalog: &Catalog, value: &EventValue) -> String {
 /// What a funnel or a cohort looks for, a property and its words each.
 pub fn event_in_words(catalog: &Catalog, event: &Event) -> Vec<(String, String)> {
     match event {
-        Event::Conversion(_) => vec![],
+        Event::Conversion(_) | Event::Dated(_) => vec![],
         Event::Funnel(funnel) => {
             let steps = funnel.steps.iter().enumerate().map(|(at, step)| {
                 let later = if step.follows == Follows::After { ", later than the step before it" } else { "" };
@@ -122,11 +127,15 @@ fn modifier_words(catalog: &Catalog, modifier: &Modifier) -> String {
         Modifier::ToDate(grain) => format!("to date {}", grain.name()),
         Modifier::FirstOf(grain) => format!("first {} of the period", grain.name()),
         Modifier::Cumulative => "cumulative".to_string(),
+        Modifier::Each(grain) => format!("on each {}", grain.name()),
+        Modifier::StartOf(grain) => format!("start of {}", grain.name()),
+        Modifier::ShiftPeriods(count, id) => format!("{count} {} earlier", catalog.calendar.period(*id).name),
         Modifier::Edge(edge) => {
             let end = if edge.end == End::First { "first" } else { "last" };
             let by = grain_words(catalog, &edge.by);
             let per = if edge.per.is_empty() { String::new() } else { format!(" per {}", listed(catalog, &edge.per)) };
-            format!("{end} {by}{per}")
+            let overall = if edge.among == Among::Period { " overall" } else { "" };
+            format!("{end} {by}{per}{overall}")
         }
     }
 }

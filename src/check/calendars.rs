@@ -5,7 +5,7 @@ use datafusion::arrow::datatypes::DataType;
 use super::declare::{DEFAULT_PACKAGE, item_of};
 use super::sources::unknown_column;
 use super::{Checker, Failure};
-use crate::catalog::calendar::{Calendar, Period, TimePart};
+use crate::catalog::calendar::{Calendar, CalendarTable, Grain, Period, TimePart};
 use crate::catalog::{Item, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
@@ -71,6 +71,7 @@ impl<'a> Checker<'a> {
             week_start: week_start.unwrap_or(0),
             fiscal_start: fiscal.unwrap_or(0) + 1,
             periods: vec![],
+            tables: vec![],
         }
     }
 
@@ -112,15 +113,21 @@ impl<'a> Checker<'a> {
                 .into());
         }
         let source = self.joined_source(table.package, table.from)?;
-        let Some((_, day)) = tree.grains.iter().find(|(grain, _)| grain.text.eq_ignore_ascii_case("day")) else {
+        let Some((step, grain, column)) = step_of(tree) else {
             return Err(Diagnostic::new(codes::BAD_VALUE, "a calendar from a table names the column with the day")
                 .at(table.name.span)
                 .help("write `day column`, then a name and a column for each kind of period")
                 .into());
         };
-        let day = self.day_of(source, day)?;
-        for (grain, column) in tree.grains.iter().filter(|(grain, _)| !grain.text.eq_ignore_ascii_case("day")) {
-            let result = self.period_of(table, (source, day), grain, column);
+        let day = self.day_of(source, column)?;
+        let item = table.item.clone();
+        self.catalog.to_mut().calendar.tables.push(CalendarTable { item, source, column: day, grain: step });
+        for (name, column) in tree.grains.iter().filter(|(name, _)| name.span != grain.span) {
+            if step != Grain::Day {
+                self.report(only_days(name, grain));
+                continue;
+            }
+            let result = self.period_of(table, (source, day), name, column);
             if let Some(period) = self.keep(result) {
                 self.catalog.to_mut().calendar.periods.push(period);
             }
@@ -188,6 +195,25 @@ impl<'a> Checker<'a> {
         let data_type = source.columns[at].data_type.clone();
         Ok(Period { item: table.item.clone(), name, source: id, day, column: at, data_type })
     }
+}
+
+/// What a row of the table is: a day, or where no day is named, the first standard grain.
+fn step_of(tree: &ast::Calendar) -> Option<(Grain, &Name, &Name)> {
+    let steps = || {
+        tree.grains.iter().filter_map(|(name, column)| Some((Grain::named(&name.text.to_lowercase())?, name, column)))
+    };
+    steps()
+        .find(|(grain, ..)| *grain == Grain::Day)
+        .or_else(|| steps().next().filter(|(grain, ..)| *grain < Grain::Day))
+}
+
+fn only_days(period: &Name, step: &Name) -> Diagnostic {
+    Diagnostic::new(
+        codes::NOT_YET_EXPRESSION,
+        format!("`{}` stands in a table with a row for each {}: periods are made of days", period.text, step.text),
+    )
+    .at(period.span)
+    .help("take them from a table with a row for each day")
 }
 
 /// A calendar from a table as it is written.

@@ -6,9 +6,9 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::measures::{decimal_argument, empty_value, kind_of};
 use super::resolve::{Named, Place, Resolver, Scope, Typed, arguments, is_call};
 use super::{Checker, Failure};
-use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::calendar::{Grain, PeriodId, TimePart};
 use crate::catalog::expr::{At, Expression, Fold, Input, Per};
-use crate::catalog::modifier::{Edge, End, Modifier, TimeSpan};
+use crate::catalog::modifier::{Among, Edge, End, Modifier, TimeSpan};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast;
@@ -26,6 +26,30 @@ impl Checker<'_> {
             _ => None,
         };
         grain.or_else(of_table)
+    }
+
+    /// Refuses `each day` where no calendar from a table has a row for each day, or two have.
+    pub(crate) fn require_steps(&self, grain: Grain, place: Span) -> Result<(), Failure> {
+        let tables = &self.catalog.calendar.tables;
+        if !tables.iter().any(|table| table.grain <= grain) {
+            let name = grain.name();
+            return Err(Diagnostic::new(codes::BAD_VALUE, format!("no calendar tells which {name}s there are"))
+                .at(place)
+                .help(format!("declare one from a table: `calendar spine from days {{ {name} column }}`"))
+                .into());
+        }
+        for (at, table) in tables.iter().enumerate() {
+            let Some(other) = tables[..at].iter().find(|other| other.grain == table.grain) else { continue };
+            let (one, two, step) = (&other.item.name, &table.item.name, table.grain.name());
+            return Err(Diagnostic::new(
+                codes::AMBIGUOUS_NAME,
+                format!("the calendars `{one}` and `{two}` both have a row for each {step}"),
+            )
+            .at(place)
+            .help("`each` needs to know which days there are: keep one of the two")
+            .into());
+        }
+        Ok(())
     }
 }
 
@@ -85,6 +109,9 @@ impl Resolver<'_, '_> {
                 Modifier::Where(self.checker.resolve_condition(&condition, scope)?)
             }
             ("bell_visible", _) => Modifier::Visible,
+            ("bell_each", [grain]) => Modifier::Each(self.calendar_step(grain)?),
+            ("bell_start_of", [grain]) => Modifier::StartOf(self.grain(grain)?),
+            ("bell_shift", [one]) if let Some((count, id)) = self.periods_of(one) => Modifier::ShiftPeriods(count, id),
             ("bell_shift", spans) => Modifier::Shift(self.span_of(spans, place)?),
             ("bell_previous", [grain]) if is_text(grain, "period") => Modifier::PreviousPeriod,
             ("bell_previous", [grain]) => Modifier::Shift(self.grain(grain)?.span()),
@@ -108,7 +135,29 @@ impl Resolver<'_, '_> {
 
     fn edge(&mut self, end: End, by: &sql::Expr, per: &[&sql::Expr]) -> Result<Edge, Failure> {
         let by = self.grain_or_row(by)?;
-        Ok(Edge { end, by, per: per.iter().map(|key| self.grain_or_row(key)).collect::<Result<Vec<_>, _>>()? })
+        let (per, among) = match per.split_last() {
+            Some((last, rest)) if is_overall(last) => (rest, Among::Period),
+            _ => (per, Among::Group),
+        };
+        Ok(Edge { end, by, per: per.iter().map(|key| self.grain_or_row(key)).collect::<Result<Vec<_>, _>>()?, among })
+    }
+
+    /// The grain of `each day`: some calendar from a table must have such steps, or finer ones.
+    fn calendar_step(&mut self, expr: &sql::Expr) -> Result<Grain, Failure> {
+        let (grain, place) = (self.grain(expr)?, self.place(expr));
+        self.checker.require_steps(grain, place)?;
+        Ok(grain)
+    }
+
+    /// `1 retail_445_week` of a calendar from a table.
+    fn periods_of(&self, part: &sql::Expr) -> Option<(i32, PeriodId)> {
+        let sql::Expr::Function(call) = part else { return None };
+        let args = arguments(call);
+        let [amount, unit] = args.as_slice() else { return None };
+        match self.checker.bare_grain(&text_of(unit))? {
+            TimePart::Period(id) => Some((amount.to_string().replace(['_', ' '], "").parse().ok()?, id)),
+            _ => None,
+        }
     }
 
     fn set(&mut self, target: &sql::Expr, value: &sql::Expr) -> Result<Modifier, Failure> {
@@ -373,6 +422,10 @@ pub(crate) fn whole(input: Input) -> Input {
         Input::MetricTime(_) => Input::MetricTime(TimePart::Whole),
         other => other,
     }
+}
+
+fn is_overall(expr: &sql::Expr) -> bool {
+    matches!(expr, sql::Expr::Function(call) if is_call(call, "bell_overall"))
 }
 
 fn text_of(expr: &sql::Expr) -> String {

@@ -1,7 +1,7 @@
 //! Conversions: the two sources, what their rows share, and the aggregates that they come to.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::logical_expr::{Expr, lit, when};
 use datafusion::sql::sqlparser::ast as sql;
@@ -10,9 +10,10 @@ use super::joins::family;
 use super::resolve::{Named, Resolver, arguments, is_call};
 use super::{Checker, Failure};
 use crate::catalog::SourceId;
-use crate::catalog::event::{Conversion, Event, EventColumn, EventValue, SharedKey};
+use crate::catalog::calendar::is_time;
+use crate::catalog::event::{Bound, Conversion, Counted, Event, EventColumn, EventValue, Reach, SharedKey};
 use crate::catalog::expr::{Expression, Input, input_column};
-use crate::catalog::indicator::Measure;
+use crate::catalog::indicator::{AggregateKind, Measure};
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::path::{ColumnRef, JoinPath};
 use crate::catalog::reach::{Standpoint, Unreachable, flatten};
@@ -33,21 +34,31 @@ impl Resolver<'_, '_> {
     pub(super) fn conversion(&mut self, call: &sql::Function) -> Result<sql::Expr, Failure> {
         let span = self.span;
         let args = arguments(call);
-        let [from, to, by, within, matching @ ..] = args.as_slice() else { return Err(Failure::Silent) };
-        let (from, to) = (self.dated_source(from)?, self.dated_source(to)?);
-        let place = self.place(*within);
-        let within = self.window(within, place)?;
+        let [from, to, by, within, counting, matching @ ..] = args.as_slice() else { return Err(Failure::Silent) };
+        let ((from, base_time), (to, found_time)) = (self.source_by_time(from)?, self.source_by_time(to)?);
+        let within = self.reach(within)?;
+        let counts = self.counted(counting, from, to)?;
         let mut keys = Vec::new();
         for key in std::iter::once(by).chain(matching) {
             keys.push(self.shared_key(key, from, to)?);
         }
-        let event = Event::Conversion(Conversion { from, to, keys, within });
-        let value_of = EventValue { event, column: EventColumn::Converted };
+        let event = Event::Conversion(Conversion { from, to, keys, within, times: [base_time, found_time], counts });
         let all = self.measure(&count_of_rows(), Some(from), span)?;
-        // A value rather than a filter: both counts read the same rows, also where only some are read (`last day`).
-        let value = when(Expr::Column(input_column(0)), lit(1_i64)).end().map_err(|_| Failure::Silent)?;
-        let aggregate = Expression { expr: count(value), inputs: vec![Input::Event(Box::new(value_of))] };
-        let converted = self.measure_input(Measure { aggregate, ..all.clone() });
+        let column = |column| vec![Input::Event(Box::new(EventValue { event, column }))];
+        let converted = match counts {
+            Counted::Base => {
+                // A value rather than a filter: both counts read the same rows, also where only some are read (`last day`).
+                let value = when(Expr::Column(input_column(0)), lit(1_i64)).end().map_err(|_| Failure::Silent)?;
+                let aggregate = Expression { expr: count(value), inputs: column(EventColumn::Converted) };
+                Measure { aggregate, ..all.clone() }
+            }
+            Counted::Credited => {
+                let credits = sum(Expr::Column(input_column(0)));
+                let aggregate = Expression { expr: credits, inputs: column(EventColumn::Credits) };
+                Measure { aggregate, kind: AggregateKind::Sum, ..all.clone() }
+            }
+        };
+        let converted = self.measure_input(converted);
         if is_call(call, NUMBER) {
             return Ok(converted);
         }
@@ -61,6 +72,69 @@ impl Resolver<'_, '_> {
         let id = self.source_written(written)?;
         self.checker.with_time(id, self.place(written))?;
         Ok(id)
+    }
+
+    /// A source with its time, or with another one: `orders.paid_at`.
+    fn source_by_time(&mut self, written: &sql::Expr) -> Result<(SourceId, Option<Expression>), Failure> {
+        let sql::Expr::CompoundIdentifier(parts) = written else { return Ok((self.dated_source(written)?, None)) };
+        let Some((column, source)) = parts.split_last().filter(|_| self.source_written(written).is_err()) else {
+            return Ok((self.dated_source(written)?, None));
+        };
+        let source = match source {
+            [one] => sql::Expr::Identifier(one.clone()),
+            several => sql::Expr::CompoundIdentifier(several.to_vec()),
+        };
+        let id = self.source_written(&source)?;
+        let place = self.place(written);
+        let declared = self.checker.catalog.source(id);
+        let Some(at) = declared.column(&column.value) else {
+            let name = ast::Name { text: column.value.clone(), span: place };
+            return Err(super::sources::unknown_column(&declared.item.name, &name, &declared.columns).into());
+        };
+        let data_type = &declared.columns[at].data_type;
+        if !is_time(data_type) {
+            return Err(Diagnostic::new(
+                codes::TIME_TYPE,
+                format!("`{}` is {data_type}, and conversions go by dates or timestamps", column.value),
+            )
+            .at(place)
+            .help("name a date or timestamp, or the source alone for its own time")
+            .into());
+        }
+        let input = Input::Column(ColumnRef { path: JoinPath::root(id), column: at });
+        Ok((id, Some(Expression::input(input))))
+    }
+
+    /// What `counting` names: one of the two sources.
+    fn counted(&self, counting: &sql::Expr, from: SourceId, to: SourceId) -> Result<Counted, Failure> {
+        if matches!(counting, sql::Expr::Value(_)) {
+            return Ok(Counted::Base);
+        }
+        match self.source_written(counting)? {
+            id if id == from => Ok(Counted::Base),
+            id if id == to => Ok(Counted::Credited),
+            _ => {
+                let name = |id| &self.checker.catalog.source(id).item.name;
+                let (base, other) = (name(from), name(to));
+                Err(Diagnostic::new(codes::BAD_VALUE, "a conversion counts rows of one of its two sources")
+                    .at(self.place(counting))
+                    .help(format!(
+                        "`counting {base}`: those that lead to some row; `counting {other}`: those that are credited"
+                    ))
+                    .into())
+            }
+        }
+    }
+
+    /// How long after the base row, if that matters.
+    fn reach(&mut self, within: &sql::Expr) -> Result<Option<Reach>, Failure> {
+        let sql::Expr::Function(call) = within else { return Ok(None) };
+        let (length, end) = match arguments(call).as_slice() {
+            [length] if is_call(call, "bell_less_than") => (*length, Bound::Excluded),
+            _ => (within, Bound::Included),
+        };
+        let place = self.place(within);
+        Ok(self.window(length, place)?.map(|span| Reach { span, end }))
     }
 
     /// The length of a window, if there is one.

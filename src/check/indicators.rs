@@ -10,7 +10,7 @@ use super::resolve::{Named, Resolver, Scope, Typed};
 use super::{Checker, Failure};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Input, input_number};
-use crate::catalog::indicator::{Additivity, AggregateKind, Direction, Indicator, ViewGrain, Within};
+use crate::catalog::indicator::{Added, Additivity, AggregateKind, Direction, Fill, Indicator, ViewGrain, Within};
 use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::{Standpoint, flatten};
 use crate::catalog::time::cast;
@@ -182,8 +182,21 @@ impl<'a> Checker<'a> {
         tree: &ast::Indicator,
         data_type: &DataType,
         unit: Option<&Unit>,
-    ) -> Result<Option<Expr>, Failure> {
-        let Some(fill) = &tree.fill else { return Ok(None) };
+    ) -> Result<Option<Fill>, Failure> {
+        let (fill, adds) = match (&tree.fill, &tree.empty) {
+            (None, None) => return Ok(None),
+            (None, Some(empty)) => (empty, Added::Nothing),
+            (Some(fill), None) => (fill, self.added_by(tree)?),
+            (Some(_), Some(empty)) => {
+                return Err(Diagnostic::new(
+                    codes::BAD_VALUE,
+                    "`fill` says already what stands where there are no rows",
+                )
+                .at(empty.span)
+                .help("leave out `empty`, or `fill` if no periods are to be added")
+                .into());
+            }
+        };
         if let (Some(written), Some(unit)) = (&tree.fill_unit, unit)
             && !Unit::named(&written.text).agrees_with(unit)
         {
@@ -203,7 +216,14 @@ impl<'a> Checker<'a> {
                 .help("write a constant of the indicator's own type, such as `fill 0`")
                 .into());
         }
-        Ok(Some(cast(value, data_type.clone())))
+        Ok(Some(Fill { value: cast(value, data_type.clone()), adds }))
+    }
+
+    fn added_by(&self, tree: &ast::Indicator) -> Result<Added, Failure> {
+        let Some(each) = &tree.fill_each else { return Ok(Added::Between) };
+        let Some(TimePart::Grain(grain)) = self.bare_grain(&each.text) else { return Err(unknown_grain(each).into()) };
+        self.require_steps(grain, each.span)?;
+        Ok(Added::Each(grain))
     }
 
     fn within_of(

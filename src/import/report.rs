@@ -90,6 +90,11 @@ impl Entry {
         Entry { kind, name: name.into(), bell: Some(bell.into()), fidelity, notes }
     }
 
+    /// Something that is the same, with a remark.
+    pub(super) fn exact(kind: Kind, name: impl Into<String>, bell: impl Into<String>, notes: Vec<String>) -> Entry {
+        Entry { kind, name: name.into(), bell: Some(bell.into()), fidelity: Fidelity::Exact, notes }
+    }
+
     /// Something that was not imported.
     pub(super) fn missing(kind: Kind, name: impl Into<String>, reason: impl Into<String>) -> Entry {
         Entry { kind, name: name.into(), bell: None, fidelity: Fidelity::NotImported, notes: vec![reason.into()] }

@@ -46,6 +46,11 @@ impl<'c> Axis<'c> {
         Axis { catalog, source, axis: axis.cloned(), flat, days, native }
     }
 
+    /// The axis as the source's rows have it.
+    pub(crate) fn of_rows(&self) -> Option<&Expression> {
+        self.flat.as_ref()
+    }
+
     pub(crate) fn standpoint(&self) -> Standpoint<'_> {
         Standpoint { source: self.source, axis: self.axis.as_ref() }
     }

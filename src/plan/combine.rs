@@ -67,7 +67,7 @@ pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
     let mut leaves = Leaves::of(&whole);
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
     match &context.grouping.sets {
-        Some(sets) if leaves.filled || !leaves.leaves.iter().all(is_plain) => {
+        Some(sets) if leaves.filled || !leaves.fillers.is_empty() || !leaves.leaves.iter().all(is_plain) => {
             set_by_set(&question, context, sets, calls)
         }
         sets => {
@@ -114,6 +114,9 @@ pub(crate) fn answer_leaves(
     }
     for fold in &folds {
         built.extend(fold.build(question, frame, &periods)?);
+    }
+    for filler in &leaves.fillers {
+        built.extend(filler.build(question, frame, &built)?);
     }
     join_all(built, dense.as_ref())
 }

@@ -8,12 +8,14 @@ use datafusion::logical_expr::{Case, Expr, lit};
 use super::axis::{Axis, Precision};
 use super::fold::some_fact;
 use super::frame::Frame;
+use super::spine::{Filler, leaves_in};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Fold, Input, input_column};
-use crate::catalog::indicator::{AggregateKind, Indicator, Measure, Within};
+use crate::catalog::indicator::{Added, AggregateKind, Indicator, Measure, Within};
 use crate::catalog::modifier::Modifier;
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::time::cast;
+use crate::catalog::walk::{Around, for_each_measure};
 use crate::catalog::{Catalog, IndicatorId};
 
 /// What a question groups by.
@@ -73,6 +75,8 @@ pub(crate) struct Leaves {
     periods: Vec<(Input, Grain)>,
     /// Whether an indicator has a value for periods without rows, so that all periods are shown.
     pub(crate) filled: bool,
+    /// Indicators that are shown on each day of a calendar.
+    pub(crate) fillers: Vec<Filler>,
 }
 
 /// What the definitions on the way add to an aggregate.
@@ -226,9 +230,37 @@ impl Leaves {
             None => self.expand_formula(catalog, &indicator.formula, &here, asked),
         };
         let Some(fill) = &indicator.fill else { return value };
-        self.filled = true;
         let there = self.presence(catalog, &indicator.formula, &here, asked);
-        filled(there, value, fill)
+        match fill.adds {
+            Added::Nothing => {}
+            Added::Between => self.filled = true,
+            Added::Each(grain) => {
+                self.filler(catalog, grain, &indicator.formula, &here, &[Some(&value), there.as_ref()])
+            }
+        }
+        filled(there, value, &fill.value)
+    }
+
+    fn filler(
+        &mut self,
+        catalog: &Catalog,
+        grain: Grain,
+        formula: &Expression,
+        around: &Surroundings,
+        values: &[Option<&Expr>],
+    ) {
+        let leaves = values.iter().flatten().flat_map(|value| leaves_in(value)).collect();
+        let mut fact = None;
+        let outer = Around { conditions: vec![], time: around.axis.clone() };
+        for_each_measure(catalog, formula, &outer, &mut |measure, inner| {
+            fact.get_or_insert_with(|| (measure.source, inner.time.clone()));
+        });
+        // `check` admits only formulas with an aggregate somewhere inside.
+        let Some((source, axis)) = fact else { return };
+        let filler = Filler { grain, source, around: Surroundings { axis, ..around.clone() }, leaves };
+        if !self.fillers.contains(&filler) {
+            self.fillers.push(filler);
+        }
     }
 
     /// Whether any aggregate of a formula has rows, filters aside.

@@ -10,6 +10,7 @@ use datafusion::common::{Column, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::axis::Axis;
+use super::dated::Redating;
 use super::instant::TimeOp;
 use super::range::{Range, RangeOp, Stretch, conjuncts, end_of, merged, start_of};
 use crate::catalog::calendar::{Grain, TimePart};
@@ -24,6 +25,8 @@ pub(crate) struct Frame {
     /// AND-ed, each without an `and` of its own.
     pub(crate) conditions: Vec<Condition>,
     pub(crate) edges: Vec<FrameEdge>,
+    /// On which days rows count, the outermost first.
+    pub(crate) dated: Vec<Redating>,
 }
 
 /// Something that is grouped by.
@@ -142,6 +145,7 @@ impl Frame {
             keys: keys.iter().cloned().map(Key::equal).collect(),
             conditions: Condition::all_of(conditions),
             edges: vec![],
+            dated: vec![],
         }
     }
 

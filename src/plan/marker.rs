@@ -57,7 +57,7 @@ pub struct ModifierFunction {
 }
 
 /// The names of the functions that stand for modifiers.
-const MODIFIERS: [&str; 13] = [
+const MODIFIERS: [&str; 16] = [
     "bell_all",
     "bell_set",
     "bell_current",
@@ -70,6 +70,9 @@ const MODIFIERS: [&str; 13] = [
     "bell_cumulative",
     "bell_first",
     "bell_last",
+    "bell_each",
+    "bell_start_of",
+    "bell_overall",
     "bell_duration",
 ];
 

@@ -8,9 +8,9 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use super::marker::modifier_name;
 use super::range::narrowed;
 use super::trace::Traced;
-use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::calendar::{Grain, PeriodId, TimePart};
 use crate::catalog::expr::{Expression, Input, input_column, input_number};
-use crate::catalog::modifier::{Edge, End, Modifier, TimeSpan};
+use crate::catalog::modifier::{Among, Edge, End, Modifier, TimeSpan};
 use crate::diagnostic::{Diagnostic, codes};
 
 /// The modifiers that these arguments are.
@@ -32,6 +32,9 @@ fn modifier_of(arg: &Expr, traced: &Traced) -> Result<Modifier> {
         ("bell_set", [dimension, value]) => Modifier::Set(target(dimension, traced)?, value_of(value, traced)?),
         ("bell_where", [condition]) => Modifier::Where(traced.row_expression(condition)?),
         ("bell_visible", []) => Modifier::Visible,
+        ("bell_each", [grain]) => Modifier::Each(step_of(grain, traced)?),
+        ("bell_start_of", [grain]) => Modifier::StartOf(grain_of(grain)?),
+        ("bell_shift", [one]) if let Some((count, id)) = periods_of(one, traced) => Modifier::ShiftPeriods(count, id),
         ("bell_shift", spans) => Modifier::Shift(span_of(spans)?),
         ("bell_previous", [grain]) => match text(grain) {
             Some(word) if word.eq_ignore_ascii_case("period") => Modifier::PreviousPeriod,
@@ -66,8 +69,33 @@ fn no_modifier(arg: &Expr) -> Diagnostic {
 }
 
 fn edge(end: End, by: &Expr, per: &[Expr], traced: &Traced) -> Result<Modifier> {
+    let (per, among) = match per.split_last() {
+        Some((last, rest)) if matches!(as_modifier(last), Some(("bell_overall", _))) => (rest, Among::Period),
+        _ => (per, Among::Group),
+    };
     let per = per.iter().map(|key| grain_or_row(key, traced)).collect::<Result<_>>()?;
-    Ok(Modifier::Edge(Edge { end, by: grain_or_row(by, traced)?, per }))
+    Ok(Modifier::Edge(Edge { end, by: grain_or_row(by, traced)?, per, among }))
+}
+
+/// The grain of `each day`, if a calendar from a table has such steps.
+fn step_of(arg: &Expr, traced: &Traced) -> Result<Grain> {
+    let grain = grain_of(arg)?;
+    match traced.catalog().calendar.tables.iter().any(|table| table.grain <= grain) {
+        true => Ok(grain),
+        false => {
+            let problem = format!("no calendar tells which {}s there are", grain.name());
+            Err(Diagnostic::new(codes::BAD_VALUE, problem).help("declare a calendar from a table").into())
+        }
+    }
+}
+
+/// `1 retail_445_week` of a calendar from a table.
+fn periods_of(arg: &Expr, traced: &Traced) -> Option<(i32, PeriodId)> {
+    let Some(("bell_duration", [count, unit])) = as_modifier(arg) else { return None };
+    match TimePart::named(text(unit)?, &traced.catalog().calendar)? {
+        TimePart::Period(id) => Some((integer(count)?, id)),
+        _ => None,
+    }
 }
 
 /// A text is a grain of the time axis.

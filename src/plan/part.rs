@@ -9,6 +9,7 @@ use super::apart::kept_apart;
 use super::axis::{Axis, Precision};
 use super::combine::Question;
 use super::context::{Leaf, LeafKind, Surroundings};
+use super::dated::Redated;
 use super::edges;
 use super::frame::{Frame, Role};
 use super::guards::guarded;
@@ -32,6 +33,8 @@ use crate::diagnostic::Diagnostic;
 struct Key {
     source: SourceId,
     axis: Option<Expression>,
+    /// The days on which the rows count, if not on their own.
+    redated: Option<Redated>,
     situation: Situation,
     /// Conditions against a join's direction: they choose among child rows, so they must act before de-duplication.
     child_conditions: Vec<Expression>,
@@ -103,7 +106,8 @@ fn spines(placed: &Placement, frame: &Frame) -> Vec<Key> {
     let mut spines = Vec::new();
     if key.situation.shows != Shows::All {
         let own = if frame.edges.is_empty() { vec![] } else { placed.leaf.conditions.clone() };
-        spines.push(Key { own, situation: Situation::of(frame), ..unfiltered.clone() });
+        let redated = key.redated.clone().filter(|_| !frame.dated.is_empty());
+        spines.push(Key { own, redated, situation: Situation::of(frame), ..unfiltered.clone() });
     }
     if !key.child_filters.is_empty() && key.situation.shows != Shows::Nothing {
         spines.push(unfiltered);
@@ -121,7 +125,12 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     let catalog = question.catalog;
     let source = measure.source;
     let (axis, precision) = axis_of(catalog, frame, &leaf.around, source);
-    let situation = Situation::after(frame, &leaf.around.modifiers, &question.visible, &axis)?;
+    let mut situation = Situation::after(frame, &leaf.around.modifiers, &question.visible, &axis)?;
+    let redated =
+        Redated::of(catalog, &situation.frame, &axis).map_err(|problem| asked_by(problem, catalog, leaf.asked))?;
+    if let Some(redated) = &redated {
+        redated.choose_day(&mut situation.frame, &axis);
+    }
     kept_apart(catalog, &situation.frame, measure, leaf.asked)?;
     let flat = |expression: &Expression| {
         flatten(catalog, axis.standpoint(), expression)
@@ -129,6 +138,10 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     };
     let split = |expressions: &[Expression]| -> Result<(Vec<Expression>, Vec<Expression>), Diagnostic> {
         let flat = expressions.iter().map(flat).collect::<Result<Vec<_>, _>>()?;
+        let flat = match &redated {
+            Some(redated) => flat.iter().map(|expression| redated.put_in(expression)).collect(),
+            None => flat,
+        };
         Ok(flat.into_iter().partition(Expression::fans_out))
     };
     let (child_conditions, conditions) = split(&leaf.around.conditions)?;
@@ -138,7 +151,7 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     let own = if edges || situation.shows == Shows::Running { conditions.clone() } else { vec![] };
     let counted = if edges { filters.clone() } else { vec![] };
     Ok(Placement {
-        key: Key { source, axis: axis.axis.clone(), situation, child_conditions, child_filters, own, counted },
+        key: Key { source, axis: axis.axis.clone(), redated, situation, child_conditions, child_filters, own, counted },
         precision,
         leaf: PlacedLeaf { number: 0, aggregate, conditions, filters },
     })
@@ -232,6 +245,8 @@ impl Part {
         let mut scan =
             Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
         let mut keys = Vec::new();
+        // The rows are there once for each of their days, also where nothing else is asked of these.
+        let day = self.key.redated.as_ref().map(|redated| scan.place(&redated.day));
         for at in frame.kept() {
             if frame.keys[at].role == Role::Equal {
                 keys.push((at, scan.place(&self.flat(question, axis, &frame.keys[at].expr)?)));
@@ -248,7 +263,8 @@ impl Part {
             Some(filter) => scan.build()?.filter(filter)?,
             None => scan.build()?,
         };
-        let fact_key = if scan.fans_out() { Some(self.fact_key(question, &scan)?) } else { None };
+        let mut fact_key = if scan.fans_out() { Some(self.fact_key(question, &scan)?) } else { None };
+        fact_key.iter_mut().for_each(|key| key.extend(day.clone()));
         Ok(Prepared {
             rows,
             keys,
@@ -267,8 +283,9 @@ impl Part {
         axis: &Axis<'_>,
         expression: &Expression,
     ) -> Result<Expression, Diagnostic> {
-        flatten(question.catalog, axis.standpoint(), expression)
-            .map_err(|problem| refusal(question.catalog, self.key.source, self.asked, &problem))
+        let flat = flatten(question.catalog, axis.standpoint(), expression)
+            .map_err(|problem| refusal(question.catalog, self.key.source, self.asked, &problem))?;
+        Ok(self.key.redated.as_ref().map_or_else(|| flat.clone(), |redated| redated.put_in(&flat)))
     }
 
     /// The rows' instant on the time axis.

@@ -207,7 +207,10 @@ impl<'c> Scan<'c> {
             Some(rows) => rows.clone(),
             None => self.relation(&JoinPath::root(self.root))?,
         };
-        for (at, event) in self.events.iter().enumerate() {
+        // Days come last: they make several rows of one.
+        let (days, others): (Vec<_>, Vec<_>) =
+            self.events.iter().enumerate().partition(|(_, event)| matches!(event, Event::Dated(_)));
+        for (at, event) in others.into_iter().chain(days) {
             plan = with_event(self.catalog, plan, event, &event_relation(at))?;
         }
         Ok(plan)

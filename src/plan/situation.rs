@@ -4,6 +4,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 
 use super::axis::{Axis, Mentions};
+use super::dated::{self, Redating};
 use super::frame::{
     Condition, ConditionKind, Frame, FrameEdge, Key, Origin, Role, StandsFor, Window, no_bounds, outer_key,
 };
@@ -11,7 +12,7 @@ use super::instant::TimeOp;
 use super::range::{Range, RangeOp, end_of};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input, input_column};
-use crate::catalog::modifier::{Modifier, TimeSpan};
+use crate::catalog::modifier::{Among, End, Modifier, TimeSpan};
 use crate::catalog::reach::{append, replace_inputs};
 use crate::catalog::time::earlier;
 use crate::diagnostic::{Diagnostic, codes};
@@ -75,14 +76,23 @@ impl Situation {
         axis: &Axis<'_>,
     ) -> Result<Self, Diagnostic> {
         let mut situation = Situation::of(frame);
-        for modifier in modifiers {
-            situation.apply(modifier, visible, axis)?;
+        for (at, modifier) in modifiers.iter().enumerate() {
+            match modifier {
+                // On the days of a calendar the first one is the first that has rows.
+                Modifier::FirstOf(_) if modifiers[at..].iter().any(|later| matches!(later, Modifier::Each(_))) => {
+                    situation.frame.edges.push(first_day());
+                }
+                modifier => situation.apply(modifier, visible, axis)?,
+            }
         }
         situation.settle(axis);
         Ok(situation)
     }
 
     fn apply(&mut self, modifier: &Modifier, visible: &[Expression], axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        if self.on_days(modifier, axis)? {
+            return Ok(());
+        }
         match modifier {
             Modifier::All(targets) => {
                 self.shows = Shows::Nothing;
@@ -122,11 +132,36 @@ impl Situation {
                 Some(TimePart::Grain(grain)) if grain > *own => self.time(TimeOp::FirstOf(*own), axis)?,
                 _ => {}
             },
+            Modifier::Each(_) => {}
+            Modifier::StartOf(_) | Modifier::ShiftPeriods(..) => return Err(without_days(modifier)),
             Modifier::Edge(edge) => {
                 self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin: Origin::Leaf });
             }
         }
         Ok(())
+    }
+
+    /// After `each`, modifiers of time say on which days rows count; where nothing is asked by time, they act as usual.
+    fn on_days(&mut self, modifier: &Modifier, axis: &Axis<'_>) -> Result<bool, Diagnostic> {
+        if let Modifier::Each(grain) = modifier {
+            let timed = |at: &usize| self.frame.keys[*at].expr.inputs.iter().any(|input| axis.is_time(input));
+            if self.frame.kept().iter().any(timed) {
+                axis.require()?;
+                self.frame.dated.push(Redating { grain: *grain, modifiers: vec![] });
+            }
+            return Ok(true);
+        }
+        let step = match modifier {
+            Modifier::PreviousPeriod => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
+                Some(TimePart::Grain(grain)) => Modifier::Shift(grain.span()),
+                _ if !self.frame.dated.is_empty() => return Err(no_step()),
+                _ => return Ok(false),
+            },
+            modifier => modifier.clone(),
+        };
+        let Some(on) = self.frame.dated.last_mut().filter(|_| dated::is_of_time(&step)) else { return Ok(false) };
+        on.modifiers.push(step);
+        Ok(true)
     }
 
     fn replace_conditions(&mut self, asked: &[Expression]) {
@@ -378,8 +413,11 @@ impl Situation {
             }
         }
         let group = self.frame.kept();
+        let of_time = |at: &usize| self.frame.keys[*at].expr.inputs.iter().all(|input| axis.is_time(input));
+        let periods: Vec<usize> = group.iter().copied().filter(of_time).collect();
         for edge in &mut self.frame.edges {
-            edge.group.get_or_insert_with(|| group.clone());
+            let among = if edge.edge.among == Among::Period { &periods } else { &group };
+            edge.group.get_or_insert_with(|| among.clone());
         }
     }
 }
@@ -391,6 +429,19 @@ fn lands(window: &Window) -> Option<Vec<TimeSpan>> {
         _ => None,
     });
     spans.collect()
+}
+
+fn first_day() -> FrameEdge {
+    FrameEdge { edge: dated::edge_of_days(End::First), group: None, origin: Origin::Leaf }
+}
+
+fn without_days(modifier: &Modifier) -> Diagnostic {
+    let what = match modifier {
+        Modifier::StartOf(grain) => format!("`start of {}`", grain.name()),
+        _ => "`shift` by periods of a calendar from a table".to_string(),
+    };
+    Diagnostic::new(codes::CONTEXT, format!("{what} says on which days rows count, and nothing is asked by days here"))
+        .help("write `at (each day …)`, and group the question by time")
 }
 
 fn mixed(what: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {

@@ -298,6 +298,10 @@ pub struct Indicator {
     pub grain: Option<IndicatorGrain>,
     /// `fill 0`.
     pub fill: Option<Expr>,
+    /// `each day` of `fill 0 each day`.
+    pub fill_each: Option<Name>,
+    /// `empty null`.
+    pub empty: Option<Expr>,
     /// The unit of `fill 0 CNY`.
     pub fill_unit: Option<Name>,
     /// `within period average`.

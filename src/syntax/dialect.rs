@@ -229,8 +229,13 @@ pub(super) fn text(value: impl Into<String>, span: Span) -> Expr {
 
 /// `bell_duration(amount, 'days')`; the unit in lower case and in the plural.
 pub(super) fn duration(amount: Expr, unit: &TokenWithSpan) -> Expr {
-    let word = unit.token.to_string().to_ascii_lowercase();
-    let plural = if word.ends_with('s') { word } else { word + "s" };
+    let written = unit.token.to_string();
+    let word = written.to_ascii_lowercase();
+    let plural = match is_time_unit(&word) {
+        true if word.ends_with('s') => word,
+        true => word + "s",
+        false => written,
+    };
     call("bell_duration", unit.span, vec![amount, text(plural, unit.span)])
 }
 

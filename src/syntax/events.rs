@@ -15,14 +15,18 @@ use crate::source::Span;
 pub(super) fn conversion(node: &Node) -> Result<Expr, Diagnostic> {
     let path = |path: &Node| Ok(exprs::expression(path.file(), path.span())?.sql);
     let mut arguments = node.all(Rule::path).map(|node| path(&node)).collect::<Result<Vec<_>, Diagnostic>>()?;
-    // From, to, by; then what must match.
-    arguments.insert(
-        3,
-        match node.find(Rule::duration) {
-            Some(length) => duration(&length),
-            None => SqlExpr::Value(Value::Null.with_empty_span()),
-        },
-    );
+    // From, to, by, within, counting; then what must match.
+    let nothing = || SqlExpr::Value(Value::Null.with_empty_span());
+    let within = match (node.find(Rule::duration), node.find(Rule::less_than)) {
+        (Some(length), None) => duration(&length),
+        (Some(length), Some(_)) => call("bell_less_than", place(node, length.span()), vec![duration(&length)]),
+        (None, _) => nothing(),
+    };
+    let counting = match node.find(Rule::conversion_counting) {
+        Some(counting) => path(&counting.must(Rule::path))?,
+        None => nothing(),
+    };
+    arguments.splice(3..3, [within, counting]);
     let name = if node.find(Rule::kw_conversions).is_some() { "bell_conversions" } else { "bell_conversion" };
     let span = node.span();
     Ok(Expr { sql: call(name, place(node, span), arguments), span })

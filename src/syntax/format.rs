@@ -106,9 +106,9 @@ impl Token<'_> {
 
     /// A sign before it is binary: it ends an operand.
     fn ends_operand(&self) -> bool {
-        const OPERATORS: [&str; 22] = [
+        const OPERATORS: [&str; 23] = [
             "and", "or", "not", "in", "between", "like", "ilike", "is", "then", "else", "when", "case", "where", "by",
-            "per", "at", "shift", "select", "fill", "value", "interval", "escape",
+            "per", "at", "shift", "select", "fill", "empty", "value", "interval", "escape",
         ];
         match self.kind {
             Kind::Number | Kind::Quoted => true,

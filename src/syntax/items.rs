@@ -281,6 +281,8 @@ fn indicator(node: &Node) -> Read<Indicator> {
         owner: None,
         grain: None,
         fill: None,
+        fill_each: None,
+        empty: None,
         fill_unit: None,
         within: None,
         time: None,
@@ -296,7 +298,9 @@ fn indicator(node: &Node) -> Read<Indicator> {
             Rule::fill_clause => {
                 once(&mut indicator.fill, expr(&clause)?, &clause)?;
                 indicator.fill_unit = clause.find(Rule::unit).map(|unit| unit.to_name());
+                indicator.fill_each = clause.find(Rule::fill_each).map(|each| each.name());
             }
+            Rule::empty_clause => once(&mut indicator.empty, expr(&clause)?, &clause)?,
             Rule::within_clause => once(&mut indicator.within, clause.name(), &clause)?,
             Rule::time_clause => once(&mut indicator.time, expr(&clause)?, &clause)?,
             Rule::format_clause => once(&mut indicator.format, clause.literal(), &clause)?,

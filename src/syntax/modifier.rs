@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token};
 use super::dialect::{BellDialect, call, duration, is_time_unit, parse_keys, parse_path, text};
 
 const MODIFIERS: &str =
-    "a modifier: all, set, where, visible, shift, previous, trailing, to date, cumulative, first, last";
+    "a modifier: all, set, where, visible, shift, previous, trailing, to date, cumulative, first, last, each, start of";
 
 /// The rest of `x at (modifier …)`, after the word `at`.
 pub(super) fn parse_at(dialect: &BellDialect, parser: &mut Parser, left: &Expr, at: Span) -> Result<Expr, ParserError> {
@@ -51,6 +51,11 @@ fn parse_modifier(dialect: &BellDialect, parser: &mut Parser) -> Result<Expr, Pa
             parser.expect_keyword(Keyword::DATE)?;
             Ok(call("bell_to_date", at, vec![parse_grain(parser)?]))
         }
+        "each" => Ok(call("bell_each", at, vec![parse_grain(parser)?])),
+        "start" => {
+            parser.expect_keyword(Keyword::OF)?;
+            Ok(call("bell_start_of", at, vec![parse_grain(parser)?]))
+        }
         "cumulative" => Ok(call("bell_cumulative", at, vec![])),
         "first" => Ok(call("bell_first", at, parse_edge(parser)?)),
         "last" => Ok(call("bell_last", at, parse_edge(parser)?)),
@@ -80,7 +85,8 @@ fn begins_modifier(parser: &Parser, n: usize) -> bool {
     match word.as_str() {
         "all" | "where" | "visible" | "cumulative" => true,
         "to" => is_word(next, "date"),
-        "set" | "first" | "last" | "previous" => begins_name(next),
+        "start" => is_word(next, "of"),
+        "set" | "first" | "last" | "previous" | "each" => begins_name(next),
         "shift" | "trailing" => matches!(next, Token::Number(..) | Token::Minus),
         _ => false,
     }
@@ -112,7 +118,9 @@ fn parse_duration(parser: &mut Parser, negative: bool) -> Result<Expr, ParserErr
     }
     let number = Expr::Value(parser.parse_value()?);
     let unit = parser.next_token();
-    if !bare_word(&unit.token).is_some_and(|word| is_time_unit(&word)) {
+    // A calendar from a table names its periods itself; `check` knows them.
+    let known = |word: String| is_time_unit(&word) || word.contains('_');
+    if !bare_word(&unit.token).is_some_and(known) {
         return parser.expected("a unit of time such as `months`", unit);
     }
     let amount = if negative { Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number) } } else { number };
@@ -136,6 +144,10 @@ fn parse_edge(parser: &mut Parser) -> Result<Vec<Expr>, ParserError> {
     if is_word(&parser.peek_token_ref().token, "per") {
         parser.next_token();
         arguments.append(&mut parse_keys(parser)?);
+    }
+    if is_word(&parser.peek_token_ref().token, "overall") {
+        let at = parser.next_token().span;
+        arguments.push(call("bell_overall", at, vec![]));
     }
     Ok(arguments)
 }

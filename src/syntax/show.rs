@@ -202,6 +202,8 @@ impl Lines {
             }
             out.expr("fill", &indicator.fill);
             out.word("fill unit", &indicator.fill_unit);
+            out.word("fill each", &indicator.fill_each);
+            out.expr("empty", &indicator.empty);
             out.word("within", &indicator.within);
             out.expr("time", &indicator.time);
             if let Some(format) = &indicator.format {

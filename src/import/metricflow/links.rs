@@ -74,7 +74,7 @@ impl Collector<'_> {
     }
 
     fn joined(&mut self, from: usize) {
-        for (at, join) in self.models[from].joins.iter().enumerate() {
+        for (at, join) in self.models[from].joins.iter().enumerate().filter(|(_, join)| join.again.is_none()) {
             let prefix = match join.through {
                 Some(first) => format!("{}__{}", self.models[from].joins[first].entity, join.entity),
                 None => join.entity.clone(),
@@ -92,6 +92,8 @@ impl Collector<'_> {
             let back = second.to == from || second.entity == join.entity || second.through.is_some();
             if !back && !needs_own(self.models, from, join.to, second.to) {
                 let prefix = format!("{}__{}", join.entity, second.entity);
+                let anew = |other: &Join| other.again == Some((first, second.to));
+                let first = self.models[from].joins.iter().position(anew).unwrap_or(first);
                 self.elements(from, &[first, at], &prefix, &second.entity);
             }
         }

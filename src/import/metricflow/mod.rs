@@ -4,11 +4,13 @@
 //! (`listing__country_latest`) a dimension, a metric an indicator of its name. [`manifest`] reads, `model` and `links`
 //! find out what joins what, `sources`, `metrics` and `saved` write the items.
 
+mod aggregates;
 mod links;
 pub mod manifest;
 mod metrics;
 mod model;
 mod names;
+mod running;
 mod saved;
 mod sources;
 mod tables;
@@ -24,7 +26,7 @@ use super::draft::{File, Item, Refused, write};
 use super::report::{Entry, Fidelity, Kind, Report};
 use crate::error::{Error, Result};
 use links::{Element, Link, Way};
-use manifest::{ConstantProperty, Manifest, Metric, TimeSpine};
+use manifest::{ConstantProperty, Manifest, Metric, MetricInput, TimeSpine};
 use model::Model;
 pub use names::{Name, fineness, is_date_part};
 use tables::Tables;
@@ -70,6 +72,36 @@ pub async fn import(path: &Path, data: &Path, project: &Path, ctx: &SessionConte
         settle(&mut report, &refused);
     }
     Ok((semantics, report))
+}
+
+/// The models behind which there are several others, and whose key is none: with the columns by which they are met.
+async fn repeating(
+    models: &[Model],
+    tables: &Tables,
+    manifest: &Manifest,
+    ctx: &SessionContext,
+) -> Result<Vec<(usize, Vec<String>)>> {
+    let mut met: Vec<(usize, Vec<String>)> = Vec::new();
+    for join in models.iter().flat_map(|model| &model.joins) {
+        let columns = join.on.iter().map(|(_, there)| there.clone()).collect();
+        let several = models[join.to].joins.len() > 1 && !join.valid && !met.contains(&(join.to, columns));
+        if several {
+            met.push((join.to, join.on.iter().map(|(_, there)| there.clone()).collect()));
+        }
+    }
+    let mut found = Vec::new();
+    for (to, columns) in met {
+        let own = columns.iter().all(|column| models[to].computed.iter().all(|(computed, _)| computed != column));
+        let table = tables.get(&model::table_name(&manifest.semantic_models[models[to].at])).filter(|_| own);
+        let repeats = match table {
+            Some(table) => table.repeats(&columns, ctx).await?,
+            None => false,
+        };
+        if repeats {
+            found.push((to, columns));
+        }
+    }
+    Ok(found)
 }
 
 /// Deeper than any metric is made of others: a circle is refused when the project is checked.
@@ -129,6 +161,8 @@ impl Semantics {
             }
         }
         model::join(&mut models, &manifest);
+        let repeating = repeating(&models, &tables, &manifest, ctx).await?;
+        model::join_again(&mut models, &repeating);
         let (links, ambiguous) = links::links(&models);
         let mut read =
             Semantics { manifest, models, missing, links, ambiguous, spines: vec![], custom_grains: vec![], tables };
@@ -181,7 +215,6 @@ impl Semantics {
     }
 
     fn find_spines(&mut self) {
-        let mut calendars = 0;
         for spine in &self.manifest.project_configuration.time_spines {
             let Some(table) = self.tables.get(&spine.node_relation.alias) else { continue };
             let customs: Vec<(String, String)> = spine
@@ -189,8 +222,12 @@ impl Semantics {
                 .iter()
                 .map(|custom| (custom.name.clone(), custom.column_name.clone().unwrap_or(custom.name.clone())))
                 .collect();
-            calendars += usize::from(!customs.is_empty());
-            let calendar = if calendars > 1 { format!("spine_{calendars}") } else { "spine".to_string() };
+            let grain = &spine.primary_column.time_granularity;
+            let known = |name: &str| self.spines.iter().any(|other: &Spine| other.calendar == name);
+            let mut calendar = if grain == "day" { "spine".to_string() } else { format!("spine_{grain}") };
+            while known(&calendar) {
+                calendar.push('_');
+            }
             for (name, _) in &customs {
                 self.custom_grains.push((name.clone(), format!("{calendar}_{name}")));
             }
@@ -269,7 +306,7 @@ impl Semantics {
     fn leaves(&self, name: &str, depth: usize) -> Vec<(usize, String)> {
         let Some(metric) = self.metric(name).filter(|_| depth < DEEP) else { return vec![] };
         let params = &metric.type_params;
-        let leaf = |aggregate: std::result::Result<metrics::Aggregate, String>| {
+        let leaf = |aggregate: std::result::Result<aggregates::Aggregate, String>| {
             aggregate.ok().map(|aggregate| (aggregate.model, self.time_grain(&aggregate)))
         };
         if metric.kind == "simple" {
@@ -310,24 +347,29 @@ impl Semantics {
         grains.max_by_key(|grain| fineness(grain)).unwrap_or("day".to_string())
     }
 
+    /// The offsets of a metric that is nothing but an earlier value of a cumulative one, the outermost first. A time
+    /// constraint of MetricFlow's limits the cumulative metric, too, before it is offset.
+    pub fn offsets_of_cumulative(&self, name: &str) -> Vec<MetricInput> {
+        let (mut offsets, mut name) = (Vec::new(), name);
+        while let Some(metric) = self.metric(name).filter(|_| offsets.len() < DEEP) {
+            match (metric.kind.as_str(), metric.type_params.metrics.as_slice()) {
+                ("cumulative", _) => return offsets,
+                ("derived", [only]) => {
+                    offsets.push(only.clone());
+                    name = &only.name;
+                }
+                _ => return vec![],
+            }
+        }
+        vec![]
+    }
+
     /// The source and column of the time spine that has this grain: the coarsest that is fine enough.
     pub fn spine(&self, grain: &str) -> Option<(&str, &str)> {
         let custom = |spine: &&Spine| spine.customs.iter().any(|(name, _)| name == grain);
         let fits = self.spines.iter().filter(|spine| fineness(&spine.grain) <= fineness(grain));
         let found = self.spines.iter().find(custom).or(fits.max_by_key(|spine| fineness(&spine.grain)))?;
         Some((&found.source, &found.column))
-    }
-
-    /// Whether a metric, or one that it is made of, shows every period of the time spine.
-    pub fn joins_spine(&self, metric: &str) -> bool {
-        self.joins_spine_within(metric, 0)
-    }
-
-    fn joins_spine_within(&self, name: &str, depth: usize) -> bool {
-        let Some(metric) = self.metric(name).filter(|_| depth < DEEP) else { return false };
-        let params = &metric.type_params;
-        let own = params.join_to_timespine || params.measure.as_ref().is_some_and(|measure| measure.join_to_timespine);
-        own || inputs_of(metric).any(|input| self.joins_spine_within(&input.name, depth + 1))
     }
 
     fn draft(&self, draft: &mut Draft) {
@@ -420,9 +462,9 @@ impl Semantics {
         for metric in &self.manifest.metrics {
             let at = draft.report.entries.len();
             match self.indicator(metric, vec![at]) {
-                Ok((item, notes)) => {
+                Ok((own, notes)) => {
                     draft.entry(Entry::imported(Kind::Metric, &metric.name, &metric.name, notes));
-                    items.push(item);
+                    items.extend(own);
                 }
                 Err(why) => {
                     draft.entry(Entry::missing(Kind::Metric, &metric.name, why));
@@ -468,7 +510,7 @@ impl Semantics {
                     let customs = spine.customs.iter().map(|(grain, _)| {
                         let bell = self.bell_grain(grain);
                         let note = format!("it is called `{bell}`: grains of a calendar begin with its name");
-                        draft.entry(Entry::imported(Kind::CustomGranularity, grain, bell, vec![note]))
+                        draft.entry(Entry::exact(Kind::CustomGranularity, grain, bell, vec![note]))
                     });
                     let customs = customs.collect();
                     items.extend(saved::spine(spine, entry, customs));

@@ -102,6 +102,8 @@ pub(crate) struct Join {
     pub(crate) valid: bool,
     /// The join that leads to the entity, where it is not this model's own.
     pub(crate) through: Option<usize>,
+    /// Another join to the same model, made once more for what lies behind it: that join, and the model behind.
+    pub(crate) again: Option<(usize, usize)>,
 }
 
 /// The models whose tables were found, and why others are missing.
@@ -350,7 +352,32 @@ fn join_by(models: &[Model], from: usize, entity: &Entity, to: usize) -> Option<
     on.extend(near.shared_partitions(far));
     let valid = other.kind == EntityKind::Natural;
     let unique = if valid { far.validity.is_some() } else { !far.partitioned() || on.len() > 1 };
-    unique.then(|| Join { name: String::new(), entity: entity.name.clone(), to, on, valid, through: None })
+    unique.then(|| Join { name: String::new(), entity: entity.name.clone(), to, on, valid, through: None, again: None })
+}
+
+/// Where the key of a model is none, MetricFlow joins it anew for each further model behind it, so that rows multiply.
+/// Gives every model these joins, for the models `repeating` with the columns by which they are met.
+pub(crate) fn join_again(models: &mut [Model], repeating: &[(usize, Vec<String>)]) {
+    for from in 0..models.len() {
+        let mut again = Vec::new();
+        for (at, first) in models[from].joins.iter().enumerate() {
+            let met: Vec<String> = first.on.iter().map(|(_, there)| there.clone()).collect();
+            if first.through.is_some() || !repeating.contains(&(first.to, met)) {
+                continue;
+            }
+            let mut behind: Vec<usize> = Vec::new();
+            for join in models[first.to].joins.iter().filter(|join| join.entity != first.entity && join.to != from) {
+                if !behind.contains(&join.to) {
+                    behind.push(join.to);
+                }
+            }
+            for to in behind.into_iter().skip(1) {
+                let name = format!("{}_{}", first.name, models[to].name);
+                again.push(Join { name, again: Some((at, to)), ..first.clone() });
+            }
+        }
+        models[from].joins.extend(again);
+    }
 }
 
 /// Joins over another model's entity that need this model's own partitions.
@@ -369,7 +396,7 @@ fn joins_through(models: &[Model], from: usize) -> Vec<Join> {
                 let mut on = vec![(entity.column.clone(), other.column.clone())];
                 on.extend(models[from].shared_partitions(&models[to]));
                 let name = format!("{}_{}", first.name, models[to].name);
-                found.push(Join { name, entity: entity.name.clone(), to, on, valid, through: Some(at) });
+                found.push(Join { name, entity: entity.name.clone(), to, on, valid, through: Some(at), again: None });
             }
         }
     }

@@ -7,6 +7,7 @@ use super::manifest::SavedQuery;
 use super::sources::{documentation, label};
 use super::template::{Call, call};
 use super::{Draft, Name, Semantics, Spine};
+use crate::catalog::calendar::Grain;
 
 impl Semantics {
     /// A view for each saved query: its metrics and dimensions. What a view cannot say stands beside it.
@@ -151,17 +152,24 @@ pub(super) fn spine(spine: &Spine, entry: usize, customs: Vec<usize>) -> Vec<Ite
         entries: entries.clone(),
         ..Item::default()
     });
-    if !spine.customs.is_empty() {
+    if Grain::named(&spine.grain).is_some_and(|grain| grain <= Grain::Day) {
         let start = format!("calendar {}", spine.calendar);
         let mut lines = vec![Line::clause(format!("{} {column}", spine.grain))];
         lines.extend(
             spine
                 .customs
                 .iter()
-                .map(|(name, column)| Line::clause(format!("{} {}", text::part(name), text::part(column)))),
+                .map(|(name, column)| Line::optional(format!("{} {}", text::part(name), text::part(column)))),
         );
         let head = format!("{start} from {source} {{");
-        items.push(Item { start, head, lines, end: "}", entries: customs, ..Item::default() });
+        items.push(Item {
+            start,
+            head,
+            lines,
+            end: "}",
+            entries: if customs.is_empty() { entries } else { customs },
+            ..Item::default()
+        });
     }
     items
 }

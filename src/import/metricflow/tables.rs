@@ -5,10 +5,14 @@ use std::fmt::Write;
 use std::path::{Component, Path, PathBuf};
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Column, Result};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::SessionContext;
 
 use super::super::text;
 use crate::engine::Project;
+use crate::plan::whole_source;
 use crate::source::SourceSet;
 
 /// A table that was found.
@@ -18,6 +22,19 @@ pub(crate) struct Table {
     pub(crate) from: String,
     /// Its columns.
     pub(crate) columns: Vec<(String, DataType)>,
+    rows: LogicalPlan,
+}
+
+impl Table {
+    /// Whether some row has the same values in these columns as another: a key that is none.
+    pub(crate) async fn repeats(&self, key: &[String], ctx: &SessionContext) -> Result<bool> {
+        let columns = || key.iter().map(|column| Expr::Column(Column::new_unqualified(column))).collect::<Vec<_>>();
+        let more = count(lit(1_i64)).alias("$rows");
+        let known = columns().into_iter().map(Expr::is_not_null).reduce(Expr::and).unwrap_or(lit(true));
+        let rows = LogicalPlanBuilder::from(self.rows.clone()).filter(known)?.aggregate(columns(), [more])?;
+        let several = rows.filter(Expr::Column(Column::new_unqualified("$rows")).gt(lit(1_i64)))?.limit(0, Some(1))?;
+        Ok(ctx.execute_logical_plan(several.build()?).await?.count().await? > 0)
+    }
 }
 
 /// Tables by their names.
@@ -40,10 +57,11 @@ pub(crate) async fn read(data: &Path, project: &Path, names: &[String], ctx: &Se
     let mut tables = Tables::new();
     for (at, (name, format, path)) in found.into_iter().enumerate() {
         let Some(id) = read.catalog.source_named("public", &format!("t{at}")) else { continue };
+        let Ok(rows) = whole_source(&read.catalog, id) else { continue };
         let columns = read.catalog.source(id).columns.iter();
         let columns = columns.map(|column| (column.name.clone(), column.data_type.clone())).collect();
         let from = format!("{format} {}", text::literal(&seen_from(project, &path)));
-        tables.insert(name.clone(), Table { from, columns });
+        tables.insert(name.clone(), Table { from, columns, rows });
     }
     tables
 }

@@ -69,7 +69,7 @@ fn returned(first: &LogicalPlanBuilder, back: LogicalPlan) -> Result<LogicalPlan
 /// The last period with rows of either source, whosever they are: up to it what did not happen is known.
 fn last_period(catalog: &Catalog, clock: &Clock<'_>, cohort: &Cohort) -> Result<LogicalPlan> {
     let periods = |source| {
-        let all = Side { source, keys: vec![], conditions: &[] };
+        let all = Side { source, time: None, keys: vec![], conditions: &[] };
         timed_by(Scan::new(catalog, source), clock, &all, cohort.every)?.project([plain(PERIOD)])
     };
     let mut both = periods(cohort.starts.source)?;

@@ -13,6 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::catalog::Catalog;
 use crate::catalog::event::Event;
+use crate::plan::days::with_days;
 
 /// The rows of an event's source with the event's columns under that relation. For a conversion they stay as many as
 /// they are; a funnel or a cohort chooses among them, and repeats each for every step or age.
@@ -25,6 +26,7 @@ pub(crate) fn with_event(
     match event {
         Event::Conversion(conversion) => conversion::with_conversion(catalog, rows, conversion, relation),
         Event::Funnel(funnel) => funnel::with_funnel(catalog, rows, funnel, relation),
+        Event::Dated(dated) => with_days(catalog, rows, dated, relation),
         Event::Cohort(cohort) => cohort::with_cohort(catalog, rows, cohort, relation),
     }
 }

@@ -27,6 +27,8 @@ pub(super) const PERIOD: &str = "$period";
 /// Rows of a source that take part in an event.
 pub(super) struct Side<'s> {
     pub(super) source: SourceId,
+    /// Its time, if not the source's own.
+    pub(super) time: Option<&'s Expression>,
     pub(super) keys: Vec<Keyed<'s>>,
     /// Which of its rows, AND-ed.
     pub(super) conditions: &'s [Expression],
@@ -38,7 +40,8 @@ type Keyed<'k> = (&'k Expression, &'k DataType);
 impl<'s> Side<'s> {
     /// The rows of a step, or of the beginning or the return of a cohort: their key is the entity.
     pub(super) fn of(rows: &'s EventRows, entity_type: &'s DataType) -> Self {
-        Side { source: rows.source, keys: vec![(&rows.entity, entity_type)], conditions: &rows.conditions }
+        let keys = vec![(&rows.entity, entity_type)];
+        Side { source: rows.source, time: None, keys, conditions: &rows.conditions }
     }
 
     pub(super) fn key_columns(&self) -> impl Iterator<Item = Expr> + use<> {
@@ -65,7 +68,7 @@ fn tagged(mut scan: Scan<'_>, clock: &Clock<'_>, side: &Side<'_>, every: Option<
     let keys = side.keys.iter().enumerate();
     let mut tags: Vec<Expr> =
         keys.map(|(at, (key, data_type))| cast(scan.place(key), (*data_type).clone()).alias(key_name(at))).collect();
-    let (time, native) = clock.native(&mut scan, side.source)?;
+    let (time, native) = clock.native(&mut scan, side)?;
     if let Some(grain) = every {
         let period = part_of(time.clone(), &native, TimePart::Grain(grain), &clock.catalog.calendar);
         tags.push(cast(period, DataType::Date32).alias(PERIOD));
@@ -118,11 +121,12 @@ pub(super) struct Clock<'c> {
 
 impl<'c> Clock<'c> {
     pub(super) fn of(catalog: &'c Catalog, sources: &[SourceId]) -> Self {
-        let types: Vec<DataType> = sources
-            .iter()
-            .filter_map(|source| catalog.source(*source).time.as_ref())
-            .map(|axis| catalog.axis_type(axis))
-            .collect();
+        Clock::by(catalog, sources.iter().filter_map(|source| catalog.source(*source).time.as_ref()))
+    }
+
+    /// The clock of these times.
+    pub(super) fn by<'t>(catalog: &'c Catalog, times: impl Iterator<Item = &'t Expression>) -> Self {
+        let types: Vec<DataType> = times.map(|axis| catalog.axis_type(axis)).collect();
         let zoned = types.iter().all(|t| matches!(t, DataType::Timestamp(_, Some(_))));
         let unit = |t: &DataType| match t {
             DataType::Timestamp(unit, _) => *unit,
@@ -135,8 +139,9 @@ impl<'c> Clock<'c> {
     }
 
     /// The time of a source's rows as they have it, and its type.
-    fn native(&self, scan: &mut Scan<'_>, source: SourceId) -> Result<(Expr, DataType)> {
-        let Some(axis) = &self.catalog.source(source).time else {
+    fn native(&self, scan: &mut Scan<'_>, side: &Side<'_>) -> Result<(Expr, DataType)> {
+        let source = side.source;
+        let Some(axis) = side.time.or(self.catalog.source(source).time.as_ref()) else {
             return datafusion::common::internal_err!("events are of sources with a time");
         };
         let flat = flatten(self.catalog, Standpoint { source, axis: None }, axis)

@@ -5,7 +5,7 @@ use bellwether::{Error, Request};
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 use datafusion::prelude::DataFrame;
 
-use super::{Case, GroupBy, Imported, TimeConstraint, rows};
+use super::{Case, GroupBy, Imported, TimeConstraint};
 
 /// A request with its names understood.
 struct Question {
@@ -19,10 +19,7 @@ struct Question {
 
 /// The plan of a case, and the names of its columns.
 pub async fn plan(imported: &Imported, case: &Case) -> Result<(DataFrame, Vec<String>), String> {
-    let mut question = understood(imported, case)?;
-    if case.time_constraint.is_none() {
-        question.conditions.extend(whole_spine(imported, &question).await?);
-    }
+    let question = understood(imported, case)?;
     let columns: Vec<String> =
         question.keys.iter().map(|key| key.column.clone()).chain(question.metrics.iter().cloned()).collect();
     let plain = question.keys.iter().all(|key| key.bell.trim_matches('"') == key.plain);
@@ -185,29 +182,22 @@ fn range(
     let grain = grain.unwrap_or("day".to_string());
     let mut parts = Vec::new();
     if let Some(start) = &constraint.start {
-        parts.push(format!("metric_time >= timestamp '{}'", floor(instant(start)?, &grain)));
+        let start = floor(instant(start)?, &grain);
+        parts.push(format!("metric_time >= timestamp '{start}'"));
+        // An earlier value of a cumulative metric is there only where that metric's own day is in the constraint.
+        if let [metric] = metrics {
+            for offset in imported.semantics.offsets_of_cumulative(metric) {
+                let begin = offset.offset_window.and_then(|window| longer(start, window.count, &window.granularity));
+                parts.extend(begin.map(|begin| format!("metric_time >= timestamp '{begin}'")));
+                let floors = offset.offset_to_grain;
+                parts.extend(floors.map(|grain| format!("metric_time__{grain} >= timestamp '{start}'")));
+            }
+        }
     }
     if let Some(end) = &constraint.end {
         parts.push(format!("metric_time < timestamp '{}'", after(floor(instant(end)?, &grain), &grain)));
     }
     Ok(parts.join(" and "))
-}
-
-/// Metrics that join the time spine show all of its periods, from its first to its last: what is asked is that range.
-async fn whole_spine(imported: &Imported, question: &Question) -> Result<Option<String>, String> {
-    let semantics = &imported.semantics;
-    let times = question.keys.iter().filter(|key| key.metric_time).filter_map(|key| key.grain.as_deref());
-    let Some(grain) = times.min_by_key(|grain| fineness(grain)) else { return Ok(None) };
-    if !question.metrics.iter().any(|metric| semantics.joins_spine(metric)) {
-        return Ok(None);
-    }
-    let (source, column) = semantics.spine(grain).ok_or("there is no time spine")?;
-    let sql = format!("SELECT min({column}), max({column}) FROM {source}");
-    let ends = rows::of(imported.engine.sql(&sql).await.map_err(told)?, vec![]).await?;
-    let [first, last] = ends.rows[0].as_slice() else { return Ok(None) };
-    let shown = |value: &serde_json::Value| value.as_str().unwrap_or_default().replace('T', " ");
-    let (first, last) = (shown(first), shown(last));
-    Ok(Some(format!("metric_time >= timestamp '{first}' and metric_time <= timestamp '{last}'")))
 }
 
 fn instant(text: &str) -> Result<NaiveDateTime, String> {
@@ -237,6 +227,18 @@ fn floor(at: NaiveDateTime, grain: &str) -> NaiveDateTime {
         "minute" => of_day(60),
         "second" => of_day(1),
         _ => at,
+    }
+}
+
+/// That much later; `None` for grains of a calendar.
+fn longer(at: NaiveDateTime, count: i64, grain: &str) -> Option<NaiveDateTime> {
+    let months = |each: i64| at.checked_add_months(Months::new(u32::try_from(count * each).ok()?));
+    match grain {
+        "year" => months(12),
+        "quarter" => months(3),
+        "month" => months(1),
+        grain if fineness(grain) > fineness("year") => None,
+        grain => Some(at + (after(at, grain) - at) * i32::try_from(count).ok()?),
     }
 }
 
