@@ -3,7 +3,7 @@
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::AggregateFunctionParams;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 use datafusion::scalar::ScalarValue;
 
 use super::calendar::TimePart;
@@ -125,6 +125,7 @@ fn modifier_words(catalog: &Catalog, modifier: &Modifier) -> String {
         Modifier::PreviousPeriod => "previous period".to_string(),
         Modifier::Trailing(span) => format!("trailing {span}"),
         Modifier::ToDate(grain) => format!("to date {}", grain.name()),
+        Modifier::ToDateOf(id) => format!("to date {}", catalog.calendar.period(*id).name),
         Modifier::FirstOf(grain) => format!("first {} of the period", grain.name()),
         Modifier::Cumulative => "cumulative".to_string(),
         Modifier::Each(grain) => format!("on each {}", grain.name()),
@@ -147,6 +148,11 @@ fn measure_words(catalog: &Catalog, measure: &Measure) -> String {
         Expr::AggregateFunction(call) => argument_of(&call.params),
         _ => None,
     };
+    let split = match argument {
+        Some(Expr::Case(case)) => only_where(case).filter(|(value, _)| has_words(measure.kind, *value)),
+        _ => None,
+    };
+    let (argument, only) = split.map_or((argument, None), |(value, only)| (value, Some(only)));
     let text = match (measure.kind, argument) {
         (AggregateKind::Count, None) => format!("number of rows of {}", catalog.source(measure.source).item.name),
         (AggregateKind::Count, Some(argument)) => format!("number of {}", named(argument)),
@@ -157,14 +163,34 @@ fn measure_words(catalog: &Catalog, measure: &Measure) -> String {
         _ => named(&measure.aggregate.expr),
     };
     let filter: Vec<String> = measure.filter.iter().map(|filter| worded(catalog, filter)).collect();
-    with_conditions(text, &filter)
+    with_conditions(text, &only.map(named).into_iter().chain(filter).collect::<Vec<_>>())
 }
 
 /// The single argument, unless it is the constant of `count(*)`.
 fn argument_of(params: &AggregateFunctionParams) -> Option<&Expr> {
     match params.args.as_slice() {
-        [Expr::Literal(..)] => None,
-        [argument] => Some(argument),
+        [argument] => counted(argument).is_some().then_some(argument),
+        _ => None,
+    }
+}
+
+/// Whether an aggregate of that value is said in words of its own.
+fn has_words(kind: AggregateKind, value: Option<&Expr>) -> bool {
+    match kind {
+        AggregateKind::Count => true,
+        AggregateKind::CountDistinct | AggregateKind::Sum | AggregateKind::Min | AggregateKind::Max => value.is_some(),
+        _ => false,
+    }
+}
+
+fn counted(argument: &Expr) -> Option<&Expr> {
+    if let Expr::Literal(..) = argument { None } else { Some(argument) }
+}
+
+/// `case when c then x end`, for which aggregates see the x of the rows where c: x, unless it is a constant, and c.
+fn only_where(case: &Case) -> Option<(Option<&Expr>, &Expr)> {
+    match (&case.expr, case.when_then_expr.as_slice(), &case.else_expr) {
+        (None, [(only, value)], None) => Some((counted(value), only)),
         _ => None,
     }
 }

@@ -108,6 +108,14 @@ fn schema_error(error: &SchemaError, ctx: &SessionContext) -> Diagnostic {
         return Diagnostic::new(codes::SQL, error.to_string());
     };
     let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no column `{}` here", field.name));
+    if let Some(view) = event_view(valid_fields, ctx) {
+        return match nearest(&field.name, valid_fields.iter().map(Column::name)) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic
+                .note(format!("`{view}` has columns of its own, and the dimensions that its first rows reach"))
+                .help(format!("`SHOW DIMENSIONS FOR {view}` lists these")),
+        };
+    }
     // An indicator view is planned with the columns that the text names: the others are in its package.
     let members = members(ctx);
     let known = valid_fields.iter().map(Column::name).chain(members.iter().map(String::as_str));
@@ -115,6 +123,16 @@ fn schema_error(error: &SchemaError, ctx: &SessionContext) -> Diagnostic {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("`SHOW INDICATORS` and `SHOW DIMENSIONS` list what the views have"),
     }
+}
+
+/// The funnel or cohort that columns are from.
+fn event_view(columns: &[Column], ctx: &SessionContext) -> Option<String> {
+    let schemas = schemas(ctx);
+    columns.iter().filter_map(|column| column.relation.as_ref()).find_map(|relation| {
+        let of = |name: &str| relation.schema().is_none_or(|schema| schema == name);
+        let mut packages = schemas.iter().filter(|(name, _)| of(name)).filter_map(|(_, schema)| as_package(schema));
+        packages.any(|package| package.own_columns(relation.table()).is_some()).then(|| relation.table().to_string())
+    })
 }
 
 fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {

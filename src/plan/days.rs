@@ -159,7 +159,7 @@ fn shifted(catalog: &Catalog, table: &CalendarTable, count: i32, id: PeriodId) -
     let known = plain("t").is_not_null().and(plain("p").is_not_null());
     let days = scan.build()?.project([day.alias("t"), period.alias("p")])?.filter(known)?;
     let number = |partition: Vec<Expr>, order: &str| -> Result<Expr> {
-        Ok(row_number().partition_by(partition).order_by(vec![plain(order).sort(true, false)]).build()?)
+        row_number().partition_by(partition).order_by(vec![plain(order).sort(true, false)]).build()
     };
     let numbered = days.clone().window([number(vec![plain("p")], "t")?.alias("n")])?;
     let numbered = numbered.project([plain("t"), plain("p"), plain("n")])?;

@@ -44,7 +44,12 @@ fn modifier_of(arg: &Expr, traced: &Traced) -> Result<Modifier> {
             span if span.is_positive() => Modifier::Trailing(span),
             _ => return Err(Diagnostic::new(codes::BAD_VALUE, "a trailing window has a positive length").into()),
         },
-        ("bell_to_date", [grain]) => Modifier::ToDate(grain_of(grain)?),
+        ("bell_to_date", [grain]) => {
+            match text(grain).and_then(|word| TimePart::named(word, &traced.catalog().calendar)) {
+                Some(TimePart::Period(id)) => Modifier::ToDateOf(id),
+                _ => Modifier::ToDate(grain_of(grain)?),
+            }
+        }
         ("bell_cumulative", []) => Modifier::Cumulative,
         ("bell_first", [by, per @ ..]) => edge(End::First, by, per, traced)?,
         ("bell_last", [by, per @ ..]) => edge(End::Last, by, per, traced)?,

@@ -11,12 +11,13 @@ use super::question::{Form, Question, Sets};
 use super::reach::{children, resolve};
 
 /// Every feature that a run must have compared.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 29] = [
     "against a direction",
     "average",
     "bare indicator",
     "composite",
     "condition",
+    "conversion",
     "cube",
     "distinct",
     "distinct count",
@@ -144,6 +145,7 @@ fn definitions(model: &Model, ex: &Ex, when: &mut dyn FnMut(bool, &'static str))
             let qualifiers = indicator.trailing.iter().chain(&indicator.clause).chain([&indicator.definition]);
             qualifiers.for_each(|q| when(any(q, &|e| matches!(e, Ex::Seg(_))), "segment"));
             let has = |agg: Agg| any(&indicator.definition, &|e| matches!(e, Ex::Agg(a, ..) if *a == agg));
+            when(any(&indicator.definition, &|e| matches!(e, Ex::Conversion(_))), "conversion");
             when(has(Agg::Median), "median");
             when(has(Agg::Avg), "average");
             when(has(Agg::Stddev), "spread");

@@ -6,6 +6,7 @@ use super::calendar::{EVER, Intervals, common};
 use super::expr::{Ex, Grain, Op};
 use super::modifier::Amount;
 use super::reach::Why;
+use super::value::Value;
 
 /// A key with the row's value of it.
 #[derive(Debug, Clone)]
