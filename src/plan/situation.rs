@@ -230,7 +230,11 @@ impl Situation {
         }
         let values = value.inputs.iter().map(|input| match input {
             Input::Current(wanted) => {
-                let link = self.links.iter().find(|link| axis.same_key(&self.frame.keys[link.key].expr, wanted));
+                let of_row = |link: &&Link| {
+                    let key = &self.frame.keys[link.key];
+                    key.stands_for == StandsFor::Group && axis.same_key(&key.expr, wanted)
+                };
+                let link = self.links.iter().find(of_row);
                 link.map(|link| link.outer.clone()).ok_or_else(|| no_current(wanted, axis))
             }
             // `check` admits `current` only without other inputs beside it.
