@@ -137,7 +137,9 @@ impl Situation {
             Modifier::Each(_) => {}
             Modifier::StartOf(_) | Modifier::ShiftPeriods(..) => return Err(without_days(modifier)),
             Modifier::Edge(edge) => {
-                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin: Origin::Leaf });
+                // What is not at the end of all groups is not there at all.
+                let origin = if edge.among == Among::Period { Origin::Frame } else { Origin::Leaf };
+                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin });
             }
         }
         Ok(())
