@@ -12,12 +12,11 @@
 mod metricflow;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use metricflow::{Options, Run, Verdict, run};
+use metricflow::{Options, Verdict, run};
 
 fn options() -> Result<Options, String> {
-    let mut options = Options::default();
+    let mut options = Options { told: Some(|outcome| println!("{}", outcome.line())), ..Options::default() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
@@ -42,7 +41,7 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(run) => {
-            print(&run);
+            println!("{}", run.summary());
             let failed = run.count(|verdict| matches!(verdict, Verdict::Different(_) | Verdict::Refused(_)));
             if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
@@ -51,24 +50,4 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-fn print(run: &Run) {
-    for outcome in &run.outcomes {
-        match &outcome.verdict {
-            Verdict::Equal => println!("equal      {} ({:.1?})", outcome.id, outcome.planned),
-            Verdict::Different(how) => println!("different  {}: {how}", outcome.id),
-            Verdict::Refused(why) => println!("refused    {}: {why}", outcome.id),
-            Verdict::Skipped(why) => println!("skipped    {}: {why}", outcome.id),
-        }
-    }
-    for (name, imported) in &run.imported {
-        println!("{name}: loaded in {:.1?}", imported.loaded);
-    }
-    let asked = run.count(|verdict| !matches!(verdict, Verdict::Skipped(_)));
-    let mut times: Vec<Duration> = run.outcomes.iter().map(|o| o.planned).filter(|time| !time.is_zero()).collect();
-    times.sort();
-    let median = times.get(times.len() / 2).copied().unwrap_or_default();
-    let longest = times.last().copied().unwrap_or_default();
-    println!("{} of {asked} equal; planned in {median:.1?} (median), {longest:.1?} (longest)", run.equal());
 }

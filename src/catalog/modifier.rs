@@ -24,6 +24,8 @@ pub enum Modifier {
     Trailing(TimeSpan),
     /// `to date month`.
     ToDate(Grain),
+    /// `to date retail_445_period`: of a calendar from a table.
+    ToDateOf(PeriodId),
     /// `cumulative`.
     Cumulative,
     /// Of each period only the first one of this finer grain: `within period first`.

@@ -125,6 +125,7 @@ fn modifier_words(catalog: &Catalog, modifier: &Modifier) -> String {
         Modifier::PreviousPeriod => "previous period".to_string(),
         Modifier::Trailing(span) => format!("trailing {span}"),
         Modifier::ToDate(grain) => format!("to date {}", grain.name()),
+        Modifier::ToDateOf(id) => format!("to date {}", catalog.calendar.period(*id).name),
         Modifier::FirstOf(grain) => format!("first {} of the period", grain.name()),
         Modifier::Cumulative => "cumulative".to_string(),
         Modifier::Each(grain) => format!("on each {}", grain.name()),

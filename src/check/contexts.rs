@@ -125,7 +125,10 @@ impl Resolver<'_, '_> {
                 }
                 Modifier::Trailing(span)
             }
-            ("bell_to_date", [grain]) => Modifier::ToDate(self.grain(grain)?),
+            ("bell_to_date", [grain]) => match self.checker.bare_grain(&text_of(grain)) {
+                Some(TimePart::Period(id)) => Modifier::ToDateOf(id),
+                _ => Modifier::ToDate(self.grain(grain)?),
+            },
             ("bell_cumulative", _) => Modifier::Cumulative,
             ("bell_first", [by, per @ ..]) => Modifier::Edge(self.edge(End::First, by, per)?),
             ("bell_last", [by, per @ ..]) => Modifier::Edge(self.edge(End::Last, by, per)?),
@@ -240,9 +243,7 @@ impl Resolver<'_, '_> {
         if let Some(TimePart::Period(_)) = self.checker.bare_grain(&text) {
             return Err(Diagnostic::new(
                 codes::NOT_YET_EXPRESSION,
-                format!(
-                    "`to date` and `previous` are not yet supported with `{text}`, which is of a calendar from a table"
-                ),
+                format!("`previous` is not yet supported with `{text}`, which is of a calendar from a table"),
             )
             .at(self.place(expr))
             .help("group by it: `metric_time__…`, or fold over it with `per`")

@@ -360,7 +360,7 @@ impl<'a> Checker<'a> {
 }
 
 fn is_running(modifier: &Modifier) -> bool {
-    matches!(modifier, Modifier::Trailing(_) | Modifier::ToDate(_) | Modifier::Cumulative)
+    matches!(modifier, Modifier::Trailing(_) | Modifier::ToDate(_) | Modifier::ToDateOf(_) | Modifier::Cumulative)
 }
 
 /// Whether an expression is a linear combination of its inputs, without a constant term.

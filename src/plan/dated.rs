@@ -86,6 +86,17 @@ impl Redated {
         Ok(Some(Redated { time, day: Expression::input(Input::Event(Box::new(value))), steps, running }))
     }
 
+    /// What the days are.
+    pub(crate) fn dated(&self) -> Option<&Dated> {
+        match self.day.as_input() {
+            Some(Input::Event(value)) => match &value.event {
+                Event::Dated(dated) => Some(dated),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A flat expression that sees the day instead of the row's own time.
     pub(crate) fn put_in(&self, flat: &Expression) -> Expression {
         with_day(flat, &self.time, &self.day)

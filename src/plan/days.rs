@@ -33,13 +33,26 @@ pub(crate) fn with_days(
 ) -> Result<LogicalPlan> {
     let columns: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
     let mut scan = Scan::new(catalog, dated.source).over(rows);
-    let time = cast(scan.place(&dated.time), TIMESTAMP).alias(ON);
-    let mut rows = scan.build()?.project(columns.iter().cloned().chain([time]))?;
+    let time = scan.place(&dated.time);
+    counted_on(catalog, scan.build()?, &columns, time, dated, relation)
+}
+
+/// These columns of rows that have that time, with the days on which they count.
+pub(crate) fn counted_on(
+    catalog: &Catalog,
+    rows: LogicalPlanBuilder,
+    columns: &[Expr],
+    time: Expr,
+    dated: &Dated,
+    relation: &TableReference,
+) -> Result<LogicalPlan> {
+    let time = cast(time, TIMESTAMP).alias(ON);
+    let mut rows = rows.project(columns.iter().cloned().chain([time]))?;
     for on in dated.by.iter().rev() {
-        rows = on_days(catalog, rows, &columns, on)?;
+        rows = on_days(catalog, rows, columns, on)?;
     }
     let day = cast(plain(ON), dated.data_type.clone()).alias_qualified(Some(relation.clone()), EventColumn::Day.name());
-    rows.project(columns.into_iter().chain([day]))?.build()
+    rows.project(columns.iter().cloned().chain([day]))?.build()
 }
 
 fn on_days(catalog: &Catalog, rows: LogicalPlanBuilder, columns: &[Expr], on: &OnDays) -> Result<LogicalPlanBuilder> {
@@ -70,6 +83,15 @@ fn on_days(catalog: &Catalog, rows: LogicalPlanBuilder, columns: &[Expr], on: &O
 fn instants(catalog: &Catalog) -> Instants<'_> {
     let common = catalog.metric_time.clone();
     Instants { calendar: &catalog.calendar, data_type: TIMESTAMP, common, native: None }
+}
+
+/// The step of the calendar that counts first, in which a time lies.
+pub(crate) fn step_of(catalog: &Catalog, dated: &Dated, time: Expr) -> Expr {
+    let time = cast(time, TIMESTAMP);
+    match dated.by.last() {
+        Some(on) => instants(catalog).start_of(time, catalog.calendar.tables[on.table].grain),
+        None => time,
+    }
 }
 
 /// The days of a calendar, as `t`.
@@ -137,7 +159,7 @@ fn shifted(catalog: &Catalog, table: &CalendarTable, count: i32, id: PeriodId) -
     let known = plain("t").is_not_null().and(plain("p").is_not_null());
     let days = scan.build()?.project([day.alias("t"), period.alias("p")])?.filter(known)?;
     let number = |partition: Vec<Expr>, order: &str| -> Result<Expr> {
-        Ok(row_number().partition_by(partition).order_by(vec![plain(order).sort(true, false)]).build()?)
+        row_number().partition_by(partition).order_by(vec![plain(order).sort(true, false)]).build()
     };
     let numbered = days.clone().window([number(vec![plain("p")], "t")?.alias("n")])?;
     let numbered = numbered.project([plain("t"), plain("p"), plain("n")])?;

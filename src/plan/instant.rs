@@ -4,7 +4,7 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::functions::core::expr_fn::least;
 use datafusion::logical_expr::{Expr, lit};
 
-use crate::catalog::calendar::{Calendar, Grain};
+use crate::catalog::calendar::{Calendar, Grain, PeriodId};
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::time::{cast, earlier, later, start_of};
 
@@ -17,6 +17,8 @@ pub(crate) enum TimeOp {
     Trailing(TimeSpan),
     /// From the start of the enclosing period to the window's end.
     ToDate(Grain),
+    /// The same of a period that a calendar's table knows.
+    ToDateOf(PeriodId),
     /// From the beginning to the window's end.
     Cumulative,
     /// The first period of a finer grain in it.
@@ -34,7 +36,7 @@ impl TimeOp {
         match self {
             TimeOp::Shift(span) | TimeOp::Trailing(span) => span.is_whole_days(),
             TimeOp::ToDate(grain) | TimeOp::FirstOf(grain) => *grain >= Grain::Day,
-            TimeOp::Cumulative => true,
+            TimeOp::Cumulative | TimeOp::ToDateOf(_) => true,
         }
     }
 
@@ -43,7 +45,7 @@ impl TimeOp {
         match self {
             TimeOp::Shift(span) | TimeOp::Trailing(span) => span.nanoseconds % grain.span().nanoseconds == 0,
             TimeOp::ToDate(other) | TimeOp::FirstOf(other) => *other >= grain,
-            TimeOp::Cumulative => true,
+            TimeOp::Cumulative | TimeOp::ToDateOf(_) => true,
         }
     }
 }
@@ -132,6 +134,8 @@ impl Instants<'_> {
             TimeOp::Trailing(span) => (Some(self.earlier(to.clone(), *span)), to),
             TimeOp::ToDate(grain) => (Some(self.start_of(self.before(to.clone()), *grain)), to),
             TimeOp::Cumulative => (None, to),
+            // Nothing, until the beginning is looked up.
+            TimeOp::ToDateOf(_) => (Some(to.clone()), to),
             TimeOp::FirstOf(grain) => match from {
                 Some(from) => {
                     let first = self.later(self.start_of(from.clone(), *grain), grain.span());

@@ -42,6 +42,7 @@ mod running;
 mod scan;
 mod situation;
 mod spine;
+mod steps;
 mod trace;
 mod values;
 pub mod view;

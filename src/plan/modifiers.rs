@@ -45,7 +45,12 @@ fn modifier_of(arg: &Expr, traced: &Traced) -> Result<Modifier> {
             span if span.is_positive() => Modifier::Trailing(span),
             _ => return Err(not_positive().into()),
         },
-        ("bell_to_date", [grain]) => Modifier::ToDate(grain_of(grain, traced)?),
+        ("bell_to_date", [grain]) => {
+            match text(grain).and_then(|word| TimePart::named(word, &traced.catalog().calendar)) {
+                Some(TimePart::Period(id)) => Modifier::ToDateOf(id),
+                _ => Modifier::ToDate(grain_of(grain, traced)?),
+            }
+        }
         ("bell_cumulative", []) => Modifier::Cumulative,
         ("bell_first", [by, per @ ..]) => edge(End::First, by, per, traced)?,
         ("bell_last", [by, per @ ..]) => edge(End::Last, by, per, traced)?,
@@ -164,7 +169,7 @@ fn grain_of(arg: &Expr, traced: &Traced) -> Result<Grain> {
     }
     if let Some(TimePart::Period(_)) = TimePart::named(word, &traced.catalog().calendar) {
         let problem =
-            format!("`to date` and `previous` are not yet supported with `{word}`, of a calendar from a table");
+            format!("`previous` is not yet supported with `{word}`, which is of a calendar from a table");
         let help = format!("group by it: `metric_time__{word}`");
         return Err(Diagnostic::new(codes::NOT_YET_EXPRESSION, problem).help(help).into());
     }

@@ -18,6 +18,7 @@ use super::prepared::{BuiltPart, Prepared};
 use super::rows::with_exact_types;
 use super::scan::Scan;
 use super::situation::{Nulls, Shows, Situation};
+use super::steps;
 use super::windows::{self, Periods, Shape};
 use crate::catalog::expr::Expression;
 use crate::catalog::indicator::Measure;
@@ -55,6 +56,19 @@ pub(crate) struct Part {
     /// For each indicator asked of it: the conditions that its rows fulfil; together they decide which groups there are.
     alternatives: Vec<Vec<Expression>>,
     asked: Option<IndicatorId>,
+}
+
+/// What is asked of the rows of a part, over their columns.
+pub(crate) struct Placed<'q> {
+    pub(crate) scan: Scan<'q>,
+    pub(crate) keys: Vec<(usize, Expr)>,
+    /// AND-ed.
+    pub(crate) filters: Vec<Expr>,
+    pub(crate) calls: Vec<(usize, Expr)>,
+    pub(crate) edges: Vec<edges::PlacedEdge>,
+    pub(crate) instant: Option<Expr>,
+    /// The day on which a row counts, where it is not its own.
+    pub(crate) day: Option<Expr>,
 }
 
 /// A leaf with its conditions flattened to the part's source.
@@ -228,7 +242,11 @@ impl Part {
         periods: &Periods<'_>,
     ) -> Result<Vec<BuiltPart>> {
         let axis = self.axis(question);
-        let prepared = self.prepare(question, &axis)?;
+        let placed = self.place(question, &axis)?;
+        if let Some(built) = self.by_steps(question, &placed, sets)? {
+            return Ok(vec![built]);
+        }
+        let prepared = self.prepare(question, placed)?;
         let frame = &self.key.situation.frame;
         match frame.window() {
             Some((at, window)) => {
@@ -239,8 +257,8 @@ impl Part {
         }
     }
 
-    /// The rows, and what is asked of them.
-    fn prepare(&self, question: &Question<'_>, axis: &Axis<'_>) -> Result<Prepared> {
+    /// What is asked of the rows, over their columns.
+    fn place<'q>(&'q self, question: &Question<'q>, axis: &Axis<'_>) -> Result<Placed<'q>> {
         let frame = &self.key.situation.frame;
         let mut scan =
             Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
@@ -252,14 +270,35 @@ impl Part {
                 keys.push((at, scan.place(&self.flat(question, axis, &frame.keys[at].expr)?)));
             }
         }
-        let filter = self.row_filter(question, axis, &mut scan)?;
+        let filters = self.row_filters(question, axis, &mut scan)?;
         let calls = with_exact_types(self.leaves.iter().map(|leaf| self.aggregate(leaf, &mut scan)).collect());
         let edges = self.edges(question, axis, &mut scan)?;
         let instant = match frame.window() {
             Some(_) => Some(self.instant(question, axis, &mut scan)?),
             None => None,
         };
-        let rows = match filter {
+        let calls = self.leaves.iter().map(|leaf| leaf.number).zip(calls).collect();
+        Ok(Placed { scan, keys, filters, calls, edges, instant, day })
+    }
+
+    /// With the days on which rows count only once they are put together, if that is possible.
+    fn by_steps(
+        &self,
+        question: &Question<'_>,
+        placed: &Placed<'_>,
+        sets: Option<&[Vec<usize>]>,
+    ) -> Result<Option<BuiltPart>> {
+        let Some(dated) = self.key.redated.as_ref().and_then(Redated::dated) else { return Ok(None) };
+        if self.key.situation.frame.window().is_some() {
+            return Ok(None);
+        }
+        steps::put_together(question.catalog, dated, placed, sets, (&self.key.situation.links, self.shows()))
+    }
+
+    /// The rows, and what is asked of them.
+    fn prepare(&self, question: &Question<'_>, placed: Placed<'_>) -> Result<Prepared> {
+        let Placed { scan, keys, filters, calls, edges, instant, day } = placed;
+        let rows = match conjunction(filters).map(guarded) {
             Some(filter) => scan.build()?.filter(filter)?,
             None => scan.build()?,
         };
@@ -268,7 +307,7 @@ impl Part {
         Ok(Prepared {
             rows,
             keys,
-            calls: self.leaves.iter().map(|leaf| leaf.number).zip(calls).collect(),
+            calls,
             edges,
             instant,
             fact_key,
@@ -302,12 +341,12 @@ impl Part {
     }
 
     /// The context's conditions, those against a join's direction, and the alternatives of the indicators.
-    fn row_filter(
+    fn row_filters(
         &self,
         question: &Question<'_>,
         axis: &Axis<'_>,
         scan: &mut Scan<'_>,
-    ) -> Result<Option<Expr>, Diagnostic> {
+    ) -> Result<Vec<Expr>, Diagnostic> {
         let frame = &self.key.situation.frame;
         let (ranges, conditions) = frame.ranges(axis)?;
         let mut all: Vec<Expr> = Vec::new();
@@ -333,7 +372,7 @@ impl Part {
             }
             all.extend(disjunction(ways));
         }
-        Ok(conjunction(all).map(guarded))
+        Ok(all)
     }
 
     /// The aggregate call of a leaf, filtered by what not all leaves share.
@@ -398,7 +437,7 @@ impl Part {
         }
         let mut scan =
             Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
-        let filter = opened.row_filter(question, &axis, &mut scan)?;
+        let filter = conjunction(opened.row_filters(question, &axis, &mut scan)?).map(guarded);
         let instant = opened.instant(question, &axis, &mut scan)?;
         let rows: LogicalPlanBuilder = match filter {
             Some(filter) => scan.build()?.filter(filter)?,

@@ -116,7 +116,7 @@ impl Prepared {
         let mut built = Vec::new();
         let (mut counts, mut others) = (Vec::new(), Vec::new());
         for (leaf, call) in &self.calls {
-            match running::counted_once(call) {
+            match running::counted_once(call).filter(|_| shape.moves_forward()) {
                 Some(value) => counts.push((*leaf, value)),
                 None => others.push((*leaf, call.clone())),
             }

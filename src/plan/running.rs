@@ -161,7 +161,16 @@ impl Final {
 
 /// Computes calls for each cell first, if all of them can be put together from that.
 pub(crate) fn per_cell(prepared: &Prepared, shape: &Shape<'_>, calls: &[Expr]) -> Result<Option<PerCell>> {
-    let rows = &prepared.rows;
+    per_group(&prepared.rows, prepared.named_keys(), prepared.cell(shape), calls)
+}
+
+/// The same for groups and cells of any kind.
+pub(crate) fn per_group(
+    rows: &LogicalPlanBuilder,
+    mut groups: Vec<Expr>,
+    cell: Expr,
+    calls: &[Expr],
+) -> Result<Option<PerCell>> {
     let (mut partials, mut aggregates, mut finals) = (Vec::new(), Vec::new(), Vec::new());
     for call in calls {
         let Some((partial, ratio)) = partial_of(call, rows, partials.len())? else { return Ok(None) };
@@ -176,8 +185,7 @@ pub(crate) fn per_cell(prepared: &Prepared, shape: &Shape<'_>, calls: &[Expr]) -
         // Without a value the groups alone are asked for.
         partials.push(count(lit(1_i64)).alias("$0"));
     }
-    let mut groups = prepared.named_keys();
-    groups.push(prepared.cell(shape).alias(CELL));
+    groups.push(cell.alias(CELL));
     let rows = rows.clone().aggregate(groups, partials)?;
     Ok(Some(PerCell { rows, aggregates, finals }))
 }

@@ -20,6 +20,7 @@ use crate::catalog::{Catalog, SourceId};
 use crate::check::unreachable;
 
 /// The paths that a part of a question needs; expressions are registered first, then the plan is built.
+#[derive(Clone)]
 pub(crate) struct Scan<'c> {
     catalog: &'c Catalog,
     root: SourceId,
@@ -36,6 +37,7 @@ pub(crate) struct Scan<'c> {
 }
 
 /// One row more for each row.
+#[derive(Clone)]
 enum Lookup {
     /// `x per d`: the inner question, and the rows' own d.
     Per { per: Per, of_row: Vec<Expr> },
@@ -118,10 +120,27 @@ impl<'c> Scan<'c> {
 
     /// The joined rows.
     pub(crate) fn build(&self) -> Result<LogicalPlanBuilder> {
+        self.build_from(self.root_rows()?)
+    }
+
+    /// The same without the days on which rows count: what is placed by them has no column there.
+    pub(crate) fn build_undated(&self) -> Result<LogicalPlanBuilder> {
+        self.build_from(self.rows_with(|event| !matches!(event, Event::Dated(_)))?)
+    }
+
+    /// Whether something is looked up by that column.
+    pub(crate) fn looks_up(&self, column: &Column) -> bool {
+        self.lookups.iter().any(|lookup| match lookup {
+            Lookup::Per { of_row, .. } => of_row.iter().any(|own| own.column_refs().contains(column)),
+            Lookup::Day { value, .. } => value.column_refs().contains(column),
+        })
+    }
+
+    fn build_from(&self, root: LogicalPlan) -> Result<LogicalPlanBuilder> {
         let standpoint = Standpoint { source: self.root, axis: self.axis };
         let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
-        let mut plan = LogicalPlanBuilder::from(self.root_rows()?);
+        let mut plan = LogicalPlanBuilder::from(root);
         for way in &ways {
             plan = self.join(plan, way)?;
         }
@@ -203,6 +222,10 @@ impl<'c> Scan<'c> {
 
     /// The root's rows, with the columns of the events that are asked for.
     fn root_rows(&self) -> Result<LogicalPlan> {
+        self.rows_with(|_| true)
+    }
+
+    fn rows_with(&self, wanted: impl Fn(&Event) -> bool) -> Result<LogicalPlan> {
         let mut plan = match &self.rows {
             Some(rows) => rows.clone(),
             None => self.relation(&JoinPath::root(self.root))?,
@@ -210,7 +233,7 @@ impl<'c> Scan<'c> {
         // Days come last: they make several rows of one.
         let (days, others): (Vec<_>, Vec<_>) =
             self.events.iter().enumerate().partition(|(_, event)| matches!(event, Event::Dated(_)));
-        for (at, event) in others.into_iter().chain(days) {
+        for (at, event) in others.into_iter().chain(days).filter(|(_, event)| wanted(event)) {
             plan = with_event(self.catalog, plan, event, &event_relation(at))?;
         }
         Ok(plan)

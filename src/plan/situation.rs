@@ -127,6 +127,8 @@ impl Situation {
             },
             Modifier::Trailing(span) => self.time(TimeOp::Trailing(*span), axis)?,
             Modifier::ToDate(grain) => self.time(TimeOp::ToDate(*grain), axis)?,
+            Modifier::ToDateOf(_) if !self.frame.dated.is_empty() => return Err(no_point_of_table()),
+            Modifier::ToDateOf(id) => self.time(TimeOp::ToDateOf(*id), axis)?,
             Modifier::Cumulative => self.time(TimeOp::Cumulative, axis)?,
             Modifier::FirstOf(own) => match self.finest(axis).and_then(|at| self.grain_of(at, axis)) {
                 Some(TimePart::Grain(grain)) if grain > *own => self.time(TimeOp::FirstOf(*own), axis)?,
@@ -255,6 +257,9 @@ impl Situation {
             return Err(of_table("a window in time"));
         }
         let finest = self.finest(axis);
+        if matches!(op, TimeOp::ToDateOf(_)) && finest.is_none() {
+            return Err(no_point_of_table());
+        }
         let end = end_of(&self.frame.all_ranges(axis)?);
         if let TimeOp::Shift(span) = &op {
             self.shows = Shows::Nothing;
@@ -488,6 +493,12 @@ fn no_such_part() -> Diagnostic {
 fn no_point() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs a point that it ends at: the question has neither a grain of time nor a range with an end")
         .help("group by a grain such as `metric_time__day`, or ask up to some date")
+}
+
+fn no_point_of_table() -> Diagnostic {
+    Diagnostic::new(codes::CONTEXT, "`to date` a period of a calendar from a table needs a grain of time")
+        .note("where the period begins is looked up for each period that the question is grouped by")
+        .help("group by a grain such as `metric_time__day`")
 }
 
 fn raw_time() -> Diagnostic {

@@ -6,7 +6,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, JoinType, NullHandling, Result, ScalarValue, TableReference, UnnestOptions};
-use datafusion::functions::core::expr_fn::{greatest, least};
+use datafusion::functions::core::expr_fn::{coalesce, greatest, least};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 // `range` stops a whole step before its end, whatever lies between: both ends are given instead.
 use datafusion::functions_nested::expr_fn::gen_series;
@@ -19,8 +19,9 @@ use super::axis::Axis;
 use super::frame::{Frame, Role, Window};
 use super::instant::{Instants, TimeOp};
 use super::range::start_of;
+use super::scan::Scan;
 use super::situation::Shows;
-use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::calendar::{Grain, PeriodId, TimePart};
 use crate::catalog::time::{cast, interval_of, part_of};
 
 /// What is done to the rows of a part.
@@ -161,7 +162,7 @@ fn begins_a_cell(instant: &Expr, length: i64) -> bool {
 }
 
 /// The window of a period with that start, `[from, to)`; without `from` it begins with the first row.
-fn window_of(shape: &Shape<'_>, start: &Expr) -> (Option<Expr>, Expr) {
+fn window_of(shape: &Shape<'_>, start: &Expr, plan: &mut LogicalPlanBuilder) -> Result<(Option<Expr>, Expr)> {
     let (instants, grain) = (shape.axis.instants(), shape.window.grain);
     let mut window = (Some(start.clone()), instants.later(start.clone(), grain.span()));
     // The range's end moves with the rows that are read.
@@ -178,6 +179,10 @@ fn window_of(shape: &Shape<'_>, start: &Expr) -> (Option<Expr>, Expr) {
             window.1 = cut(window.1, &limit);
         }
         window = match (op, window.0.clone()) {
+            (TimeOp::ToDateOf(id), _) => {
+                let from = begun(shape, *id, &window.1, plan)?;
+                (Some(from), window.1)
+            }
             // A day of a month lands on a day, also at the month's end.
             (TimeOp::Shift(span), Some(from)) if is_period && grain.lands_on(*span) => {
                 let from = instants.earlier(from, *span);
@@ -187,7 +192,28 @@ fn window_of(shape: &Shape<'_>, start: &Expr) -> (Option<Expr>, Expr) {
         };
         is_period &= matches!(op, TimeOp::Shift(span) if grain.lands_on(*span));
     }
-    window
+    Ok(window)
+}
+
+/// The first day of the calendar's period that has the last instant before `to`, looked up by one more join; `to` itself
+/// where the calendar has none, so that nothing lies between.
+fn begun(shape: &Shape<'_>, id: PeriodId, to: &Expr, plan: &mut LogicalPlanBuilder) -> Result<Expr> {
+    let instants = shape.axis.instants();
+    let period = instants.calendar.period(id);
+    let scan = Scan::new(shape.axis.catalog, period.source);
+    let day = cast(scan.own_column(period.day), instants.data_type.clone());
+    let first = min(plain("t")).alias("first");
+    let days = scan.build()?.project([day.alias("t"), scan.own_column(period.column).alias("q")])?;
+    let days = days.filter(plain("q").is_not_null())?;
+    let firsts =
+        days.clone().aggregate([plain("q")], [first])?.project([plain("q").alias("k"), plain("first")])?.build()?;
+    let relation = format!("$begun{}", plan.schema().fields().len());
+    let begun = days.join_on(firsts, JoinType::Inner, [plain("q").eq(plain("k"))])?;
+    let begun = begun.project([plain("t"), plain("first")])?.alias(relation.as_str())?.build()?;
+    let of = |name: &str| Expr::Column(Column::new(Some(TableReference::bare(relation.as_str())), name));
+    let last = instants.start_of(instants.before(to.clone()), Grain::Day);
+    *plan = plan.clone().join_on(begun, JoinType::Left, [last.eq(of("t"))])?;
+    Ok(coalesce(vec![of("first"), to.clone()]))
 }
 
 /// A row for each period and each cell of its window that rows can have, given the first and last instants of the rows.
@@ -201,7 +227,8 @@ pub(crate) fn pairs(shape: &Shape<'_>, own: LogicalPlan, periods: &Periods<'_>) 
     let (lo, hi) = (Expr::Column(Column::new(Some("$own"), "lo")), Expr::Column(Column::new(Some("$own"), "hi")));
     let own = LogicalPlanBuilder::from(own).alias("$own")?.build()?;
     let start = plain("p");
-    let (from, to) = window_of(shape, &start);
+    let mut plan = LogicalPlanBuilder::from(periods).cross_join(own)?;
+    let (from, to) = window_of(shape, &start, &mut plan)?;
     let from = from.map_or_else(|| lo.clone(), |from| greatest(vec![from, lo.clone()]));
     let to = least(vec![to, instants.next(hi.clone())]);
     let cells = gen_series(
@@ -211,12 +238,7 @@ pub(crate) fn pairs(shape: &Shape<'_>, own: LogicalPlan, periods: &Periods<'_>) 
     );
     let shown = shape.shown(start.clone(), (lo, hi))?;
     let columns = [start.alias("p"), from.alias("a"), to.alias("b"), shown.alias("shown"), cells.alias("c")];
-    LogicalPlanBuilder::from(periods)
-        .cross_join(own)?
-        .project(columns)?
-        .unnest_column_with_options("c", drop_nulls())?
-        .alias(PAIRS)?
-        .build()
+    plan.project(columns)?.unnest_column_with_options("c", drop_nulls())?.alias(PAIRS)?.build()
 }
 
 /// A row for each period from one to another, as `p`; `first` and `last` are over the one row of `bounds`.
@@ -236,6 +258,11 @@ pub(crate) fn drop_nulls() -> UnnestOptions {
 }
 
 impl Shape<'_> {
+    /// Whether later periods have later windows, whatever is in a calendar's table.
+    pub(crate) fn moves_forward(&self) -> bool {
+        !self.window.ops.iter().any(|op| matches!(op, TimeOp::ToDateOf(_)))
+    }
+
     /// Whether a period lies between those of the first and the last instant, and has something of the range.
     pub(crate) fn shown(&self, start: Expr, own: (Expr, Expr)) -> Result<Expr> {
         let (instants, grain) = (self.axis.instants(), self.window.grain);

@@ -53,7 +53,7 @@ impl Case {
     pub fn draw(seed: u64) -> Case {
         let mut dice = Dice::new(seed);
         // Half of the cases are about contexts.
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             let mut model = draw_star::draw(&mut dice);
             let questions = draw_star_questions::draw(&mut dice, &mut model);
             let mut data = data::draw(&mut dice, &model);

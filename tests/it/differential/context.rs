@@ -214,8 +214,11 @@ impl Naive<'_> {
             Mod::Previous(grain) => self.shift(leaf, state, Amount::one(*grain).back()),
             Mod::PreviousPeriod => self.previous_period(leaf, state),
             Mod::Trailing(_) | Mod::ToDate(_) | Mod::Cumulative => self.run(state, modifier),
-            Mod::First(d, per) => Ok(state.ends.push((Op::Lt, d.clone(), per.clone()))),
-            Mod::Last(d, per) => Ok(state.ends.push((Op::Gt, d.clone(), per.clone()))),
+            Mod::First(d, per) | Mod::Last(d, per) => {
+                let end = if matches!(modifier, Mod::First(..)) { Op::Lt } else { Op::Gt };
+                state.ends.push((end, d.clone(), per.clone()));
+                Ok(())
+            }
             // Met only while the meaning is checked.
             Mod::EachStep(own) if state.finest().is_some_and(|grain| grain > *own) => {
                 self.add_keys(leaf, state, &[(Ex::MetricTime(*own), None)])

@@ -14,6 +14,9 @@ use super::value::Value;
 /// The keys that are grains of a leaf's time axis: where they stand, and which grain.
 type GrainKeys = Vec<(usize, Grain)>;
 
+/// The keys of a question on the way to a leaf, and the modifiers right inside it.
+type Segment = (Vec<Ex>, Vec<Mod>);
+
 fn identity(values: &[Value]) -> Vec<String> {
     values.iter().map(Value::canonical).collect()
 }
@@ -98,7 +101,7 @@ impl Naive<'_> {
 
     /// The keys of each question on the way to a leaf, from the outermost to the innermost, and the modifiers right
     /// inside it.
-    fn segments(&self, leaf: &Leaf, base: usize, keys: &[Ex]) -> Result<Vec<(Vec<Ex>, Vec<Mod>)>, Why> {
+    fn segments(&self, leaf: &Leaf, base: usize, keys: &[Ex]) -> Result<Vec<Segment>, Why> {
         let (outside, layers) = leaf.scope.layers.split_at(base);
         let outer = self.state(leaf, outside)?.finest();
         let mut found = vec![(keys.to_vec(), vec![])];

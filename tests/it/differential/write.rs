@@ -93,7 +93,7 @@ impl Writer<'_> {
         let x = if simple { self.write(x) } else { format!("({})", self.write(x)) };
         let mods: Vec<String> = mods.iter().map(|m| self.modifier(m)).collect();
         // Commas are optional.
-        let between = if mods.len() % 2 == 0 { " " } else { ", " };
+        let between = if mods.len().is_multiple_of(2) { " " } else { ", " };
         format!("{x} {} ({})", self.word("at"), mods.join(between))
     }
 

@@ -74,8 +74,22 @@ pub struct Outcome {
     pub id: String,
     pub verdict: Verdict,
     /// From the request to the plan.
-    #[allow(dead_code)] // Printed by the example.
     pub planned: Duration,
+    /// From the plan to the rows.
+    pub ran: Duration,
+}
+
+impl Outcome {
+    /// The case in one line.
+    pub fn line(&self) -> String {
+        let (id, planned, ran) = (&self.id, self.planned, self.ran);
+        match &self.verdict {
+            Verdict::Equal => format!("equal      {id} (planned in {planned:.1?}, ran in {ran:.1?})"),
+            Verdict::Different(how) => format!("different  {id}: {how}"),
+            Verdict::Refused(why) => format!("refused    {id}: {why}"),
+            Verdict::Skipped(why) => format!("skipped    {id}: {why}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -91,8 +105,9 @@ pub struct Imported {
     pub semantics: Semantics,
     pub report: Report,
     pub engine: Engine,
+    /// From the manifest to the files of the project.
+    pub read: Duration,
     /// From the files of the project to an engine.
-    #[allow(dead_code)] // Printed by the example.
     pub loaded: Duration,
     _folder: tempfile::TempDir,
 }
@@ -105,6 +120,8 @@ pub struct Options {
     pub only: Option<String>,
     /// Where to write the results.
     pub results: Option<PathBuf>,
+    /// What is told of each case as soon as it is settled.
+    pub told: Option<fn(&Outcome)>,
 }
 
 /// A run over all cases of a folder.
@@ -120,6 +137,26 @@ impl Run {
 
     pub fn equal(&self) -> usize {
         self.count(|verdict| *verdict == Verdict::Equal)
+    }
+
+    /// The load times, and how many cases are equal, with the times to plan them.
+    pub fn summary(&self) -> String {
+        let mut lines = Vec::new();
+        for (name, imported) in &self.imported {
+            let (read, loaded) = (imported.read, imported.loaded);
+            lines.push(format!("{name}: imported in {read:.1?}, loaded in {loaded:.1?}"));
+        }
+        let asked = self.count(|verdict| !matches!(verdict, Verdict::Skipped(_)));
+        let mut times: Vec<Duration> = self.outcomes.iter().map(|outcome| outcome.planned).collect();
+        times.retain(|time| !time.is_zero());
+        times.sort();
+        let at = |share: usize| times.get(times.len() * share / 100).or(times.last()).copied().unwrap_or_default();
+        let (median, most, longest) = (at(50), at(95), times.last().copied().unwrap_or_default());
+        lines.push(format!(
+            "{} of {asked} equal; planned in {median:.1?} (median), {most:.1?} (95 of 100), {longest:.1?} (longest)",
+            self.equal()
+        ));
+        lines.join("\n")
     }
 }
 
@@ -138,6 +175,9 @@ pub async fn run(options: &Options) -> Result<Run, String> {
             run.imported.insert(case.manifest.clone(), imported);
         }
         let outcome = settle(options, &run.imported[&case.manifest], &case).await;
+        if let Some(told) = options.told {
+            told(&outcome);
+        }
         run.outcomes.push(outcome);
     }
     Ok(run)
@@ -150,22 +190,26 @@ async fn import(folder: &Path, manifest: &str) -> Result<Imported, String> {
     let path = if json.is_file() { json } else { path.join("yaml") };
     let told = |error: bellwether::Error| format!("{manifest}: {error}");
     let ctx = SessionContext::new();
+    let started = Instant::now();
     let (semantics, report) =
         metricflow::import(&path, &folder.join("tables"), project.path(), &ctx).await.map_err(told)?;
+    let read = started.elapsed();
     let started = Instant::now();
     let engine = Engine::open(project.path()).await.map_err(told)?;
     let loaded = started.elapsed();
-    Ok(Imported { semantics, report, engine, loaded, _folder: project })
+    Ok(Imported { semantics, report, engine, read, loaded, _folder: project })
 }
 
 async fn settle(options: &Options, imported: &Imported, case: &Case) -> Outcome {
     let id = case.id.clone();
     if case.status.starts_with("skipped") {
-        return Outcome { id, verdict: Verdict::Skipped(case.status.clone()), planned: Duration::ZERO };
+        let why = case.status.strip_prefix("skipped: ").unwrap_or(&case.status).to_string();
+        return Outcome { id, verdict: Verdict::Skipped(why), planned: Duration::ZERO, ran: Duration::ZERO };
     }
     let started = Instant::now();
     let planned = ask::plan(imported, case).await;
     let time = started.elapsed();
+    let started = Instant::now();
     let verdict = match planned {
         Err(why) => Verdict::Refused(why),
         Ok((frame, columns)) => match rows::of(frame, columns).await {
@@ -173,7 +217,7 @@ async fn settle(options: &Options, imported: &Imported, case: &Case) -> Outcome 
             Ok(rows) => judge(options, case, &rows).unwrap_or_else(Verdict::Different),
         },
     };
-    Outcome { id, verdict, planned: time }
+    Outcome { id, verdict, planned: time, ran: started.elapsed() }
 }
 
 fn judge(options: &Options, case: &Case, rows: &Rows) -> Result<Verdict, String> {
@@ -198,7 +242,7 @@ fn judge(options: &Options, case: &Case, rows: &Rows) -> Result<Verdict, String>
 }
 
 /// How many of the public cases are equal. It only ever grows.
-const EQUAL: usize = 78;
+const EQUAL: usize = 104;
 
 #[tokio::test]
 async fn the_shared_cases_are_answered() {
@@ -217,11 +261,8 @@ async fn the_shared_cases_are_answered() {
             assert_eq!(own.count(), 1, "{name}: {}", metric.name);
         }
     }
-    let told: Vec<String> = run
-        .outcomes
-        .iter()
-        .filter(|outcome| !matches!(outcome.verdict, Verdict::Equal | Verdict::Skipped(_)))
-        .map(|outcome| format!("{}: {:?}", outcome.id, outcome.verdict))
-        .collect();
+    println!("{}", run.summary());
+    let wrong = |outcome: &&Outcome| !matches!(outcome.verdict, Verdict::Equal | Verdict::Skipped(_));
+    let told: Vec<String> = run.outcomes.iter().filter(wrong).map(Outcome::line).collect();
     assert!(run.equal() >= EQUAL, "{} instead of {EQUAL} are equal\n{}", run.equal(), told.join("\n"));
 }
