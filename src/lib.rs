@@ -112,6 +112,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+pub mod analysis;
 pub mod catalog;
 pub mod check;
 pub mod diagnostic;
@@ -125,6 +126,7 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 
+pub use analysis::{Change, Outline};
 pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};
 pub use plan::Request;

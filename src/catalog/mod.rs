@@ -15,6 +15,7 @@ pub mod path;
 pub mod reach;
 pub mod source;
 pub mod time;
+pub mod tree;
 pub mod unit;
 pub mod validity;
 pub mod walk;
@@ -31,6 +32,7 @@ use event::EventView;
 use expr::{Expression, Input};
 use indicator::Indicator;
 use source::Source;
+use tree::Tree;
 
 /// A source, by its position in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,6 +125,8 @@ pub struct Catalog {
     pub hierarchies: Vec<Hierarchy>,
     /// Funnels and cohorts.
     pub events: Vec<EventView>,
+    /// What indicators break down into.
+    pub trees: Vec<Tree>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -224,6 +228,7 @@ impl Default for Catalog {
             views: vec![],
             hierarchies: vec![],
             events: vec![],
+            trees: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: HashMap::new(),

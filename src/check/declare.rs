@@ -22,6 +22,7 @@ pub(crate) struct Declarations<'a> {
     pub(crate) members: Vec<Declared<'a, MemberTree<'a>>>,
     pub(crate) views: Vec<Declared<'a, &'a ast::View>>,
     pub(crate) events: Vec<Declared<'a, EventTree<'a>>>,
+    pub(crate) trees: Vec<Declared<'a, &'a ast::Tree>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: HashMap<(String, String), usize>,
     source_index: HashMap<(String, String), usize>,
@@ -116,6 +117,7 @@ impl<'a> Checker<'a> {
                 self.declare_item(package, item);
             }
         }
+        self.declare_nodes();
         self.check_uses();
     }
 
@@ -150,6 +152,7 @@ impl<'a> Checker<'a> {
             }
             ItemKind::Funnel(tree) => self.declare_event(package, item, &tree.name, EventTree::Funnel(tree)),
             ItemKind::Cohort(tree) => self.declare_event(package, item, &tree.name, EventTree::Cohort(tree)),
+            ItemKind::Tree(tree) => self.declare_tree(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
             ItemKind::Calendar(_) => {}
@@ -164,6 +167,41 @@ impl<'a> Checker<'a> {
     fn declare_event(&mut self, package: &'a str, item: &'a ast::Item, name: &Name, tree: EventTree<'a>) {
         if self.take_relation(package, name) {
             self.declared.events.push(Declared { package, item, tree });
+        }
+    }
+
+    fn declare_tree(&mut self, declared: Declared<'a, &'a ast::Tree>) {
+        let name = &declared.tree.root.name;
+        let same = |other: &&Declared<'a, &'a ast::Tree>| {
+            other.package == declared.package && other.tree.root.name.text == name.text
+        };
+        match self.declared.trees.iter().find(same) {
+            Some(first) => self.report(
+                Diagnostic::new(codes::DUPLICATE_NAME, format!("`{}` has two trees", name.text))
+                    .labelled(name.span, "broken down again here")
+                    .also(first.tree.root.name.span, "first broken down here")
+                    .help("keep one of them; a part may break down further in braces, or in a tree of its own"),
+            ),
+            None => self.declared.trees.push(declared),
+        }
+    }
+
+    /// Roots and branches of trees that are no indicators yet become ones. This comes last, since a declaration of their
+    /// name may stand anywhere.
+    fn declare_nodes(&mut self) {
+        for declared in self.declared.trees.clone() {
+            let package = declared.package;
+            for node in std::iter::once(&declared.tree.root).chain(&declared.tree.branches) {
+                let known = self.declared.member(package, &node.name.text).is_some();
+                if known || self.declared.is_broken(package, &[&node.name.text]) {
+                    continue;
+                }
+                if self.take_relation(package, &node.name) {
+                    self.declare_member(package, declared.item, MemberTree::Indicator(node));
+                } else {
+                    self.declared.broken.insert((package.to_string(), node.name.text.clone()));
+                }
+            }
         }
     }
 
@@ -270,8 +308,13 @@ pub(crate) fn item_of(package: &str, item: &ast::Item, name: &Name, labels: &Lab
         name: name.text.clone(),
         label: labels.default.as_ref().map(|text| text.text.clone()),
         labels: labels.by_language.iter().map(|(tag, text)| (tag.text.clone(), text.text.clone())).collect(),
-        description: item.doc.clone(),
+        description: item.doc.clone().filter(|_| !is_branch(item, name)),
         owner: None,
         span: name.span,
     }
+}
+
+/// Whether a name is that of a tree's branch, which the text before the tree is not about.
+fn is_branch(item: &ast::Item, name: &Name) -> bool {
+    matches!(&item.kind, ItemKind::Tree(tree) if tree.root.name.span != name.span)
 }

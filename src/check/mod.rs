@@ -13,6 +13,7 @@ mod event_views;
 mod events;
 mod exclusive;
 pub mod functions;
+mod identity;
 mod indicators;
 mod joins;
 mod measures;
@@ -20,6 +21,7 @@ pub mod percentile;
 mod resolve;
 pub mod source_rows;
 mod sources;
+mod trees;
 mod units;
 mod views;
 
@@ -38,8 +40,10 @@ use declare::Declarations;
 pub use declare::{DEFAULT_PACKAGE, METRIC_TIME};
 pub(crate) use dimensions::{needs_key, unreachable};
 use functions::Functions;
+pub(crate) use identity::{constant, not_zero};
 use resolve::Scope;
 pub(crate) use resolve::{expression_error, schema_of};
+pub(crate) use trees::definition_as_breakdown;
 
 /// What `check` gives: everything that is right, and everything that is wrong.
 #[derive(Debug)]
@@ -77,6 +81,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_members();
     checker.check_views();
     checker.check_events();
+    checker.check_trees();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether::{Engine, Error, Request, Result};
+use bellwether::{Change, Engine, Error, Outline, Request, Result};
 use clap::Args;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
@@ -14,7 +14,7 @@ use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 
 use super::Failure;
-use super::output::Output;
+use super::output::{Digits, Output};
 use super::progress::Progress;
 
 /// The options of every command that measures.
@@ -33,7 +33,7 @@ impl TimingArgs {
     pub const NONE: TimingArgs = TimingArgs { timing: false, repeat: NonZeroUsize::MIN };
 }
 
-/// A question in one of its two forms.
+/// A question in one of its forms.
 #[derive(Debug)]
 pub enum Question<'a> {
     /// A SQL statement.
@@ -45,6 +45,10 @@ pub enum Question<'a> {
     },
     /// Indicators by name.
     Request(&'a Request),
+    /// Why something changed.
+    Change(&'a Change),
+    /// A tree with values.
+    Outline(&'a Outline),
 }
 
 impl<'a> Question<'a> {
@@ -53,10 +57,20 @@ impl<'a> Question<'a> {
         Question::Sql { statement, text: statement }
     }
 
+    /// How many digits of its numbers people want to see: those of an analysis come from divisions and logarithms.
+    fn digits(&self) -> Digits {
+        match self {
+            Question::Sql { .. } | Question::Request(_) => Digits::All,
+            Question::Change(_) | Question::Outline(_) => Digits::Six,
+        }
+    }
+
     async fn plan(&self, engine: &Engine) -> Result<DataFrame> {
         match self {
             Question::Sql { statement, .. } => engine.sql(statement).await,
             Question::Request(request) => engine.query(request).await,
+            Question::Change(change) => engine.explain_change(change),
+            Question::Outline(outline) => engine.outline(outline),
         }
     }
 
@@ -65,6 +79,8 @@ impl<'a> Question<'a> {
         let sources = match self {
             Question::Sql { text, .. } => engine.sources_with(text),
             Question::Request(request) => engine.sources_with_request(request),
+            Question::Change(change) => engine.sources_with_texts(&change.texts()),
+            Question::Outline(outline) => engine.sources_with_texts(&outline.texts()),
         };
         Failure::new(error, sources)
     }
@@ -107,7 +123,7 @@ async fn shown(engine: &Engine, question: &Question<'_>, output: &mut Output) ->
     // Statements such as SET give no columns: there is nothing to write, not even a header.
     let mut writer = match schema.fields().is_empty() {
         true => None,
-        false => Some(output.start(&schema)?),
+        false => Some(output.start(&schema, question.digits())?),
     };
     while let Some(batch) = started.next().await? {
         if let Some(writer) = &mut writer {

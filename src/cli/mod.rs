@@ -22,6 +22,8 @@ mod query;
 mod show;
 mod sql;
 mod statements;
+mod tree;
+mod why;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -80,6 +82,10 @@ enum Command {
     Query(query::Query),
     /// Ask in SQL; without a statement, at a prompt
     Sql(sql::Sql),
+    /// Why did an indicator change? By its tree, and by slices
+    Why(why::Why),
+    /// Show a tree of indicators with values and changes
+    Tree(tree::Tree),
     /// List what the project declares
     List(list::List),
     /// Show an indicator: meaning, formula, owner, dimensions, lineage
@@ -127,6 +133,8 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::ExplainCode(explain_code) => explain_code.run(),
         Command::Query(query) => query.run(common).await,
         Command::Sql(sql) => sql.run(common).await,
+        Command::Why(why) => why.run(common).await,
+        Command::Tree(tree) => tree.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,
         Command::Explain(explain) => explain.run(common).await,

@@ -147,6 +147,14 @@ come through a `valid between` join either, because which row of that join count
     indicator a = b + 1
     indicator b = a - 1       -- B0105
 ";
+    BAD_TREE = "B0107" Error "a tree does not break an indicator down",
+"A tree says how an indicator comes from others: `tree profit = revenue - cost`. Its formula is made of indicators (each with
+a name of its own), numbers, `+ - * /` and brackets, so that every part can be asked for and every change can be followed
+to its parts. What is more complicated becomes an indicator first. The branches in braces are parts of the same tree.
+
+    tree gmv = sum(orders.quantity) * price                -- name the sum: indicator volume = sum(orders.quantity)
+    tree profit = revenue - cost { margin = profit / revenue }   -- nothing above names `margin`
+";
     BAD_VALUE = "B0106" Error "a clause has a value that it does not know",
 "The clause takes one of a few words: `good up`, `week starts monday`, `grain day`. The message lists them or
 names the nearest.
@@ -331,6 +339,24 @@ it ends at, `current d` a grouping by d. The message says what is missing.
     SELECT MEASURE(gmv) AT (PREVIOUS PERIOD) FROM retail.indicators                                  -- previous to what?
     SELECT metric_time__month, MEASURE(gmv) AT (PREVIOUS PERIOD) … GROUP BY metric_time__month       -- the month before
 ";
+    NOTHING_BELOW = "B0504" Error "there is nothing to break an indicator down by",
+"A change is explained by the parts of a tree, or by the slices of dimensions. This indicator has no tree, is not defined as
+arithmetic on other indicators, and no dimension was said.
+
+    bell why gmv --from 2026-09 --to 2026-10                      -- without `tree gmv = …`
+    bell why gmv --from 2026-09 --to 2026-10 --by region
+";
+    NO_VALUE = "B0505" Error "a side of a comparison has no value",
+"A change needs a value on both sides. On this one the indicator is NULL: no rows fulfil the conditions in that period, or it
+divides by nothing there. It is refused, because a change from nothing has no size in percent and no parts.
+";
+    NOT_SLICEABLE = "B0506" Error "slices do not add up to an indicator",
+"The change of a sum or a count is the sum of the changes of its slices, and the change of a ratio of two sums comes from
+the rates and the weights of its slices. Of a median, an extreme, a product, or a share of a fixed whole nothing like that
+holds: each slice can stay as it is while the whole moves.
+
+    bell why p95_wait --from 2026-09 --to 2026-10 --by region     -- explain the average, or a rate above a limit
+";
     NOT_YET_ITEM = "B0901" Warning "an item is not yet supported",
 "The language has it and files may hold it, but the engine does not answer it yet. It is left out; everything else works.
 ";
@@ -428,6 +454,14 @@ NULL for the dimensions of that source, so totals stay right; but their share of
 fact would match both and be counted twice. Mend the periods: each must end where the next begins.
 
     join tier = customer_tiers on customer_id valid between tier.valid_from and tier.valid_to
+";
+    TREE_BREAKS = "B0384" Error "a tree is not an identity",
+"A tree says what an indicator is made of. That it is so follows from the definitions (`bell.tree` then says `proven`), or only
+the data can tell: then `check --data` computes both sides for every month and for all of time, and every explanation does
+for its own periods. Here they differ by more than a millionth, so a change could not be followed to its parts. Mend the
+formula, or name the missing part.
+
+    tree total = goods + shipping          -- and taxes?
 ";
 }
 

@@ -9,8 +9,10 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 
+use crate::analysis::arithmetic::operation_name;
 use crate::catalog::dimension::DimensionKind;
 use crate::catalog::indicator::Direction;
+use crate::catalog::tree::Identity;
 use crate::catalog::{Catalog, Item};
 use crate::engine::lineage::{dimensions_of, lineage_of, lineage_of_event};
 
@@ -21,7 +23,7 @@ pub struct BellSchema {
 }
 
 const TABLES: &[&str] =
-    &["indicators", "dimensions", "indicator_dimensions", "lineage", "sources", "columns", "views", "events"];
+    &["indicators", "dimensions", "indicator_dimensions", "lineage", "sources", "columns", "views", "events", "tree"];
 
 impl BellSchema {
     /// The tables of a catalog; they are made when they are asked for.
@@ -40,6 +42,7 @@ impl BellSchema {
             "columns" => columns(catalog),
             "views" => views(catalog),
             "events" => events(catalog),
+            "tree" => tree(catalog),
             _ => return None,
         })
     }
@@ -265,6 +268,34 @@ fn events(catalog: &Catalog) -> Table {
         names: vec!["package", "name", "label", "description", "kind", "definition", "owner"],
         rows: rows.collect(),
     }
+}
+
+/// The edges of all trees.
+fn tree(catalog: &Catalog) -> Table {
+    let mut rows = Vec::new();
+    for tree in &catalog.trees {
+        for breakdown in &tree.breakdowns {
+            let of = &catalog.indicator(breakdown.of).item;
+            for part in &breakdown.parts {
+                let part = &catalog.indicator(*part).item;
+                rows.push(vec![
+                    text(&tree.item.package),
+                    text(&tree.item.name),
+                    text(&of.name),
+                    text(&part.package),
+                    text(&part.name),
+                    text(operation_name(&breakdown.formula, breakdown.parts.len())),
+                    text(collapsed(&breakdown.text)),
+                    text(match breakdown.identity {
+                        Identity::Proven => "proven",
+                        Identity::ByData => "by data",
+                    }),
+                ]);
+            }
+        }
+    }
+    let names = vec!["package", "tree", "indicator", "part_package", "part", "operation", "formula", "identity"];
+    Table { names, rows }
 }
 
 /// A small table for `SHOW` and `DESCRIBE`.

@@ -36,12 +36,12 @@ pub async fn explain(engine: &Engine, file: &SourceFile, stage: Stage) -> Result
             return Ok(statement.to_string());
         }
         Stage::Catalog => {
-            sql::plan(ctx, file, statement).await?;
+            sql::plan(engine, file, statement).await?;
             return Ok(named_members(engine, file));
         }
         _ => {}
     }
-    let plan = sql::plan(ctx, file, statement).await?;
+    let plan = sql::plan(engine, file, statement).await?;
     let state = ctx.state();
     Ok(match stage {
         Stage::Optimized => state.optimize(&plan)?.display_indent().to_string(),

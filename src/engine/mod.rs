@@ -1,6 +1,8 @@
 //! The only owner of a DataFusion session: opens a project, answers questions.
 
 pub mod catalog_tables;
+mod changes;
+mod computed;
 mod contexts;
 mod division;
 mod explain;
@@ -11,6 +13,7 @@ mod project;
 mod register;
 pub mod show;
 mod sql;
+mod table_functions;
 pub mod verify;
 
 use std::path::Path;
@@ -112,7 +115,7 @@ impl Engine {
             return Ok(self.ctx.read_batch(shown?)?);
         }
         let statement = sql::parse(&file)?;
-        let plan = sql::plan(&self.ctx, &file, statement).await?;
+        let plan = sql::plan(self, &file, statement).await?;
         Ok(self.ctx.execute_logical_plan(plan).await?)
     }
 

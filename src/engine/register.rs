@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{SessionContext, col, ident};
 
 use super::catalog_tables;
+use super::changes::{EXPLAIN_CHANGE, ExplainChange};
 use super::division::IndicatorDivision;
 use super::lineage::serves;
 use crate::catalog::calendar::TimePart;
@@ -60,6 +61,8 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         });
         session.register_schema(&package.name, schema)?;
     }
+    let function = ExplainChange { catalog: Arc::clone(catalog) };
+    ctx.register_udtf(EXPLAIN_CHANGE, Arc::new(function));
     session.register_schema("bell", Arc::new(catalog_tables::BellSchema::new(Arc::clone(catalog))))?;
     Ok(())
 }

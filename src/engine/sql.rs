@@ -8,13 +8,13 @@ use datafusion::common::TableReference;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::ObjectName;
 
 use super::locate::{Words, located};
 use super::prepass::{self, Views};
 use super::register::as_package;
+use super::{Engine, table_functions};
 use crate::catalog::Member;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
@@ -47,11 +47,13 @@ pub fn parse(file: &SourceFile) -> Result<Statement, Diagnostic> {
 ///
 /// # Errors
 /// [`Error::Diagnostics`] that point into `file`.
-pub async fn plan(ctx: &SessionContext, file: &SourceFile, statement: Statement) -> Result<LogicalPlan> {
+pub async fn plan(engine: &Engine, file: &SourceFile, mut statement: Statement) -> Result<LogicalPlan> {
+    let ctx = engine.context();
+    let known = table_functions::replace(engine, file, &mut statement)?;
     let words = Words::of(file);
     // A copy of the session's state is dear: one serves the whole question.
     let state = ctx.state();
-    let marked = marked(&state, file, &words, statement).await.map_err(|error| located(error, &words, ctx))?;
+    let marked = marked(&state, file, &words, statement, known).await.map_err(|error| located(error, &words, ctx))?;
     let expanded = ExpandMeasures::default().analyze(marked, state.config_options());
     expanded.map_err(|error| located(error.into(), &words, ctx))
 }
@@ -62,12 +64,12 @@ async fn marked(
     file: &SourceFile,
     words: &Words,
     mut statement: Statement,
+    mut known: KnownTables,
 ) -> Result<LogicalPlan> {
     let schemas = Schemas::of(state);
     prepass::rewrite(&mut statement, &schemas);
     super::contexts::distribute(file, &mut statement)?;
     let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
-    let mut known = KnownTables::new();
     for reference in state.resolve_table_references(&statement)? {
         if let Some(view) = schemas.view(&reference, wanted.as_ref()) {
             known.insert(reference, view.into_source());

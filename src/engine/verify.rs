@@ -1,11 +1,14 @@
 //! `bell check --data`: does the data keep what the model declares?
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::Column;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 
+use crate::analysis::{Cells, Promise};
 use crate::catalog::calendar::Calendar;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::replace_inputs;
@@ -25,9 +28,9 @@ pub struct Verified {
     pub failures: Vec<DataFusionError>,
 }
 
-/// Reads every source: all values fit their types, keys are unique and never NULL, join columns find their match. A
-/// source that cannot be read is reported once and the others go on.
-pub async fn verify(ctx: &SessionContext, catalog: &Catalog) -> Verified {
+/// Reads every source: all values fit their types, keys are unique and never NULL, join columns find their match; trees
+/// that the definitions do not prove are identities. A source that cannot be read is reported once and the others go on.
+pub async fn verify(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Verified {
     let mut verified = Verified::default();
     for id in (0..catalog.sources.len() as u32).map(SourceId) {
         match verify_source(ctx, catalog, id).await {
@@ -37,7 +40,29 @@ pub async fn verify(ctx: &SessionContext, catalog: &Catalog) -> Verified {
             Err(error) => verified.failures.push(error),
         }
     }
+    if verified.failures.is_empty() {
+        match verify_trees(ctx, catalog).await {
+            Ok(findings) => verified.findings.extend(findings),
+            Err(error) => verified.failures.push(error),
+        }
+    }
     verified
+}
+
+/// Trees that the definitions do not prove: are they identities in this data?
+async fn verify_trees(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<Vec<Diagnostic>> {
+    let state = ctx.state();
+    let mut findings = Vec::new();
+    for promise in Promise::all(catalog, state.config_options())? {
+        let mut cells = Cells::default();
+        for question in &promise.questions {
+            for batch in DataFrame::new(state.clone(), question.plan.clone()).collect().await? {
+                cells.add(question, &batch);
+            }
+        }
+        findings.extend(promise.broken(&cells));
+    }
+    Ok(findings)
 }
 
 async fn verify_source(ctx: &SessionContext, catalog: &Catalog, id: SourceId) -> Result<Vec<Diagnostic>> {

@@ -8,6 +8,7 @@
 //! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
 //! | [indicators] | what to measure: aggregates, filters, formulas, units |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
+//! | [why did it change?](decomposition) | trees, and what did what to a number |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
@@ -15,7 +16,7 @@
 //! | [importing] | bringing a dbt semantic manifest |
 //! | [embedding] | Bellwether in a Rust program |
 //!
-//! The pages are Markdown files beside this one. Their Bell is parsed and their Rust is run by the tests.
+//! The pages are Markdown files beside this one. Their Bell is parsed, their questions are asked and their Rust is run by the tests.
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
@@ -34,6 +35,9 @@ pub mod indicators {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}
+
+#[doc = include_str!("decomposition.md")]
+pub mod decomposition {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}

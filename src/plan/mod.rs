@@ -51,4 +51,6 @@ mod windows;
 pub use marker::{measure, measure_at, measure_udaf, modifier_functions};
 pub use options::BellOptions;
 pub use query::Request;
+pub(crate) use range::narrowed;
+pub(crate) use request::{RELATION, instant, over_columns};
 pub use scan::{source_rows, whole_source};

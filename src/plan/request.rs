@@ -1,5 +1,6 @@
 //! A [`Request`] as a plan with markers: the same plan that SQL would give.
 
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use std::sync::Arc;
@@ -92,7 +93,7 @@ pub fn plan_request(catalog: &Arc<Catalog>, request: &Request, resolved: Resolve
     ordered(plan, request, &outputs)
 }
 
-const RELATION: &str = "request";
+pub(crate) const RELATION: &str = "request";
 
 fn column(name: &str) -> Expr {
     Expr::Column(Column::new(Some(RELATION), name))
@@ -133,7 +134,7 @@ fn indicator(catalog: &Catalog, package: &str, name: &str) -> Result<Input, Diag
     }
 }
 
-fn unknown(catalog: &Catalog, name: &str) -> Diagnostic {
+pub(crate) fn unknown(catalog: &Catalog, name: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no indicator or dimension `{name}`"));
     let indicators = catalog.declared_indicators().map(|(_, indicator)| indicator.item.name.as_str());
     let dimensions = catalog.declared_dimensions().map(|(_, dimension)| dimension.item.name.as_str());
@@ -144,7 +145,7 @@ fn unknown(catalog: &Catalog, name: &str) -> Diagnostic {
 }
 
 /// The condition over columns of the view; what it mentions becomes columns that are not shown.
-fn over_columns(condition: Expression, columns: &mut Vec<(String, Input)>) -> Expr {
+pub(crate) fn over_columns(condition: Expression, columns: &mut Vec<(String, Input)>) -> Expr {
     let values: Vec<Expr> = condition
         .inputs
         .into_iter()
@@ -162,15 +163,7 @@ fn over_columns(condition: Expression, columns: &mut Vec<(String, Input)>) -> Ex
 /// `from` and `to` as conditions on `metric_time`.
 fn range(catalog: &Catalog, request: &Request) -> Result<Vec<Expression>, Diagnostic> {
     let axis = Expression::input(Input::MetricTime(TimePart::Whole));
-    let instant = |at: chrono::NaiveDateTime| {
-        let text = at.format("%Y-%m-%d %H:%M:%S%.f").to_string();
-        let literal = lit(ScalarValue::Utf8(Some(text)));
-        let timestamp = cast(
-            literal,
-            datafusion::arrow::datatypes::DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Nanosecond, None),
-        );
-        cast(timestamp, catalog.metric_time.clone())
-    };
+    let instant = |at: chrono::NaiveDateTime| instant(at, &catalog.metric_time);
     if let (Some(from), Some(to)) = (&request.from, &request.to)
         && period(to)?.ends_before(period(from)?.start())
     {
@@ -189,6 +182,13 @@ fn range(catalog: &Catalog, request: &Request) -> Result<Vec<Expression>, Diagno
         });
     }
     Ok(conditions.into_iter().map(|expr| Expression { expr, inputs: axis.inputs.clone() }).collect())
+}
+
+/// An instant as a constant of a time's type.
+pub(crate) fn instant(at: chrono::NaiveDateTime, data_type: &DataType) -> Expr {
+    let text = at.format("%Y-%m-%d %H:%M:%S%.f").to_string();
+    let literal = lit(ScalarValue::Utf8(Some(text)));
+    cast(cast(literal, DataType::Timestamp(TimeUnit::Nanosecond, None)), data_type.clone())
 }
 
 fn period(text: &str) -> Result<Period, Diagnostic> {

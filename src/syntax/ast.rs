@@ -53,6 +53,7 @@ pub enum ItemKind {
     View(View),
     Funnel(Funnel),
     Cohort(Cohort),
+    Tree(Tree),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),
@@ -314,6 +315,30 @@ pub struct Indicator {
     pub later: Vec<Name>,
 }
 
+impl Indicator {
+    /// An indicator of which nothing is said but what it computes.
+    pub fn defined(name: Name, labels: Labels, definition: Expr) -> Self {
+        Indicator {
+            name,
+            labels,
+            definition,
+            conditions: vec![],
+            unit: None,
+            good: None,
+            owner: None,
+            grain: None,
+            fill: None,
+            fill_each: None,
+            empty: None,
+            fill_unit: None,
+            within: None,
+            time: None,
+            format: None,
+            later: vec![],
+        }
+    }
+}
+
 /// `grain day by region, channel`, `grain by region`, `grain month`.
 #[derive(Debug, Clone)]
 pub struct IndicatorGrain {
@@ -410,6 +435,15 @@ pub struct Every {
     pub ages: Option<Name>,
 }
 
+/// `tree profit = revenue - cost { revenue = price * volume }`.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// The root and what it breaks down into, as the indicator that it is, unless one of its name is declared.
+    pub root: Indicator,
+    /// The same for parts that break down further.
+    pub branches: Vec<Indicator>,
+}
+
 /// `use finance.cost`.
 #[derive(Debug, Clone)]
 pub struct Use {
@@ -420,7 +454,7 @@ pub struct Use {
 /// An item of sections 5, 7 and 8 of the language that the engine does not answer yet.
 #[derive(Debug, Clone)]
 pub struct Later {
-    /// `tree`, `target`, `scorecard`, …
+    /// `target`, `scorecard`, `alert`, …
     pub keyword: Name,
     /// Its name, where it has one.
     pub name: Option<Name>,

@@ -36,6 +36,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::view => ItemKind::View(view(&inner)),
         Rule::funnel => ItemKind::Funnel(events::funnel(&inner)?),
         Rule::cohort => ItemKind::Cohort(events::cohort(&inner)?),
+        Rule::tree => ItemKind::Tree(tree(&inner)?),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();
@@ -268,27 +269,12 @@ fn calendar(node: &Node) -> Read<Calendar> {
 }
 
 fn indicator(node: &Node) -> Read<Indicator> {
-    let mut indicator = Indicator {
-        name: node.name(),
-        labels: node.labels(),
-        definition: match node.find(Rule::conversion) {
-            Some(conversion) => events::conversion(&conversion)?,
-            None => expr(node)?,
-        },
-        conditions: conditions(node)?,
-        unit: None,
-        good: None,
-        owner: None,
-        grain: None,
-        fill: None,
-        fill_each: None,
-        empty: None,
-        fill_unit: None,
-        within: None,
-        time: None,
-        format: None,
-        later: vec![],
+    let definition = match node.find(Rule::conversion) {
+        Some(conversion) => events::conversion(&conversion)?,
+        None => expr(node)?,
     };
+    let mut indicator = Indicator::defined(node.name(), node.labels(), definition);
+    indicator.conditions = conditions(node)?;
     for clause in node.children() {
         match clause.rule() {
             Rule::unit_clause => once(&mut indicator.unit, clause.must(Rule::unit).to_name(), &clause)?,
@@ -323,4 +309,10 @@ fn view(node: &Node) -> View {
         indicators: all(Rule::view_indicators),
         dimensions: all(Rule::view_dimensions),
     }
+}
+
+fn tree(node: &Node) -> Read<Tree> {
+    let defined = |node: &Node| Ok(Indicator::defined(node.name(), node.labels(), expr(node)?));
+    let branches = node.all(Rule::tree_branch).map(|branch| defined(&branch)).collect::<Read<Vec<_>>>()?;
+    Ok(Tree { root: defined(node)?, branches })
 }

@@ -14,9 +14,8 @@ pub(super) fn item(node: &Node) -> Result<Later, Diagnostic> {
             .map(|path| Name { text: path.text().trim_end().to_string(), span: path.span() })
     };
     let name = node.find(Rule::name).map(|name| name.to_name()).or_else(own_name);
-    let branches = node.all(Rule::tree_branch).map(|branch| branch.name());
     let declares = match node.rule() {
-        Rule::template | Rule::tree => name.iter().cloned().chain(branches).collect(),
+        Rule::template => name.iter().cloned().collect(),
         _ => vec![],
     };
     Ok(Later { keyword: keyword(node), name, declares, clauses: clauses(node) })

@@ -66,6 +66,7 @@ impl Lines {
             ItemKind::View(view) => self.view(view),
             ItemKind::Funnel(funnel) => self.funnel(funnel),
             ItemKind::Cohort(cohort) => self.cohort(cohort),
+            ItemKind::Tree(tree) => self.tree(tree),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -246,6 +247,17 @@ impl Lines {
                 out.line(format!("every {}{ages}", every.grain.text));
             }
             out.owner(&cohort.owner);
+        });
+    }
+
+    fn tree(&mut self, tree: &Tree) {
+        self.head("tree", &tree.root.name, &tree.root.labels);
+        self.inside(|out| {
+            out.line(format!("= {}", tree.root.definition.sql));
+            for branch in &tree.branches {
+                let label = branch.labels.default.as_ref().map_or(String::new(), |label| format!(" {:?}", label.text));
+                out.line(format!("{}{label} = {}", branch.name.text, branch.definition.sql));
+            }
         });
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod analysis;
 #[cfg(feature = "cli")]
 mod cli;
 mod compare;

@@ -1,7 +1,7 @@
 //! The manual's Bell is Bell, and its answers are what is answered: of the README, every block of Bell is read without a
 //! diagnostic, too.
 //!
-//! A block of SQL that a block of text follows is asked, and prints this text. The project is the page's own, if it has
+//! A block of SQL that a block of text follows is asked, and prints this text; so does a block of shell that calls `bell`. The project is the page's own, if it has
 //! blocks of CSV (fenced `csv orders.csv`): these files, and all of its Bell; otherwise it is `examples/retail`, and the
 //! page's Bell is quoted from there. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
 
@@ -83,7 +83,8 @@ fn blocks(page: &str) -> Vec<Block> {
 #[cfg(feature = "cli")]
 fn with_answers(page: &str, asked: &mut usize) -> String {
     let blocks = blocks(page);
-    let follows = |pair: &&[Block]| pair[0].kind == "sql" && pair[1].kind == "text" && pair[1].from == pair[0].to + 2;
+    let is_question = |block: &Block| block.kind == "sql" || block.kind == "sh" && block.text.starts_with("bell ");
+    let follows = |pair: &&[Block]| is_question(&pair[0]) && pair[1].kind == "text" && pair[1].from == pair[0].to + 2;
     let pairs: Vec<&[Block]> = blocks.windows(2).filter(follows).collect();
     if pairs.is_empty() {
         return page.to_string();
@@ -96,7 +97,7 @@ fn with_answers(page: &str, asked: &mut usize) -> String {
     let mut lines: Vec<String> = page.lines().map(str::to_string).collect();
     for pair in pairs.into_iter().rev() {
         *asked += 1;
-        lines.splice(pair[1].from..pair[1].to - 1, answer(&project, &pair[0].text));
+        lines.splice(pair[1].from..pair[1].to - 1, answer(&project, &pair[0]));
     }
     lines.join("\n") + "\n"
 }
@@ -133,11 +134,23 @@ fn assert_quoted(blocks: &[Block], project: &Path) {
     }
 }
 
-/// The lines that `bell sql` prints.
+/// The lines that `bell` prints.
 #[cfg(feature = "cli")]
-fn answer(project: &Path, sql: &str) -> Vec<String> {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bell"));
-    let output = command.args(["sql", "--format", "table", sql]).current_dir(project).output().unwrap();
+fn answer(project: &Path, question: &Block) -> Vec<String> {
+    let bell = env!("CARGO_BIN_EXE_bell");
+    let mut command = match question.text.strip_prefix("bell ").filter(|_| question.kind == "sh") {
+        Some(arguments) => {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("'{bell}' {arguments} --format table")]);
+            shell
+        }
+        None => {
+            let mut command = std::process::Command::new(bell);
+            command.args(["sql", "--format", "table", &question.text]);
+            command
+        }
+    };
+    let output = command.current_dir(project).output().unwrap();
     let printed = if output.status.success() { output.stdout } else { output.stderr };
     String::from_utf8(printed).unwrap().trim_end().lines().map(|line| line.trim_end().to_string()).collect()
 }

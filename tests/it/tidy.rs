@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "catalog",
     "check",
     "plan",
+    "analysis",
     "store",
     "engine",
     "import",

@@ -54,6 +54,15 @@ pub enum Format {
     Arrow,
 }
 
+/// How many digits of a number a table shows; other formats always have all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digits {
+    /// All of them; what is missing is `NULL`.
+    All,
+    /// The first six of doubles; what is missing leaves the place empty.
+    Six,
+}
+
 /// Takes the rows of one result.
 pub trait RowWriter {
     /// Takes some more rows.
@@ -97,7 +106,7 @@ impl Output {
     }
 
     /// Starts a result.
-    pub fn start(&mut self, schema: &SchemaRef) -> Result<Box<dyn RowWriter>, Failure> {
+    pub fn start(&mut self, schema: &SchemaRef, digits: Digits) -> Result<Box<dyn RowWriter>, Failure> {
         if matches!(self.format, Format::Json | Format::Ndjson | Format::Parquet) {
             self.refuse_twins(schema)?;
         }
@@ -105,7 +114,9 @@ impl Output {
         let sink = self.sink()?;
         let null = self.null.as_deref();
         let writer: Result<Box<dyn RowWriter>, ArrowError> = match self.format {
-            Format::Table => Ok(Box::new(table::TableWriter::new(sink, schema.clone(), null, footer(to_file)))),
+            Format::Table => {
+                Ok(Box::new(table::TableWriter::new(sink, schema.clone(), null, footer(to_file)).with(digits)))
+            }
             Format::Csv => Ok(Box::new(csv::CsvWriter::new(sink, schema.clone(), null))),
             Format::Json => Ok(Box::new(json::array(sink))),
             Format::Ndjson => Ok(Box::new(json::lines(sink))),

@@ -1,14 +1,15 @@
 //! Tables for people: aligned by the width of characters, numbers to the right.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use comfy_table::{Cell, CellAlignment, Table};
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::RowWriter;
+use super::{Digits, RowWriter};
 
 /// Widths must be known before the first line, so rows are held back, but never more than this: a longer result
 /// comes as several tables.
@@ -27,8 +28,9 @@ pub enum Footer {
 pub struct TableWriter {
     sink: Box<dyn Write + Send>,
     schema: SchemaRef,
-    null: String,
+    null: Option<String>,
     footer: Footer,
+    digits: Digits,
     page: Table,
     rows: usize,
 }
@@ -37,13 +39,24 @@ impl TableWriter {
     /// A writer with a text for NULL (default `NULL`).
     pub fn new(sink: Box<dyn Write + Send>, schema: SchemaRef, null: Option<&str>, footer: Footer) -> Self {
         let page = blank(&schema);
-        TableWriter { sink, schema, null: null.unwrap_or("NULL").to_string(), footer, page, rows: 0 }
+        let (null, digits) = (null.map(str::to_string), Digits::All);
+        TableWriter { sink, schema, null, footer, digits, page, rows: 0 }
+    }
+
+    /// The same with that many digits.
+    pub fn with(self, digits: Digits) -> Self {
+        TableWriter { digits, ..self }
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let options = FormatOptions::new().with_null(&self.null).with_display_error(true);
+        let (rounded, null) = match self.digits {
+            Digits::All => (batch.clone(), "NULL"),
+            Digits::Six => (rounded(batch)?, ""),
+        };
+        let null = self.null.as_deref().unwrap_or(null);
+        let options = FormatOptions::new().with_null(null).with_display_error(true);
         let cells: Result<Vec<_>, _> =
-            batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect();
+            rounded.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect();
         let cells = cells?;
         for row in 0..batch.num_rows() {
             self.page.add_row(cells.iter().map(|column| Cell::new(printable(column.value(row).to_string()))));
@@ -80,6 +93,20 @@ impl RowWriter for TableWriter {
         }
         Ok(self.sink.flush()?)
     }
+}
+
+/// The batch with doubles of at most six digits that count.
+fn rounded(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(|column| match column.as_primitive_opt::<Float64Type>() {
+        Some(doubles) => Arc::new(doubles.unary::<_, Float64Type>(six_digits)) as ArrayRef,
+        None => Arc::clone(column),
+    });
+    RecordBatch::try_new(batch.schema(), columns.collect())
+}
+
+fn six_digits(number: f64) -> f64 {
+    // Writing and reading is exact where a power of ten would round once more.
+    format!("{number:.5e}").parse().unwrap_or(number)
 }
 
 fn blank(schema: &SchemaRef) -> Table {

@@ -1,0 +1,77 @@
+//! Why did it change? From an indicator, two sides and perhaps dimensions to the parts of the change.
+//!
+//! 1. The values come from the engine like those of any question: as few plans as there can be over as few scans as there
+//!    can be (`question`), one row for each side and slice.
+//! 2. What is done with them is arithmetic on a few numbers (one for each node of a tree and each slice), and so it is
+//!    plain Rust, not a plan: `effects` shares a change among the parts of a formula, `nested` follows it down a tree,
+//!    `slices` shares it among slices.
+//!
+//! Invariant: the parts of a change add up to it. What no part explains is a row of its own with a flag, or the answer is
+//! refused; nothing is spread silently.
+
+pub mod arithmetic;
+mod cells;
+mod change;
+mod components;
+pub mod effects;
+mod explanation;
+mod identity;
+pub mod nested;
+mod outline;
+mod question;
+mod reader;
+mod rows;
+pub mod slices;
+mod span;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::config::ConfigOptions;
+
+use crate::catalog::Catalog;
+use crate::check::functions::Functions;
+use crate::source::SourceSet;
+
+pub use cells::Cells;
+pub use change::Change;
+pub use identity::Promise;
+pub use outline::Outline;
+pub use question::Question;
+pub use reader::Argument;
+
+/// What questions are read against.
+pub struct Model<'m> {
+    /// The checked model.
+    pub catalog: &'m Arc<Catalog>,
+    /// The session's functions, for conditions.
+    pub functions: &'m Functions,
+    /// The session's options.
+    pub options: &'m ConfigOptions,
+    /// The project's texts; those of the question are added.
+    pub sources: SourceSet,
+}
+
+/// What answers a question: values to be fetched, and what becomes of them.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// What is asked of the engine.
+    pub questions: Vec<Question>,
+    /// For each side, what is asked if it has no rows in them; nothing, if the questions say that themselves.
+    pub spares: Vec<Question>,
+    /// What becomes of the values.
+    pub answer: Arc<dyn Answer>,
+}
+
+/// From values to the rows that are shown.
+pub trait Answer: Debug + Send + Sync {
+    /// The columns.
+    fn schema(&self) -> SchemaRef;
+    /// The rows.
+    ///
+    /// # Errors
+    /// A diagnostic, if the values do not allow an answer.
+    fn answer(&self, cells: &Cells) -> datafusion::common::Result<RecordBatch>;
+}

@@ -1,0 +1,154 @@
+//! [`Outline`]: a tree with its values, as `bell tree` prints it.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use super::cells::Cells;
+use super::change::give_tree;
+use super::question::{Asked, Side};
+use super::reader::{Argument, Reader};
+use super::span::relative;
+use super::{Analysis, Model};
+use crate::catalog::{Catalog, IndicatorId};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::error::Result;
+
+/// A tree with the values of its nodes, and how they changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outline {
+    /// The indicator at its root.
+    pub indicator: String,
+    /// The period that is shown; without it all of time, and no changes.
+    pub at: Option<String>,
+    /// What it is compared with; without it the period just before.
+    pub base: Option<String>,
+    /// Dimensions: a tree for each of their values.
+    pub by: Vec<String>,
+    /// Conditions.
+    #[serde(rename = "where")]
+    pub conditions: Vec<String>,
+}
+
+impl Outline {
+    /// The texts of the question that are read, in the order in which they are read.
+    pub fn texts(&self) -> Vec<(Argument, String)> {
+        let one =
+            |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
+        let all = |argument, texts: &[String]| texts.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
+        [
+            vec![(Argument::Indicator, self.indicator.clone())],
+            one(Argument::Current, &self.at),
+            one(Argument::Base, &self.base),
+            all(Argument::By, &self.by),
+            all(Argument::Where, &self.conditions),
+        ]
+        .concat()
+    }
+
+    /// What answers the question.
+    ///
+    /// # Errors
+    /// Diagnostics whose places are in the texts, which are added to the model's.
+    pub fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
+        let options = model.options;
+        let mut reader = Reader::new(model);
+        let (package, root) = reader.indicator(&self.indicator)?;
+        let current = self.at.as_deref().map(|text| reader.span(Argument::Current, text, None)).transpose()?;
+        let base = match (&self.base, current) {
+            (Some(text), Some(_)) => Some(reader.span(Argument::Base, text, current)?),
+            (Some(_), None) => {
+                return Err(Diagnostic::new(codes::REQUEST, "a base needs a period that it is compared with").into());
+            }
+            (None, Some(current)) => relative("previous period", current).transpose()?,
+            (None, None) => None,
+        };
+        let by = reader.dimensions(&self.by, &package)?;
+        let conditions = reader.conditions(Argument::Where, &self.conditions, &package)?;
+        let mut catalog = Catalog::clone(reader.catalog());
+        give_tree(&mut catalog, root);
+        if catalog.tree_of(root).is_none() {
+            let name = &catalog.indicator(root).item.name;
+            let diagnostic = Diagnostic::new(codes::NOTHING_BELOW, format!("`{name}` has no tree"));
+            let diagnostic = diagnostic.help(format!("declare `tree {name} = …`"));
+            return Err(reader.at(diagnostic, Argument::Indicator, 0).into());
+        }
+        let side = |span| Side { span, conditions: conditions.clone() };
+        // The side that is shown comes last, as in a change.
+        let sides = base.map(|base| side(Some(base))).into_iter().chain([side(current)]).collect();
+        let catalog = Arc::new(catalog);
+        let mut indicators: Vec<IndicatorId> = catalog.nodes_below(root).iter().map(|node| node.indicator).collect();
+        indicators.sort_by_key(|id| id.0);
+        indicators.dedup();
+        let set: Vec<usize> = (0..by.len()).collect();
+        let names = by.iter().map(|(name, _)| name.clone()).collect();
+        let asked = Asked { catalog: Arc::clone(&catalog), package, by, sets: vec![set.clone()], indicators, sides };
+        let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into(), &self.by))?;
+        let spares = if self.by.is_empty() { asked.spares(options)? } else { vec![] };
+        let shown = Shown { catalog, root, by: names, set, sides: asked.sides.len() };
+        Ok(Analysis { questions, spares, answer: Arc::new(shown) })
+    }
+}
+
+/// What is printed.
+#[derive(Debug)]
+struct Shown {
+    catalog: Arc<Catalog>,
+    root: IndicatorId,
+    by: Vec<String>,
+    set: Vec<usize>,
+    sides: usize,
+}
+
+impl super::Answer for Shown {
+    fn schema(&self) -> SchemaRef {
+        let number = |name: &str| Field::new(name, DataType::Float64, true);
+        let mut fields: Vec<Field> = self.by.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+        fields.push(Field::new("tree", DataType::Utf8, false));
+        fields.push(number("value"));
+        if self.sides > 1 {
+            fields.extend(["base", "change", "growth"].map(number));
+        }
+        Arc::new(Schema::new(fields))
+    }
+
+    fn answer(&self, cells: &Cells) -> datafusion::common::Result<RecordBatch> {
+        let nodes = self.catalog.nodes_below(self.root);
+        let mut keys = cells.slices(&self.set);
+        if self.set.is_empty() && keys.is_empty() {
+            keys.push(vec![]);
+        }
+        let rows = || keys.iter().flat_map(|key| nodes.iter().map(move |node| (key, node)));
+        let value = |side: usize| -> Vec<Option<f64>> {
+            rows().map(|(key, node)| cells.value(side, &self.set, key, node.indicator)).collect()
+        };
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for at in 0..self.by.len() {
+            columns.push(Arc::new(StringArray::from_iter(rows().map(|(key, _)| key[at].clone()))));
+        }
+        let names = rows().map(|(_, node)| {
+            let name = &self.catalog.indicator(node.indicator).item.name;
+            Some(format!("{:indent$}{name}", "", indent = 2 * node.level))
+        });
+        columns.push(Arc::new(StringArray::from_iter(names)));
+        let current = value(self.sides - 1);
+        columns.push(numbers(&current));
+        if self.sides > 1 {
+            let base = value(0);
+            let change: Vec<Option<f64>> = current.iter().zip(&base).map(|(c, b)| Some((*c)? - (*b)?)).collect();
+            let growth = change.iter().zip(&base);
+            let growth: Vec<Option<f64>> = growth
+                .map(|(change, base)| base.filter(|b| *b != 0.0).and_then(|b| Some((*change)? / b.abs())))
+                .collect();
+            columns.extend([base, change, growth].iter().map(|values| numbers(values)));
+        }
+        Ok(RecordBatch::try_new(self.schema(), columns)?)
+    }
+}
+
+fn numbers(values: &[Option<f64>]) -> ArrayRef {
+    Arc::new(Float64Array::from_iter(values.iter().copied()))
+}

@@ -1,0 +1,159 @@
+//! The texts of a question to names, conditions and periods, each with its place.
+
+use std::sync::Arc;
+
+use super::Model;
+use super::span::{Span, relative};
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::{Catalog, IndicatorId, Member};
+use crate::check::{condition_of, dimension_of};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::error::{Error, Result};
+use crate::plan::Request;
+use crate::plan::request::package_of;
+use crate::source;
+
+/// What a text of a question is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Argument {
+    Indicator,
+    Base,
+    Current,
+    By,
+    Where,
+    BaseWhere,
+    CurrentWhere,
+}
+
+impl Argument {
+    /// The name under which the text is shown in diagnostics.
+    pub fn file(self) -> &'static str {
+        match self {
+            Argument::Indicator => "<indicator>",
+            Argument::Base => "<base>",
+            Argument::Current => "<current>",
+            Argument::By => "<by>",
+            Argument::Where => "<where>",
+            Argument::BaseWhere => "<base where>",
+            Argument::CurrentWhere => "<current where>",
+        }
+    }
+}
+
+/// Reads the texts of one question, in order.
+pub(super) struct Reader<'r, 'm> {
+    model: &'r mut Model<'m>,
+    read: Vec<(Argument, source::FileId)>,
+}
+
+impl<'r, 'm> Reader<'r, 'm> {
+    pub(super) fn new(model: &'r mut Model<'m>) -> Self {
+        Reader { model, read: vec![] }
+    }
+
+    pub(super) fn catalog(&self) -> &Arc<Catalog> {
+        self.model.catalog
+    }
+
+    fn add(&mut self, argument: Argument, text: &str) -> usize {
+        let file = self.model.sources.add(argument.file(), text);
+        self.read.push((argument, file));
+        self.read.iter().filter(|(known, _)| *known == argument).count() - 1
+    }
+
+    /// The diagnostic at a text: the first, second, … of its kind.
+    pub(super) fn at(&self, diagnostic: Diagnostic, argument: Argument, number: usize) -> Diagnostic {
+        match self.place(argument, number) {
+            Some(place) => diagnostic.at(place),
+            None => diagnostic,
+        }
+    }
+
+    /// The place of a text: the first, second, … of its kind.
+    pub(super) fn place(&self, argument: Argument, number: usize) -> Option<source::Span> {
+        let mut of_kind = self.read.iter().filter(|(known, _)| *known == argument);
+        let (_, file) = of_kind.nth(number)?;
+        Some(source::Span::new(*file, 0, self.model.sources.file(*file).text.len()))
+    }
+
+    /// What the planner says of a question, at the dimension that it is about.
+    pub(super) fn at_dimension(&self, error: Error, by: &[String]) -> Error {
+        let Error::Diagnostics(list) = error else { return error };
+        let located = list.into_iter().map(|diagnostic| {
+            if diagnostic.primary.is_some() || by.is_empty() {
+                return diagnostic;
+            }
+            let about = by.iter().position(|name| diagnostic.message.contains(&format!("`{name}`")));
+            self.at(diagnostic, Argument::By, about.unwrap_or(0))
+        });
+        Error::Diagnostics(located.collect())
+    }
+
+    /// The indicator of that name, with its package.
+    pub(super) fn indicator(&mut self, name: &str) -> Result<(String, IndicatorId), Diagnostic> {
+        let number = self.add(Argument::Indicator, name);
+        let found = self.indicator_named(name);
+        found.map_err(|diagnostic| self.at(diagnostic, Argument::Indicator, number))
+    }
+
+    fn indicator_named(&self, name: &str) -> Result<(String, IndicatorId), Diagnostic> {
+        let catalog = self.catalog();
+        let request = Request { indicators: vec![name.to_string()], ..Request::default() };
+        let package = package_of(catalog, &request)?;
+        let own = name.split_once('.').map_or(name, |(_, own)| own);
+        match catalog.member(&package, own) {
+            Some(Member::Indicator(id)) => Ok((package, id)),
+            Some(Member::Dimension(_)) => {
+                Err(Diagnostic::new(codes::REQUEST, format!("`{name}` is a dimension")).help("name an indicator"))
+            }
+            None => Err(crate::plan::request::unknown(catalog, name)),
+        }
+    }
+
+    /// The dimensions of these names.
+    pub(super) fn dimensions(&mut self, names: &[String], package: &str) -> Result<Vec<(String, Input)>, Diagnostic> {
+        let mut found: Vec<(String, Input)> = Vec::new();
+        for name in names {
+            let number = self.add(Argument::By, name);
+            let input = dimension_of(self.model.catalog, self.model.functions, &self.model.sources, package)?;
+            let unfit = if found.iter().any(|(_, known)| *known == input) {
+                Some(format!("`{name}` is said twice"))
+            } else if matches!(input, Input::MetricTime(_)) {
+                Some(format!("both sides are of one time each, so `{name}` cannot slice them"))
+            } else {
+                None
+            };
+            if let Some(unfit) = unfit {
+                return Err(self.at(Diagnostic::new(codes::REQUEST, unfit), Argument::By, number));
+            }
+            found.push((name.clone(), input));
+        }
+        Ok(found)
+    }
+
+    /// Conditions, AND-ed.
+    pub(super) fn conditions(
+        &mut self,
+        argument: Argument,
+        texts: &[String],
+        package: &str,
+    ) -> Result<Vec<Expression>, Diagnostic> {
+        let mut found = Vec::new();
+        for text in texts {
+            self.add(argument, text);
+            found.push(condition_of(self.model.catalog, self.model.functions, &self.model.sources, package)?);
+        }
+        Ok(found)
+    }
+
+    /// A period, or one relative to another (`previous year`).
+    pub(super) fn span(&mut self, argument: Argument, text: &str, current: Option<Span>) -> Result<Span, Diagnostic> {
+        let number = self.add(argument, text);
+        let found = match current.and_then(|current| relative(text, current)) {
+            Some(found) => found,
+            None => Span::parse(text),
+        };
+        found.map_err(|diagnostic| self.at(diagnostic, argument, number))
+    }
+}

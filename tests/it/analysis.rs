@@ -1,0 +1,245 @@
+//! The arithmetic of explanations: the worked numbers of its formulas, and that parts add up, whatever the tree.
+
+use std::path::Path;
+
+use bellwether::analysis::arithmetic::evaluate;
+use bellwether::analysis::effects::{Method, Shared, share};
+use bellwether::analysis::nested::{Valued, effects};
+use bellwether::analysis::slices::{Ratio, Slice, of_ratio, of_sum};
+use bellwether::catalog::tree::{Arithmetic, Operation};
+use bellwether::{Change, Engine};
+use datafusion::physical_plan::displayable;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+fn part(at: usize) -> Box<Arithmetic> {
+    Box::new(Arithmetic::Part(at))
+}
+
+fn product(parts: usize) -> Arithmetic {
+    let factors = (0..parts).map(|at| *part(at));
+    factors.reduce(|a, b| Arithmetic::Binary(Box::new(a), Operation::Times, Box::new(b))).unwrap()
+}
+
+fn shared(formula: &Arithmetic, base: &[f64], current: &[f64], method: Method) -> (Method, Vec<f64>) {
+    let some = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
+    match share(formula, &some(base), &some(current), method) {
+        Shared::Among(method, effects) => (method, effects.iter().map(|part| part.effect).collect()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
+    let close = found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| (f - e).abs() <= tolerance);
+    assert!(close, "{found:?} is not {expected:?}");
+}
+
+#[test]
+fn slices_of_a_sum() {
+    let slice = |base, current| Slice { base: Some(base), current: Some(current) };
+    let slices = [slice(400.0, 360.0), slice(300.0, 330.0), slice(200.0, 150.0), slice(100.0, 110.0)];
+    let changes: Vec<f64> = of_sum(&slices).iter().map(|slice| slice.effect).collect();
+    assert_eq!(changes, [-40.0, 30.0, -50.0, 10.0]);
+    assert_eq!(changes.iter().sum::<f64>(), -50.0);
+}
+
+#[test]
+fn rates_and_mix() {
+    let ratio = |below, above| Some(Ratio { above, below });
+    let slices = [
+        Slice { base: ratio(4000.0, 400.0), current: ratio(2000.0, 220.0) },
+        Slice { base: ratio(4000.0, 160.0), current: ratio(4000.0, 180.0) },
+        Slice { base: ratio(2000.0, 40.0), current: ratio(6000.0, 150.0) },
+    ];
+    let found = of_ratio(&slices).unwrap();
+    let rates: Vec<f64> = found.iter().map(|slice| slice.rate.unwrap()).collect();
+    let mixes: Vec<f64> = found.iter().map(|slice| slice.mix.unwrap()).collect();
+    let totals: Vec<f64> = found.iter().map(|slice| slice.effect).collect();
+    assert_close(&rates, &[0.002833, 0.001833, 0.001750], 5e-7);
+    assert_close(&mixes, &[-0.012153, 0.000694, -0.009125], 5e-7);
+    assert_close(&totals, &[-0.009319, 0.002528, -0.007375], 5e-7);
+    assert_close(&[rates.iter().sum(), mixes.iter().sum()], &[0.006417, -0.020583], 5e-7);
+    assert_close(&[totals.iter().sum()], &[550.0 / 12000.0 - 600.0 / 10000.0], 1e-12);
+    let back: Vec<Slice<Ratio>> = slices.iter().map(|s| Slice { base: s.current, current: s.base }).collect();
+    for (there, back) in found.iter().zip(of_ratio(&back).unwrap()) {
+        assert_close(&[there.rate.unwrap(), there.mix.unwrap()], &[-back.rate.unwrap(), -back.mix.unwrap()], 1e-15);
+    }
+}
+
+#[test]
+fn revenue_by_every_method() {
+    let (base, current) = ([100_000.0, 0.03, 120.0], [110_000.0, 0.027, 130.0]);
+    let of = |method| shared(&product(3), &base, &current, method).1;
+    assert_close(&of(Method::Auto), &[35540.9544, -39288.7023, 29847.7479], 5e-5);
+    assert_close(&of(Method::Lmdi), &[35540.9544, -39288.7023, 29847.7479], 5e-5);
+    assert_close(&of(Method::Shapley), &[35600.0, -39400.0, 29900.0], 1e-9);
+    assert_close(&of(Method::Chain), &[36000.0, -39600.0, 29700.0], 1e-9);
+    let turned = |values: &[f64]| values.iter().rev().copied().collect::<Vec<_>>();
+    let chain = shared(&product(3), &turned(&base), &turned(&current), Method::Chain).1;
+    assert_close(&turned(&chain), &[35100.0, -39000.0, 30000.0], 1e-9);
+}
+
+#[test]
+fn a_zero_factor_takes_the_whole_change() {
+    let (base, current) = ([0.0, 50.0], [300.0, 40.0]);
+    assert_eq!(shared(&product(2), &base, &current, Method::Lmdi), (Method::Lmdi, vec![12000.0, 0.0]));
+    assert_eq!(shared(&product(2), &base, &current, Method::Shapley).1, [13500.0, -1500.0]);
+    let several = share(&product(2), &[Some(0.0), Some(0.0)], &[Some(1.0), Some(1.0)], Method::Auto);
+    assert_eq!(several, Shared::Undefined);
+}
+
+#[test]
+fn equipment_effectiveness() {
+    let (base, current) = ([0.875, 19.0 / 21.0, 37.0 / 38.0], [5.0 / 6.0, 0.925, 0.95]);
+    let effects = shared(&product(3), &base, &current, Method::Auto).1;
+    assert_close(&effects, &[-0.036661, 0.016622, -0.018503], 5e-7);
+    assert_close(&[effects.iter().sum()], &[0.732292 - 0.770833], 1e-6);
+}
+
+/// A random tree of formulas, with values for its leaves.
+struct RandomTree {
+    formulas: Vec<Option<Arithmetic>>,
+    parts: Vec<Vec<usize>>,
+    values: Vec<[Option<f64>; 2]>,
+}
+
+impl RandomTree {
+    fn new(random: &mut SmallRng) -> Self {
+        let mut tree = RandomTree { formulas: vec![], parts: vec![], values: vec![] };
+        tree.node(random, 0);
+        tree
+    }
+
+    fn node(&mut self, random: &mut SmallRng, level: usize) -> usize {
+        let at = self.formulas.len();
+        self.formulas.push(None);
+        self.parts.push(vec![]);
+        self.values.push([Some(number(random)), Some(number(random))]);
+        if level == 0 || level < 3 && random.random_ratio(1, 2) {
+            let count = random.random_range(2..=4);
+            let parts: Vec<usize> = (0..count).map(|_| self.node(random, level + 1)).collect();
+            let formula = formula(random, count);
+            let side = |side: usize| -> Option<f64> {
+                let values: Vec<Option<f64>> = parts.iter().map(|part| self.values[*part][side]).collect();
+                evaluate(&formula, &values)
+            };
+            self.values[at] = [side(0), side(1)];
+            self.formulas[at] = Some(formula);
+            self.parts[at] = parts;
+        }
+        at
+    }
+}
+
+/// Zeros, negative numbers, numbers of any size, and sides that are nearly alike.
+fn number(random: &mut SmallRng) -> f64 {
+    match random.random_range(0..8) {
+        0 => 0.0,
+        1 => -random.random_range(0.1..1000.0),
+        2 => random.random_range(1e-6..1e-3),
+        3 => random.random_range(1e6..1e9),
+        4 => 1.0 + random.random_range(0.0..1e-9),
+        _ => random.random_range(0.1..1000.0),
+    }
+}
+
+fn formula(random: &mut SmallRng, parts: usize) -> Arithmetic {
+    let kind = random.random_range(0..4);
+    let mut formula = Arithmetic::Part(0);
+    for at in 1..parts {
+        let operation = match kind {
+            0 => Operation::Plus,
+            1 => Operation::Times,
+            2 if at == parts - 1 => Operation::Over,
+            2 => Operation::Times,
+            _ => [Operation::Plus, Operation::Minus, Operation::Times, Operation::Over][random.random_range(0..4)],
+        };
+        let factor = Box::new(Arithmetic::Number(random.random_range(0.1..2.0)));
+        let right = match random.random_range(0..4) {
+            0 => Box::new(Arithmetic::Binary(factor, Operation::Times, part(at))),
+            1 => Box::new(Arithmetic::Negative(part(at))),
+            _ => part(at),
+        };
+        formula = Arithmetic::Binary(Box::new(formula), operation, right);
+    }
+    formula
+}
+
+#[test]
+fn parts_add_up_in_random_trees() {
+    let mut random = SmallRng::seed_from_u64(20261010);
+    let (mut sums, mut undefined, mut methods) = (0, 0, std::collections::BTreeMap::new());
+    for _ in 0..10_000 {
+        let tree = RandomTree::new(&mut random);
+        let nodes: Vec<Valued> = (0..tree.formulas.len())
+            .map(|at| Valued { formula: tree.formulas[at].as_ref(), parts: &tree.parts[at], values: tree.values[at] })
+            .collect();
+        let method = [Method::Auto, Method::Auto, Method::Shapley, Method::Chain][random.random_range(0..4)];
+        let found = effects(&nodes, method).unwrap();
+        for (at, own) in found.iter().enumerate() {
+            let Some(own) = own else { continue };
+            assert!(own.effect.is_finite(), "{method:?} {:?} {:?}", tree.formulas, tree.values);
+            if own.undefined || tree.parts[at].is_empty() {
+                undefined += usize::from(own.undefined);
+                continue;
+            }
+            let parts: Vec<f64> = tree.parts[at].iter().map(|part| found[*part].unwrap().effect).collect();
+            let whole = tree.values[0].iter().flatten().fold(0.0_f64, |size, value| size.max(value.abs()));
+            let size = parts.iter().fold(whole, |size, part| size.max(part.abs()));
+            let left = own.effect - parts.iter().sum::<f64>() - own.unexplained.unwrap_or(0.0);
+            assert!(left.abs() <= 1e-9 * size, "{left} of {size}: {method:?} {:?} {:?}", tree.formulas, tree.values);
+            assert_eq!(own.unexplained, None);
+            *methods.entry(own.method.unwrap().name()).or_insert(0) += 1;
+            sums += 1;
+        }
+    }
+    assert!(sums > 20_000 && undefined > 100, "{sums} sums, {undefined} undefined");
+    assert!(["additive", "lmdi", "shapley", "chain"].iter().all(|name| methods[name] > 500), "{methods:?}");
+}
+
+#[test]
+fn slices_add_up() {
+    let mut random = SmallRng::seed_from_u64(7);
+    for _ in 0..10_000 {
+        let count = random.random_range(1..8);
+        let mut side = |_: usize| {
+            let ratio = Ratio { above: number(&mut random), below: number(&mut random).abs() };
+            random.random_ratio(4, 5).then_some(ratio)
+        };
+        let slices: Vec<Slice<Ratio>> = (0..count).map(|at| Slice { base: side(at), current: side(at) }).collect();
+        let Some(found) = of_ratio(&slices) else { continue };
+        let total = |pick: fn(&Slice<Ratio>) -> Option<Ratio>| {
+            let (above, below) =
+                slices.iter().filter_map(pick).fold((0.0, 0.0), |(a, b), r| (a + r.above, b + r.below));
+            above / below
+        };
+        let (base, current) = (total(|slice| slice.base), total(|slice| slice.current));
+        let sum: f64 = found.iter().map(|slice| slice.effect).sum();
+        let size = found.iter().fold(base.abs().max(current.abs()), |size, slice| {
+            size.max(slice.rate.unwrap().abs()).max(slice.mix.unwrap().abs())
+        });
+        assert!((current - base - sum).abs() <= 1e-9 * size, "{slices:?}");
+    }
+}
+
+/// Both sides, all slices and the whole tree come from one scan of each source.
+#[tokio::test]
+async fn one_scan_explains_a_change() {
+    let engine = Engine::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/retail")).await.unwrap();
+    let change = Change {
+        indicator: "gmv".to_string(),
+        base: Some("2025-09".to_string()),
+        current: Some("2025-10".to_string()),
+        by: vec!["channel".to_string(), "customer_level".to_string()],
+        ..Change::default()
+    };
+    // Anonymous visits have no level: the tree is asked apart.
+    let apart = engine.explain_change(&change).unwrap();
+    let together = engine.explain_change(&Change { by: vec!["channel".to_string()], ..change }).unwrap();
+    for (frame, facts) in [(together, 2), (apart, 2)] {
+        let plan = frame.create_physical_plan().await.unwrap();
+        let text = displayable(plan.as_ref()).indent(false).to_string();
+        let scans = text.lines().filter(|line| line.contains("orders.parquet") || line.contains("visits.parquet"));
+        assert_eq!(scans.count(), facts, "{text}");
+    }
+}
