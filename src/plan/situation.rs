@@ -137,7 +137,9 @@ impl Situation {
             Modifier::Each(_) => {}
             Modifier::StartOf(_) | Modifier::ShiftPeriods(..) => return Err(without_days(modifier)),
             Modifier::Edge(edge) => {
-                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin: Origin::Leaf });
+                // What is not at the end of all groups is not there at all.
+                let origin = if edge.among == Among::Period { Origin::Frame } else { Origin::Leaf };
+                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin });
             }
         }
         Ok(())
@@ -230,7 +232,11 @@ impl Situation {
         }
         let values = value.inputs.iter().map(|input| match input {
             Input::Current(wanted) => {
-                let link = self.links.iter().find(|link| axis.same_key(&self.frame.keys[link.key].expr, wanted));
+                let of_row = |link: &&Link| {
+                    let key = &self.frame.keys[link.key];
+                    key.stands_for == StandsFor::Group && axis.same_key(&key.expr, wanted)
+                };
+                let link = self.links.iter().find(of_row);
                 link.map(|link| link.outer.clone()).ok_or_else(|| self.no_current(wanted, axis))
             }
             // `check` admits `current` only without other inputs beside it.
