@@ -164,7 +164,10 @@ fn modifier_text(modifier: &Expr) -> String {
         .into_iter()
         .map(|arg| match arg {
             Expr::Function(inner) if is_call(inner, "bell_duration") => {
-                shown_arguments(inner).iter().map(|part| unquoted(part)).collect::<Vec<_>>().join(" ")
+                shown_arguments(inner).iter().map(|part| as_word(part)).collect::<Vec<_>>().join(" ")
+            }
+            other if matches!(name.as_str(), "bell_to_date" | "bell_previous" | "bell_each" | "bell_start_of") => {
+                as_word(other)
             }
             other => unquoted(other),
         })
@@ -178,13 +181,21 @@ fn modifier_text(modifier: &Expr) -> String {
 }
 
 /// Grains and units are texts in the tree, and words where they are written.
+fn as_word(expr: &Expr) -> String {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => text.clone(),
+            other => other.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// The same where a text may also be a value.
 fn unquoted(expr: &Expr) -> String {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) if Grain::named(text).is_some() || text == "period" => text.clone(),
-            Value::SingleQuotedString(text) if crate::catalog::modifier::TimeSpan::of(1, text).is_some() => {
-                text.clone()
-            }
             other => other.to_string(),
         },
         other => other.to_string(),

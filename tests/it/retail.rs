@@ -479,11 +479,11 @@ async fn the_sql_to_compare_with_has_rows() {
     assert_plain_answers(&plain().await, PAIRS).await;
 }
 
-fn project() -> std::path::PathBuf {
+pub fn project() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/retail")
 }
 
-async fn plain() -> SessionContext {
+pub async fn plain() -> SessionContext {
     let ctx = SessionContext::new();
     for table in ["orders", "order_items", "visits", "returns", "tickets", "daily_stock"] {
         let path = project().join(format!("data/{table}.parquet"));
