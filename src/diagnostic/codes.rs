@@ -326,7 +326,8 @@ relation of its own (`retail.gmv`). `SHOW TABLES` lists them.
     CONTEXT = "B0503" Error "a modifier has no meaning in this question",
 "`at (…)` changes the context that the question gives: its groups, conditions and range. Some changes need something that
 this question does not have: `previous period` a grain of time or a range with both bounds, a trailing window a point that
-it ends at, `current d` a grouping by d. The message says what is missing.
+it ends at, `current d` a grouping by d. Others would leave open what is meant: `all d` beside a condition that mixes d with
+another dimension, weeks and months in one question that is moved in time. The message says what is missing.
 
     SELECT MEASURE(gmv) AT (PREVIOUS PERIOD) FROM retail.indicators                                  -- previous to what?
     SELECT metric_time__month, MEASURE(gmv) AT (PREVIOUS PERIOD) … GROUP BY metric_time__month       -- the month before

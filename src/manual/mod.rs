@@ -7,6 +7,7 @@
 //! | [sources] | where rows lie, what tells them apart, how tables relate |
 //! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
 //! | [indicators] | what to measure: aggregates, filters, formulas, units |
+//! | [contexts] | totals, earlier periods, windows, finer groups: `at`, `per`, `fill` |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
@@ -31,6 +32,9 @@ pub mod dimensions {}
 
 #[doc = include_str!("indicators.md")]
 pub mod indicators {}
+
+#[doc = include_str!("contexts.md")]
+pub mod contexts {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}

@@ -147,7 +147,9 @@ fn grain_of(arg: &Expr) -> Result<Grain> {
     match Grain::named(&word.to_lowercase()) {
         Some(grain) => Ok(grain),
         None => Err(Diagnostic::new(codes::BAD_VALUE, format!("`{word}` is not a grain of time"))
-            .help("grains are day, week, month, quarter, year, …")
+            .help(
+                "grains are day, week, month, quarter, year, …; a dimension stands without quotes: `bell_all(region)`",
+            )
             .into()),
     }
 }

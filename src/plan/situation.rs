@@ -186,7 +186,9 @@ impl Situation {
                     self.frame.keys[at].kept = false;
                     self.links.retain(|link| link.key != at);
                 }
-                Mentions::Mixed => return Err(mixed("a grouping", target, axis)),
+                Mentions::Mixed => {
+                    return Err(mixed("a grouping", target, axis).help("group by the dimensions one by one"));
+                }
                 Mentions::Not => {}
             }
         }
@@ -195,7 +197,10 @@ impl Situation {
             match axis.mentions(&condition.expr, target) {
                 Mentions::Only if axis.range(&condition.expr).is_none() && !axis.is_range_of_table(&condition.expr) => {
                 }
-                Mentions::Mixed => return Err(mixed("a condition", target, axis)),
+                Mentions::Mixed => {
+                    return Err(mixed("a condition", target, axis)
+                        .help("write what each dimension must be as conditions of their own, joined by AND"));
+                }
                 _ => conditions.push(condition),
             }
         }
@@ -452,8 +457,7 @@ fn without_days(modifier: &Modifier) -> Diagnostic {
 fn mixed(what: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {
     let name = axis.name(target);
     Diagnostic::new(codes::CONTEXT, format!("`all {name}` meets {what} that mixes `{name}` with something else"))
-        .note("it can neither be kept whole nor dropped whole")
-        .help("split the condition with AND, or group by the dimensions one by one")
+        .note("`all` and `set` drop what is about one dimension alone; this can neither be kept nor dropped as a whole")
 }
 
 fn no_current(wanted: &Input, axis: &Axis<'_>) -> Diagnostic {
@@ -495,10 +499,10 @@ fn raw_time() -> Diagnostic {
 fn window_in_window() -> Diagnostic {
     Diagnostic::new(
         codes::CONTEXT,
-        "a window in time around an aggregate of values that have windows in time themselves",
+        "a window in time cannot stand around an aggregate of values that have windows in time themselves",
     )
-    .note("which of the values inside belong to the window around them is not settled")
-    .help("ask for the inner values by their own period, and aggregate them in SQL")
+    .note("the value of a day inside already reads other days, so which windows around it count it is not settled")
+    .help("ask for the inner values by their own grain of time, and aggregate them in SQL with a window of its own")
 }
 
 fn of_table(what: &str) -> Diagnostic {
