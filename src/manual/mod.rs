@@ -8,6 +8,7 @@
 //! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
 //! | [indicators] | what to measure: aggregates, filters, formulas, units |
 //! | [contexts] | totals, earlier periods, windows, finer groups: `at`, `per`, `fill` |
+//! | [quick calculations](quick_calculations) | year over year, shares, ranks: ten of them by name |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
@@ -35,6 +36,9 @@ pub mod indicators {}
 
 #[doc = include_str!("contexts.md")]
 pub mod contexts {}
+
+#[doc = include_str!("quick_calculations.md")]
+pub mod quick_calculations {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}

@@ -141,7 +141,9 @@ impl<'c> Axis<'c> {
         let Some(input) = key.as_input() else { return false };
         match (self.part(input), self.part(wanted)) {
             (Some(key), Some(wanted)) => key == wanted,
-            (None, None) => input == wanted || self.same(input, wanted),
+            (None, None) => {
+                input == wanted || part_of_dimension(input) == part_of_dimension(wanted) && self.same(input, wanted)
+            }
             _ => false,
         }
     }
@@ -188,5 +190,13 @@ fn uncast(expression: Expression) -> Expression {
     match expr {
         Expr::Cast(cast) => uncast(Expression { expr: *cast.expr, inputs }),
         expr => Expression { expr, inputs },
+    }
+}
+
+/// What of a dimension is meant, whatever the dimension.
+fn part_of_dimension(input: &Input) -> TimePart {
+    match input {
+        Input::Dimension(_, part) | Input::MetricTime(part) => *part,
+        _ => TimePart::Whole,
     }
 }

@@ -111,7 +111,12 @@ impl ScalarUDFImpl for ModifierFunction {
     }
 
     fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        not_impl_err!("{} stands only in the arguments of MEASURE", self.name)
+        Err(Diagnostic::new(
+            codes::NOT_AN_INDICATOR,
+            format!("`{}` is a modifier, and stands only in the arguments of MEASURE", self.name),
+        )
+        .help(format!("write `MEASURE(gmv, {}(…))`", self.name))
+        .into())
     }
 }
 

@@ -7,11 +7,12 @@ use datafusion::logical_expr::expr::ScalarFunction;
 
 use super::marker::modifier_name;
 use super::range::narrowed;
+use super::refuse;
 use super::trace::Traced;
 use crate::catalog::calendar::{Grain, PeriodId, TimePart};
 use crate::catalog::expr::{Expression, Input, input_column, input_number};
 use crate::catalog::modifier::{Among, Edge, End, Modifier, TimeSpan};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, nearest};
 
 /// The modifiers that these arguments are.
 ///
@@ -30,24 +31,24 @@ fn modifier_of(arg: &Expr, traced: &Traced) -> Result<Modifier> {
             Modifier::All(dropped.iter().map(whole).collect::<Result<_>>()?)
         }
         ("bell_set", [dimension, value]) => Modifier::Set(target(dimension, traced)?, value_of(value, traced)?),
-        ("bell_where", [condition]) => Modifier::Where(traced.row_expression(condition)?),
+        ("bell_where", [condition]) => Modifier::Where(row_expression(traced, condition)?),
         ("bell_visible", []) => Modifier::Visible,
         ("bell_each", [grain]) => Modifier::Each(step_of(grain, traced)?),
-        ("bell_start_of", [grain]) => Modifier::StartOf(grain_of(grain)?),
+        ("bell_start_of", [grain]) => Modifier::StartOf(grain_of(grain, traced)?),
         ("bell_shift", [one]) if let Some((count, id)) = periods_of(one, traced) => Modifier::ShiftPeriods(count, id),
         ("bell_shift", spans) => Modifier::Shift(span_of(spans)?),
         ("bell_previous", [grain]) => match text(grain) {
             Some(word) if word.eq_ignore_ascii_case("period") => Modifier::PreviousPeriod,
-            _ => Modifier::Shift(grain_of(grain)?.span()),
+            _ => Modifier::Shift(grain_of(grain, traced)?.span()),
         },
         ("bell_trailing", spans) => match span_of(spans)? {
             span if span.is_positive() => Modifier::Trailing(span),
-            _ => return Err(Diagnostic::new(codes::BAD_VALUE, "a trailing window has a positive length").into()),
+            _ => return Err(not_positive().into()),
         },
         ("bell_to_date", [grain]) => {
             match text(grain).and_then(|word| TimePart::named(word, &traced.catalog().calendar)) {
                 Some(TimePart::Period(id)) => Modifier::ToDateOf(id),
-                _ => Modifier::ToDate(grain_of(grain)?),
+                _ => Modifier::ToDate(grain_of(grain, traced)?),
             }
         }
         ("bell_cumulative", []) => Modifier::Cumulative,
@@ -73,6 +74,11 @@ fn no_modifier(arg: &Expr) -> Diagnostic {
     .help("write `MEASURE(gmv) AT (ALL region)`, or in plain DataFusion `MEASURE(gmv, bell_all(region))`")
 }
 
+fn not_positive() -> Diagnostic {
+    Diagnostic::new(codes::BAD_VALUE, "a `trailing` window has a positive length")
+        .help("write `TRAILING 28 DAYS`; `SHIFT` looks back, or ahead with a negative length")
+}
+
 fn edge(end: End, by: &Expr, per: &[Expr], traced: &Traced) -> Result<Modifier> {
     let (per, among) = match per.split_last() {
         Some((last, rest)) if matches!(as_modifier(last), Some(("bell_overall", _))) => (rest, Among::Period),
@@ -84,7 +90,7 @@ fn edge(end: End, by: &Expr, per: &[Expr], traced: &Traced) -> Result<Modifier> 
 
 /// The grain of `each day`, if a calendar from a table has such steps.
 fn step_of(arg: &Expr, traced: &Traced) -> Result<Grain> {
-    let grain = grain_of(arg)?;
+    let grain = grain_of(arg, traced)?;
     match traced.catalog().calendar.tables.iter().any(|table| table.grain <= grain) {
         true => Ok(grain),
         false => {
@@ -103,11 +109,25 @@ fn periods_of(arg: &Expr, traced: &Traced) -> Option<(i32, PeriodId)> {
     }
 }
 
+/// A value of a row.
+fn row_expression(traced: &Traced, arg: &Expr) -> Result<Expression> {
+    let expression = traced.expression(arg)?;
+    match Traced::any_indicator(&expression) {
+        Some(id) => Err(refuse::indicator_in_modifier(traced.catalog().indicator(id)).into()),
+        None => Ok(expression),
+    }
+}
+
 /// A text is a grain of the time axis.
 fn grain_or_row(arg: &Expr, traced: &Traced) -> Result<Expression> {
+    if let Some(word) = text(arg)
+        && let Some(part @ TimePart::Period(_)) = TimePart::named(word, &traced.catalog().calendar)
+    {
+        return Ok(Expression::input(Input::MetricTime(part)));
+    }
     match text(arg) {
-        Some(_) => Ok(Expression::input(Input::MetricTime(TimePart::Grain(grain_of(arg)?)))),
-        None => traced.row_expression(arg),
+        Some(_) => Ok(Expression::input(Input::MetricTime(TimePart::Grain(grain_of(arg, traced)?)))),
+        None => row_expression(traced, arg),
     }
 }
 
@@ -129,7 +149,7 @@ fn whole(input: Input) -> Input {
 
 /// The value of a `set`: `bell_current(d)` in it is the row's own value.
 fn value_of(arg: &Expr, traced: &Traced) -> Result<Expression> {
-    let Expression { expr, mut inputs } = traced.row_expression(arg)?;
+    let Expression { expr, mut inputs } = row_expression(traced, arg)?;
     let replaced = expr.transform_down(|part| {
         let current = match as_modifier(&part) {
             Some(("bell_current", [Expr::Column(column)])) => input_number(column),
@@ -142,16 +162,23 @@ fn value_of(arg: &Expr, traced: &Traced) -> Result<Expression> {
     Ok(narrowed(&replaced.data, &inputs))
 }
 
-fn grain_of(arg: &Expr) -> Result<Grain> {
+fn grain_of(arg: &Expr, traced: &Traced) -> Result<Grain> {
     let word = text(arg).unwrap_or_default();
-    match Grain::named(&word.to_lowercase()) {
-        Some(grain) => Ok(grain),
-        None => Err(Diagnostic::new(codes::BAD_VALUE, format!("`{word}` is not a grain of time"))
-            .help(
-                "grains are day, week, month, quarter, year, …; a dimension stands without quotes: `bell_all(region)`",
-            )
-            .into()),
+    if let Some(grain) = Grain::named(&word.to_lowercase()) {
+        return Ok(grain);
     }
+    if let Some(TimePart::Period(_)) = TimePart::named(word, &traced.catalog().calendar) {
+        let problem =
+            format!("`previous` is not yet supported with `{word}`, which is of a calendar from a table");
+        let help = format!("group by it: `metric_time__{word}`");
+        return Err(Diagnostic::new(codes::NOT_YET_EXPRESSION, problem).help(help).into());
+    }
+    let diagnostic = Diagnostic::new(codes::BAD_VALUE, format!("`{word}` is not a grain of time"));
+    Err(match nearest(word, Grain::ALL.iter().map(|grain| grain.name()).chain(["period"])) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("grains are day, week, month, quarter, year, …"),
+    }
+    .into())
 }
 
 /// Lengths of time: `bell_duration(3, 'months')`, or as a text `'3 months'`.

@@ -85,6 +85,16 @@ pub(crate) fn indicator_in_where(indicator: &Indicator) -> Diagnostic {
         .help(format!("filter groups after aggregation: HAVING MEASURE({name}) …"))
 }
 
+/// `AT (WHERE gmv > 10)`.
+pub(crate) fn indicator_in_modifier(indicator: &Indicator) -> Diagnostic {
+    let name = &indicator.item.name;
+    Diagnostic::new(
+        codes::INDICATOR_IN_WHERE,
+        format!("`{name}` is an indicator: a modifier is about rows, and a single row has no value of it"),
+    )
+    .help(format!("declare a dimension of it (`{name} per orders.customer_id`), or compare in HAVING"))
+}
+
 /// `GROUP BY gmv`.
 pub(crate) fn indicator_as_key(indicator: &Indicator) -> Diagnostic {
     let name = &indicator.item.name;

@@ -97,7 +97,7 @@ impl Situation {
             Modifier::All(targets) => {
                 self.shows = Shows::Nothing;
                 for target in targets {
-                    self.drop(target, axis)?;
+                    self.drop("all", target, axis)?;
                 }
             }
             Modifier::Everything => {
@@ -137,7 +137,9 @@ impl Situation {
             Modifier::Each(_) => {}
             Modifier::StartOf(_) | Modifier::ShiftPeriods(..) => return Err(without_days(modifier)),
             Modifier::Edge(edge) => {
-                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin: Origin::Leaf });
+                // What is not at the end of all groups is not there at all.
+                let origin = if edge.among == Among::Period { Origin::Frame } else { Origin::Leaf };
+                self.frame.edges.push(FrameEdge { edge: edge.clone(), group: None, origin });
             }
         }
         Ok(())
@@ -178,7 +180,7 @@ impl Situation {
     }
 
     /// Drops the keys and the conditions that are about one thing alone; ranges stay.
-    fn drop(&mut self, target: &Input, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+    fn drop(&mut self, modifier: &str, target: &Input, axis: &Axis<'_>) -> Result<(), Diagnostic> {
         for at in self.frame.kept() {
             let key = &self.frame.keys[at];
             match axis.mentions(&key.expr, target) {
@@ -186,9 +188,7 @@ impl Situation {
                     self.frame.keys[at].kept = false;
                     self.links.retain(|link| link.key != at);
                 }
-                Mentions::Mixed => {
-                    return Err(mixed("a grouping", target, axis).help("group by the dimensions one by one"));
-                }
+                Mentions::Mixed => return Err(mixed_grouping(modifier, target, axis)),
                 Mentions::Not => {}
             }
         }
@@ -197,10 +197,7 @@ impl Situation {
             match axis.mentions(&condition.expr, target) {
                 Mentions::Only if axis.range(&condition.expr).is_none() && !axis.is_range_of_table(&condition.expr) => {
                 }
-                Mentions::Mixed => {
-                    return Err(mixed("a condition", target, axis)
-                        .help("write what each dimension must be as conditions of their own, joined by AND"));
-                }
+                Mentions::Mixed => return Err(mixed_condition(modifier, target, axis)),
                 _ => conditions.push(condition),
             }
         }
@@ -210,7 +207,7 @@ impl Situation {
 
     fn set(&mut self, target: &Input, value: &Expression, axis: &Axis<'_>) -> Result<(), Diagnostic> {
         let current = self.current_values(value, axis)?;
-        self.drop(&axis.whole(target), axis)?;
+        self.drop("set", &axis.whole(target), axis)?;
         match current {
             Some(outer) => {
                 let key = self.frame.keys.len();
@@ -235,13 +232,28 @@ impl Situation {
         }
         let values = value.inputs.iter().map(|input| match input {
             Input::Current(wanted) => {
-                let link = self.links.iter().find(|link| axis.same_key(&self.frame.keys[link.key].expr, wanted));
-                link.map(|link| link.outer.clone()).ok_or_else(|| no_current(wanted, axis))
+                let of_row = |link: &&Link| {
+                    let key = &self.frame.keys[link.key];
+                    key.stands_for == StandsFor::Group && axis.same_key(&key.expr, wanted)
+                };
+                let link = self.links.iter().find(of_row);
+                link.map(|link| link.outer.clone()).ok_or_else(|| self.no_current(wanted, axis))
             }
             // `check` admits `current` only without other inputs beside it.
-            other => Err(no_current(other, axis)),
+            other => Err(self.no_current(other, axis)),
         });
         Ok(Some(replace_inputs(value.expr.clone(), &values.collect::<Result<Vec<_>, _>>()?)))
+    }
+
+    fn no_current(&self, wanted: &Input, axis: &Axis<'_>) -> Diagnostic {
+        let name = axis.name(wanted);
+        if self.frame.keys.iter().any(|key| axis.same_key(&key.expr, wanted)) {
+            let problem = format!("`current {name}` comes after a modifier that has dropped the grouping by `{name}`");
+            let help = format!("modifiers act from left to right: put the one with `current {name}` first");
+            return Diagnostic::new(codes::CONTEXT, problem).help(help);
+        }
+        Diagnostic::new(codes::CONTEXT, format!("`current {name}` needs a question that is grouped by `{name}`"))
+            .help(format!("group by `{name}`, or set a constant"))
     }
 
     /// Moves the rows in time, or reads more of them.
@@ -454,16 +466,20 @@ fn without_days(modifier: &Modifier) -> Diagnostic {
         .help("write `at (each day …)`, and group the question by time")
 }
 
-fn mixed(what: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {
+fn mixed_grouping(modifier: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {
     let name = axis.name(target);
-    Diagnostic::new(codes::CONTEXT, format!("`all {name}` meets {what} that mixes `{name}` with something else"))
-        .note("`all` and `set` drop what is about one dimension alone; this can neither be kept nor dropped as a whole")
+    let problem = format!("`{modifier} {name}` meets a grouping that mixes `{name}` with something else");
+    Diagnostic::new(codes::CONTEXT, problem)
+        .note("it can neither be kept whole nor dropped whole")
+        .help(format!("group by `{name}` and the others one by one, and put them together outside"))
 }
 
-fn no_current(wanted: &Input, axis: &Axis<'_>) -> Diagnostic {
-    let name = axis.name(wanted);
-    Diagnostic::new(codes::CONTEXT, format!("`current {name}` needs a question that is grouped by `{name}`"))
-        .help(format!("group by `{name}`, or set a constant"))
+fn mixed_condition(modifier: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {
+    let name = axis.name(target);
+    let problem = format!("`{modifier} {name}` meets a condition that mixes `{name}` with something else");
+    Diagnostic::new(codes::CONTEXT, problem)
+        .note("it can neither be kept whole nor dropped whole")
+        .help(format!("write conditions on `{name}` and on others with AND between them, or say what counts: `at (where …, {modifier} {name}…)`"))
 }
 
 fn no_step() -> Diagnostic {
@@ -499,10 +515,10 @@ fn raw_time() -> Diagnostic {
 fn window_in_window() -> Diagnostic {
     Diagnostic::new(
         codes::CONTEXT,
-        "a window in time cannot stand around an aggregate of values that have windows in time themselves",
+        "a window in time around an aggregate of values that have windows in time themselves",
     )
-    .note("the value of a day inside already reads other days, so which windows around it count it is not settled")
-    .help("ask for the inner values by their own grain of time, and aggregate them in SQL with a window of its own")
+    .note("which of the values inside belong to the window around them is not settled")
+    .help("ask for the inner values by their own period, and aggregate them in SQL")
 }
 
 fn of_table(what: &str) -> Diagnostic {
@@ -518,8 +534,8 @@ fn crossing(grain: Grain, other: Grain) -> Diagnostic {
     let (grain, other) = (grain.name(), other.name());
     Diagnostic::new(
         codes::CONTEXT,
-        format!("modifiers of time are not clear where a question is grouped by `{grain}` and by `{other}`"),
+        format!("modifiers of time are not clear where values are grouped by `{grain}` and by `{other}`"),
     )
-    .note(format!("a {grain} does not lie within one {other}, so the two cut each other"))
+    .note(format!("a {grain} does not lie within one {other}, so the two cut each other; a `per` groups, too"))
     .help("group by one of them")
 }

@@ -288,7 +288,8 @@ impl Periods<'_> {
         let whole = overall(self.bounds, &instants)?;
         let grain = shape.window.grain;
         let begin = match start_of(&shape.ranges()?) {
-            Some(begin) => greatest(vec![plain("lo"), begin]),
+            // Another time axis may have some of the day before.
+            Some(begin) => greatest(vec![plain("lo"), instants.earlier(begin, Grain::Day.span())]),
             None => plain("lo"),
         };
         let from = instants.start_of(begin, grain);

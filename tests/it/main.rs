@@ -12,6 +12,7 @@ mod import;
 mod manual;
 mod metricflow;
 mod retail;
+mod retail_contexts;
 mod scripts;
 mod tidy;
 mod tpch;

@@ -1,25 +1,23 @@
-//! The manual's Bell is Bell: every block of it, and of the README, is read without a diagnostic. The answers of its
-//! chapter on evaluation contexts are those of the engine.
+//! The manual's Bell is Bell, and its answers are what is answered: of the README, every block of Bell is read without a
+//! diagnostic, too.
+//!
+//! A block of SQL that a block of text follows is asked, and prints this text. The project is the page's own, if it has
+//! blocks of CSV (fenced `csv orders.csv`): these files, and all of its Bell; otherwise it is `examples/retail`, and the
+//! page's Bell is quoted from there. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bellwether::diagnostic::render;
 use bellwether::source::SourceSet;
-use bellwether::{Engine, syntax};
-use datafusion::arrow::util::display::FormatOptions;
-use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
+use bellwether::syntax;
 
 #[test]
 fn bell_in_the_manual_is_read() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chapters = std::fs::read_dir(root.join("src/manual")).unwrap().map(|entry| entry.unwrap().path());
     let mut sources = SourceSet::default();
-    for path in chapters.chain([root.join("README.md")]) {
-        if path.extension().is_some_and(|ending| ending == "md") {
-            let page = std::fs::read_to_string(&path).unwrap();
-            for (line, block) in blocks(&page, "bell") {
-                sources.add(&format!("{}, block at line {line}", path.display()), &block);
-            }
+    for path in chapters().into_iter().chain([root().join("README.md")]) {
+        let page = std::fs::read_to_string(&path).unwrap();
+        for block in blocks(&page).into_iter().filter(|block| block.kind == "bell") {
+            sources.add(&format!("{}, block at line {}", path.display(), block.from), &block.text);
         }
     }
     assert!(sources.files().len() > 15, "the blocks were not found");
@@ -28,61 +26,118 @@ fn bell_in_the_manual_is_read() {
     assert!(text.is_empty(), "{text}");
 }
 
-/// The questions of the chapter that are asked of its seven orders: a golden script has them, so that they are run and
-/// read beside the comments that count them by hand.
+#[cfg(feature = "cli")]
 #[test]
-fn examples_of_contexts_are_in_their_script() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = root.join("tests/scripts/measure/70-contexts-of-the-manual.script");
-    let script = std::fs::read_to_string(script).unwrap().replace("[plain] > ", "").replace("\n> ", "\n");
-    let examples: Vec<_> = examples().into_iter().filter(|example| !example.question.contains("retail.")).collect();
-    assert!(examples.len() > 12, "the examples were not found");
-    for Example { question, answer } in examples {
-        assert!(script.contains(&format!("{question}\n{answer}\n")), "not in the script:\n{question}\n{answer}");
+fn answers_in_the_manual_are_given() {
+    let mut asked = 0;
+    let mut differences = String::new();
+    for path in chapters() {
+        let page = std::fs::read_to_string(&path).unwrap();
+        let given = with_answers(&page, &mut asked);
+        if given != page && std::env::var_os("UPDATE_SCRIPTS").is_some() {
+            std::fs::write(&path, given).unwrap();
+        } else if given != page {
+            let at = given.lines().zip(page.lines()).take_while(|(a, b)| a == b).count();
+            let rest = |text: &str| text.lines().skip(at).take(20).collect::<Vec<_>>().join("\n");
+            differences += &format!("{}:{} is\n{}\nnot\n{}\n", path.display(), at + 1, rest(&given), rest(&page));
+        }
     }
+    assert!(differences.is_empty(), "{differences}");
+    assert!(asked > 10, "the questions were not found");
 }
 
-/// The others are asked of `examples/retail`.
-#[tokio::test]
-async fn examples_of_contexts_in_retail_are_answered_so() {
-    let engine = Engine::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/retail")).await.unwrap();
-    let examples: Vec<_> = examples().into_iter().filter(|example| example.question.contains("retail.")).collect();
-    assert!(examples.len() > 3, "the examples were not found");
-    for Example { question, answer } in examples {
-        let rows = engine.sql(&question).await.unwrap().collect().await.unwrap();
-        let options = FormatOptions::new().with_null("NULL");
-        let given = pretty_format_batches_with_options(&rows, &options).unwrap().to_string();
-        assert_eq!(given, answer, "{question}");
-    }
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A question in the chapter on evaluation contexts that is followed by its answer.
-struct Example {
-    question: String,
-    answer: String,
+fn chapters() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join("src/manual")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    found.sort();
+    found
 }
 
-fn examples() -> Vec<Example> {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/contexts.md")).unwrap();
-    let (questions, answers) = (blocks(&page, "sql"), blocks(&page, "text"));
-    let answered = |(line, question): (usize, String)| {
-        let next = line + question.lines().count() + 3;
-        let (_, answer) = answers.iter().find(|(at, _)| *at == next)?;
-        Some(Example { question, answer: answer.clone() })
-    };
-    questions.into_iter().filter_map(answered).collect()
+/// A fenced block.
+struct Block {
+    /// What stands behind the fence.
+    kind: String,
+    text: String,
+    /// The lines of its fences, from 1.
+    from: usize,
+    to: usize,
 }
 
-/// The text of each block that is fenced as that language, with the line of its fence.
-fn blocks(page: &str, language: &str) -> Vec<(usize, String)> {
-    let fence = format!("```{language}");
+fn blocks(page: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut lines = page.lines().enumerate();
     while let Some((at, line)) = lines.next() {
-        if line == fence {
-            let body: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
-            blocks.push((at + 1, body.join("\n")));
-        }
+        let Some(kind) = line.strip_prefix("```") else { continue };
+        let body: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+        let (from, to) = (at + 1, at + 2 + body.len());
+        blocks.push(Block { kind: kind.to_string(), text: body.join("\n"), from, to });
     }
     blocks
+}
+
+/// The page with the answers to its questions.
+#[cfg(feature = "cli")]
+fn with_answers(page: &str, asked: &mut usize) -> String {
+    let blocks = blocks(page);
+    let follows = |pair: &&[Block]| pair[0].kind == "sql" && pair[1].kind == "text" && pair[1].from == pair[0].to + 2;
+    let pairs: Vec<&[Block]> = blocks.windows(2).filter(follows).collect();
+    if pairs.is_empty() {
+        return page.to_string();
+    }
+    let own = own_project(&blocks);
+    let project = own.as_ref().map_or(root().join("examples/retail"), |own| own.path().to_path_buf());
+    if own.is_none() {
+        assert_quoted(&blocks, &project);
+    }
+    let mut lines: Vec<String> = page.lines().map(str::to_string).collect();
+    for pair in pairs.into_iter().rev() {
+        *asked += 1;
+        lines.splice(pair[1].from..pair[1].to - 1, answer(&project, &pair[0].text));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The project that a page shows, if it shows its data.
+#[cfg(feature = "cli")]
+fn own_project(blocks: &[Block]) -> Option<tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text.to_string() + "\n").unwrap();
+    let mut model = String::new();
+    let mut data = 0;
+    for block in blocks {
+        match block.kind.split_once(' ') {
+            Some(("csv", name)) => {
+                write(name, &block.text);
+                data += 1;
+            }
+            _ if block.kind == "bell" => model += &format!("{}\n\n", block.text),
+            _ => {}
+        }
+    }
+    write("model.bell", &model);
+    (data > 0).then_some(folder)
+}
+
+/// What a page shows of the example stands in it.
+#[cfg(feature = "cli")]
+fn assert_quoted(blocks: &[Block], project: &Path) {
+    let sources = SourceSet::load(project).unwrap();
+    let known: Vec<&str> = sources.files().iter().flat_map(|file| file.text.lines().map(str::trim)).collect();
+    for block in blocks.iter().filter(|block| block.kind == "bell") {
+        let line = block.text.lines().map(str::trim).find(|line| !known.contains(line));
+        assert!(line.is_none(), "the example has no {line:?}");
+    }
+}
+
+/// The lines that `bell sql` prints.
+#[cfg(feature = "cli")]
+fn answer(project: &Path, sql: &str) -> Vec<String> {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bell"));
+    let output = command.args(["sql", "--format", "table", sql]).current_dir(project).output().unwrap();
+    let printed = if output.status.success() { output.stdout } else { output.stderr };
+    String::from_utf8(printed).unwrap().trim_end().lines().map(|line| line.trim_end().to_string()).collect()
 }

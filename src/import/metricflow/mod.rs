@@ -347,6 +347,31 @@ impl Semantics {
         grains.max_by_key(|grain| fineness(grain)).unwrap_or("day".to_string())
     }
 
+    /// A metric that has a value wherever the rows are whose values these names are: it shows all of them.
+    pub fn metric_over(&self, names: &[Name]) -> Option<&str> {
+        let homes_of = |name: &Name| {
+            let base = self.split(&name.plain).base;
+            let link = self.links.iter().find(|link| link.name == base);
+            let identified = |at: &usize| self.models[*at].primary.as_deref() == Some(base);
+            match link.map(|link| link.element) {
+                Some(Element::Dimension { model, .. }) => vec![model],
+                Some(Element::Entity { .. }) => (0..self.models.len()).filter(identified).collect(),
+                None => vec![],
+            }
+        };
+        let homes: Vec<usize> = names.iter().flat_map(homes_of).collect();
+        let plain = |metric: &&Metric| {
+            let params = &metric.type_params;
+            let filtered =
+                !metric.filter.is_empty() || params.measure.as_ref().is_some_and(|own| !own.filter.is_empty());
+            let filled = params.join_to_timespine || params.measure.as_ref().is_some_and(|own| own.join_to_timespine);
+            metric.kind == "simple" && !filtered && !filled
+        };
+        let mut metrics = self.manifest.metrics.iter().filter(plain);
+        let found = metrics.find(|metric| self.leaves(&metric.name, 0).iter().any(|(model, _)| homes.contains(model)));
+        found.map(|metric| metric.name.as_str())
+    }
+
     /// The offsets of a metric that is nothing but an earlier value of a cumulative one, the outermost first. A time
     /// constraint of MetricFlow's limits the cumulative metric, too, before it is offset.
     pub fn offsets_of_cumulative(&self, name: &str) -> Vec<MetricInput> {

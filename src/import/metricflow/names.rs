@@ -21,8 +21,8 @@ pub struct Name {
 }
 
 /// A name of a time dimension, and what of it is meant.
-struct Split<'n> {
-    base: &'n str,
+pub(super) struct Split<'n> {
+    pub(super) base: &'n str,
     grain: Option<String>,
 }
 
@@ -157,7 +157,7 @@ impl Semantics {
         })
     }
 
-    fn split<'n>(&self, name: &'n str) -> Split<'n> {
+    pub(super) fn split<'n>(&self, name: &'n str) -> Split<'n> {
         if let Some((base, grain)) = name.rsplit_once("__")
             && (is_grain(grain) || self.custom_grains.iter().any(|(known, _)| known == grain))
         {

@@ -134,8 +134,11 @@ impl Naive<'_> {
                     value => {
                         let at = instant(&value).expect("a period is a time");
                         let period = (at, end(at, grain, self.model.sunday));
-                        state.window = Some(state.window.map_or(period, |window| common(window, period)));
-                        state.day = grain <= Grain::Day && state.window == Some(period);
+                        let before = state.window;
+                        state.window = Some(before.map_or(period, |window| common(window, period)));
+                        // A coarser period around a day changes nothing.
+                        let is_day = grain <= Grain::Day && state.window == Some(period);
+                        state.day = is_day || state.day && state.window == before;
                     }
                 }
             }

@@ -230,7 +230,7 @@ pub fn formula(dice: &mut Dice, model: &Model, numbers: &[usize], exacts: &[usiz
     let (x, y, z) = (Ex::Ind(a), Ex::Ind(b), Ex::Ind(divisor));
     Some(match dice.below(9) {
         0 => (Ex::bin(*dice.pick(&[Op::Add, Op::Sub]), x, y), exact(&[a, b])),
-        1 => (Ex::bin(Op::Mul, x, Ex::Lit(dice.value(Ty::Double))), exact(&[a])),
+        1 => (Ex::bin(Op::Mul, x, Ex::Lit(positive(dice.value(Ty::Double)))), exact(&[a])),
         2 | 3 => (Ex::bin(Op::Div, x, z), exact(&[a])),
         4 => (Ex::bin(Op::Div, x, Ex::Call(Func::Nullif, vec![z, zero()])), exact(&[a])),
         5 => (Ex::bin(Op::Add, Ex::Call(Func::Coalesce, vec![x, zero()]), y), exact(&[a, b])),
@@ -267,4 +267,12 @@ fn meaningful(model: &Model, indicator: &Indicator) -> bool {
     let data: Vec<Table> = vec![vec![]; trial.sources.len()];
     let question = Question::of(Form::Request, vec![], vec![Ex::Ind(model.indicators.len())], Sets::Plain);
     Naive::new(&trial, &data).answer(&question).is_ok()
+}
+
+/// A factor that makes no -0.0 of a 0.
+fn positive(value: Value) -> Value {
+    match value {
+        Value::Double(x) if x != 0.0 => Value::Double(x.abs()),
+        _ => Value::Double(1.5),
+    }
 }

@@ -78,17 +78,19 @@ pub fn number(dice: &mut Dice, columns: &[(Path, Ty)]) -> Option<(Ex, Ty)> {
     let other = Ex::Col(dice.pick(&same).0.clone());
     let whole = Ex::Lit(Value::Int(dice.between(0, 3).into()));
     let ex = Ex::Col(path.clone());
+    // DataFusion tells -0.0 from 0.0 in groups and distinct counts, so that no product makes one.
+    let times = if *ty == Ty::Double { Op::Add } else { Op::Mul };
     let ex = match dice.below(7) {
         0 => Ex::bin(Op::Add, ex, other),
         1 => Ex::bin(Op::Sub, ex, other),
-        2 => Ex::bin(Op::Mul, ex, whole),
+        2 => Ex::bin(times, ex, whole),
         3 => Ex::Call(Func::Coalesce, vec![ex, whole]),
         4 => Ex::Call(Func::Abs, vec![ex]),
         5 => {
             let limit = Ex::Lit(dice.value(Ty::Int));
             Ex::Case(vec![(Ex::bin(Op::Gt, ex.clone(), limit), ex)], Some(Box::new(other)))
         }
-        _ => Ex::bin(Op::Mul, ex, other),
+        _ => Ex::bin(times, ex, other),
     };
     Some((ex, *ty))
 }

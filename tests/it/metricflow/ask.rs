@@ -3,6 +3,7 @@
 use bellwether::import::metricflow::{Name, fineness};
 use bellwether::{Error, Request};
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::DataFrame;
 
 use super::{Case, GroupBy, Imported, TimeConstraint};
@@ -26,6 +27,14 @@ pub async fn plan(imported: &Imported, case: &Case) -> Result<(DataFrame, Vec<St
     if !question.metrics.is_empty() && plain && !case.min_max_only {
         let frame = imported.engine.query(&request(&question)).await.map_err(told)?;
         return Ok((frame, columns));
+    }
+    // Plain SQL has no `per` in conditions: the values are those where some metric over their rows has one.
+    if question.metrics.is_empty() && plain && question.conditions.iter().any(|condition| condition.contains(" per ")) {
+        let metric = imported.semantics.metric_over(&question.keys).ok_or("no metric is over the rows of these")?;
+        let asked = Request { indicators: vec![metric.to_string()], ..request(&question) };
+        let frame = imported.engine.query(&asked).await.map_err(told)?;
+        let keys: Vec<_> = frame.schema().columns().into_iter().take(columns.len()).map(Expr::Column).collect();
+        return Ok((frame.select(keys).map_err(|error| error.to_string())?, columns));
     }
     let sql = sql(imported, &question, case)?;
     let frame = imported.engine.sql(&sql).await.map_err(|error| format!("{} in {sql}", told(error)))?;

@@ -24,6 +24,15 @@ struct Column {
     name: String,
 }
 
+impl Expected {
+    /// Rows in any order.
+    #[cfg(test)]
+    pub fn of(rows: &Rows) -> Expected {
+        let columns = rows.columns.iter().map(|name| Column { name: name.clone() }).collect();
+        Expected { ordered: false, columns, rows: rows.rows.clone() }
+    }
+}
+
 /// What differs, in one sentence.
 pub fn difference(expected: &Expected, got: &Rows) -> Option<String> {
     let names: Vec<&str> = expected.columns.iter().map(|column| column.name.as_str()).collect();
