@@ -168,8 +168,7 @@ fn grain_of(arg: &Expr, traced: &Traced) -> Result<Grain> {
         return Ok(grain);
     }
     if let Some(TimePart::Period(_)) = TimePart::named(word, &traced.catalog().calendar) {
-        let problem =
-            format!("`previous` is not yet supported with `{word}`, which is of a calendar from a table");
+        let problem = format!("`previous` is not yet supported with `{word}`, which is of a calendar from a table");
         let help = format!("group by it: `metric_time__{word}`");
         return Err(Diagnostic::new(codes::NOT_YET_EXPRESSION, problem).help(help).into());
     }
