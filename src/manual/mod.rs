@@ -7,17 +7,19 @@
 //! | [sources] | where rows lie, what tells them apart, how tables relate |
 //! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
 //! | [indicators] | what to measure: aggregates, filters, formulas, units |
-//! | [contexts] | totals, earlier periods, windows, finer groups: `at`, `per`, `fill` |
-//! | [quick calculations](quick_calculations) | year over year, shares, ranks: ten of them by name |
+//! | [contexts] | indicators elsewhere: shares, other periods, windows, closing values, values of values |
+//! | [ten quick calculations](quick_calculations) | 同比 环比 累计 占比 and the others by name, in Bell and in SQL |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [the numbers](numbers) | what an answer means, exactly |
+//! | [what composes with what](compositions) | every kind of indicator under every modifier, as tested |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
 //! | [errors] | how to read a refusal |
 //! | [importing] | bringing a dbt semantic manifest |
 //! | [embedding] | Bellwether in a Rust program |
 //!
-//! The pages are Markdown files beside this one. Their Bell is parsed and their Rust is run by the tests.
+//! The pages are Markdown files beside this one. Their Bell is parsed, their Rust is run, and what
+//! they show as answers is asked by the tests.
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
@@ -45,6 +47,9 @@ pub mod events {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}
+
+#[doc = include_str!("compositions.md")]
+pub mod compositions {}
 
 #[doc = include_str!("sql.md")]
 pub mod sql {}
