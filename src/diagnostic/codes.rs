@@ -326,11 +326,13 @@ relation of its own (`retail.gmv`). `SHOW TABLES` lists them.
     CONTEXT = "B0503" Error "a modifier has no meaning in this question",
 "`at (…)` changes the context that the question gives: its groups, conditions and range. Some changes need something that
 this question does not have: `previous period` a grain of time or a range with both bounds, a trailing window a point that
-it ends at, `current d` a grouping by d. Others would leave open what is meant: `all d` beside a condition that mixes d with
-another dimension, weeks and months in one question that is moved in time. The message says what is missing.
+it ends at, `current d` a grouping by d. Others would mean two things: `all region` beside a condition that mixes region
+with channel, a window over weeks and months at once. The message says what is missing, and what to ask instead.
 
     SELECT MEASURE(gmv) AT (PREVIOUS PERIOD) FROM retail.indicators                                  -- previous to what?
     SELECT metric_time__month, MEASURE(gmv) AT (PREVIOUS PERIOD) … GROUP BY metric_time__month       -- the month before
+    … AT (ALL region) … WHERE region = 'east' OR channel = 'app'                                     -- dropped, or kept?
+    … AT (ALL region) … WHERE region = 'east' AND channel = 'app'                                    -- the region's goes
 ";
     NOT_YET_ITEM = "B0901" Warning "an item is not yet supported",
 "The language has it and files may hold it, but the engine does not answer it yet. It is left out; everything else works.

@@ -11,7 +11,6 @@
 //! | [ten quick calculations](quick_calculations) | 同比 环比 累计 占比 and the others by name, in Bell and in SQL |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [the numbers](numbers) | what an answer means, exactly |
-//! | [what composes with what](compositions) | every kind of indicator under every modifier, as tested |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
 //! | [errors] | how to read a refusal |
@@ -47,9 +46,6 @@ pub mod events {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}
-
-#[doc = include_str!("compositions.md")]
-pub mod compositions {}
 
 #[doc = include_str!("sql.md")]
 pub mod sql {}

@@ -9,7 +9,7 @@ use super::axis::Axis;
 use super::combine::{Question, answer_leaves};
 use super::context::{Leaf, LeafKind, Leaves, Surroundings};
 use super::frame::{Frame, Role};
-use super::part::{axis_of, parts_of};
+use super::part::{asked_by, axis_of, parts_of};
 use super::prepared::BuiltPart;
 use super::rows::Rows;
 use super::situation::{Nulls, Shows, Situation};
@@ -69,11 +69,12 @@ fn situation_of(
     for (source, time) in facts_of(catalog, fold, &leaf.around) {
         let around = Surroundings { axis: time, ..leaf.around.clone() };
         let (axis, _) = axis_of(catalog, frame, &around, source);
-        let situation = Situation::after(frame, &around.modifiers, &question.visible, &axis)?;
+        let situation = Situation::after(frame, &around.modifiers, &question.visible, &axis)
+            .map_err(|problem| asked_by(problem, catalog, leaf.asked))?;
         match &found {
             None => found = Some((source, around, situation)),
             Some((_, _, known)) if *known == situation => {}
-            Some(_) => return Err(different_times()),
+            Some(_) => return Err(asked_by(different_times(), catalog, leaf.asked)),
         }
     }
     // `check` admits only formulas with an aggregate somewhere inside.
