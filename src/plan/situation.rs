@@ -482,8 +482,11 @@ fn without_days(modifier: &Modifier) -> Diagnostic {
         Modifier::StartOf(grain) => format!("`start of {}`", grain.name()),
         _ => "`shift` by periods of a calendar from a table".to_string(),
     };
-    Diagnostic::new(codes::CONTEXT, format!("{what} says on which days rows count, and nothing is asked by days here"))
-        .help("write `at (each day …)`, and group the question by time")
+    Diagnostic::new(
+        codes::CONTEXT,
+        format!("{what} chooses among the days that `each` counts rows on, and there are none here"),
+    )
+    .help("write it after `each day` in one `at (…)`, in a question that is grouped by time")
 }
 
 fn mixed_grouping(modifier: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {
