@@ -40,7 +40,12 @@ pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
         let LeafKind::Fold(fold) = &leaf.kind else { continue };
         let (source, around, situation) = situation_of(question, frame, leaf, fold)?;
         let inside = Surroundings { modifiers: vec![], ..leaf.around.clone() };
-        let same = |part: &FoldPart| part.situation == situation && part.by == fold.by && part.inside == inside;
+        // Other values have other groups: what one of them lacks, another must not add.
+        let values =
+            |part: &FoldPart| part.folds.iter().all(|(_, other)| other.aggregate.inputs == fold.aggregate.inputs);
+        let same = |part: &FoldPart| {
+            part.situation == situation && part.by == fold.by && part.inside == inside && values(part)
+        };
         match parts.iter_mut().find(|part| same(part)) {
             Some(part) => part.folds.push((number, fold.clone())),
             None => parts.push(FoldPart {
