@@ -110,7 +110,7 @@ impl Change {
         let asked = Asked { catalog, package, by, sets, indicators: vec![], sides: vec![base, current] };
         let asked = Asked { indicators: asked_for(&asked.catalog, root, over), ..asked };
         let questions = questions(&asked, root, over, options);
-        let questions = questions.map_err(|error| reader.at_dimension(error.into(), &self.by))?;
+        let questions = questions.map_err(|error| reader.at_dimension(error.into()))?;
         Ok(Analysis { spares: asked.spares(options)?, questions, answer: Arc::new(explanation) })
     }
 

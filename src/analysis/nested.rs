@@ -108,7 +108,9 @@ fn is_identity(
         match (node.values[side], evaluate(formula, parts)) {
             (Some(value), Some(computed)) => {
                 let size = value.abs().max(magnitude(formula, parts));
-                if !((value - computed).abs() <= TOLERANCE * size) {
+                // NaN is near nothing.
+                let same = (value - computed).abs() <= TOLERANCE * size;
+                if !same {
                     return Err(Refused::Broken { node: at, side, value, computed });
                 }
             }

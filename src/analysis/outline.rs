@@ -86,7 +86,7 @@ impl Outline {
         let set: Vec<usize> = (0..by.len()).collect();
         let names = by.iter().map(|(name, _)| name.clone()).collect();
         let asked = Asked { catalog: Arc::clone(&catalog), package, by, sets: vec![set.clone()], indicators, sides };
-        let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into(), &self.by))?;
+        let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
         let spares = if self.by.is_empty() { asked.spares(options)? } else { vec![] };
         let shown = Shown { catalog, root, by: names, set, sides: asked.sides.len() };
         Ok(Analysis { questions, spares, answer: Arc::new(shown) })

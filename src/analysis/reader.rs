@@ -77,15 +77,23 @@ impl<'r, 'm> Reader<'r, 'm> {
         Some(source::Span::new(*file, 0, self.model.sources.file(*file).text.len()))
     }
 
-    /// What the planner says of a question, at the dimension that it is about.
-    pub(super) fn at_dimension(&self, error: Error, by: &[String]) -> Error {
+    /// What the planner says of a question, at the text that names what it is about.
+    pub(super) fn at_dimension(&self, error: Error) -> Error {
         let Error::Diagnostics(list) = error else { return error };
         let located = list.into_iter().map(|diagnostic| {
-            if diagnostic.primary.is_some() || by.is_empty() {
+            if diagnostic.primary.is_some() {
                 return diagnostic;
             }
-            let about = by.iter().position(|name| diagnostic.message.contains(&format!("`{name}`")));
-            self.at(diagnostic, Argument::By, about.unwrap_or(0))
+            // "`s` cannot reach `other`": what cannot be reached comes last.
+            let about = diagnostic.message.split('`').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
+            let text = |file: source::FileId| self.model.sources.file(file).text.as_str();
+            let slicing =
+                |argument: Argument| !matches!(argument, Argument::Indicator | Argument::Base | Argument::Current);
+            let found = self.read.iter().find(|(argument, file)| slicing(*argument) && text(*file).contains(about));
+            match found {
+                Some((_, file)) => diagnostic.at(source::Span::new(*file, 0, text(*file).len())),
+                None => diagnostic,
+            }
         });
         Error::Diagnostics(located.collect())
     }

@@ -334,10 +334,13 @@ relation of its own (`retail.gmv`). `SHOW TABLES` lists them.
     CONTEXT = "B0503" Error "a modifier has no meaning in this question",
 "`at (…)` changes the context that the question gives: its groups, conditions and range. Some changes need something that
 this question does not have: `previous period` a grain of time or a range with both bounds, a trailing window a point that
-it ends at, `current d` a grouping by d. The message says what is missing.
+it ends at, `current d` a grouping by d. Others would mean two things: `all region` beside a condition that mixes region
+with channel, a window over weeks and months at once. The message says what is missing, and what to ask instead.
 
     SELECT MEASURE(gmv) AT (PREVIOUS PERIOD) FROM retail.indicators                                  -- previous to what?
     SELECT metric_time__month, MEASURE(gmv) AT (PREVIOUS PERIOD) … GROUP BY metric_time__month       -- the month before
+    … AT (ALL region) … WHERE region = 'east' OR channel = 'app'                                     -- dropped, or kept?
+    … AT (ALL region) … WHERE region = 'east' AND channel = 'app'                                    -- the region's goes
 ";
     NOTHING_BELOW = "B0504" Error "there is nothing to break an indicator down by",
 "A change is explained by the parts of a tree, or by the slices of dimensions. This indicator has no tree, is not defined as

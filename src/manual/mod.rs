@@ -7,6 +7,8 @@
 //! | [sources] | where rows lie, what tells them apart, how tables relate |
 //! | [dimensions] | what to slice by: paths, conformed dimensions, segments, hierarchies, time |
 //! | [indicators] | what to measure: aggregates, filters, formulas, units |
+//! | [contexts] | indicators elsewhere: shares, other periods, windows, closing values, values of values |
+//! | [ten quick calculations](quick_calculations) | 同比 环比 累计 占比 and the others by name, in Bell and in SQL |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [why did it change?](decomposition) | trees, and what did what to a number |
 //! | [the numbers](numbers) | what an answer means, exactly |
@@ -16,7 +18,8 @@
 //! | [importing] | bringing a dbt semantic manifest |
 //! | [embedding] | Bellwether in a Rust program |
 //!
-//! The pages are Markdown files beside this one. Their Bell is parsed, their questions are asked and their Rust is run by the tests.
+//! The pages are Markdown files beside this one. Their Bell is parsed, their Rust is run, and what
+//! they show as answers is asked by the tests.
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
@@ -32,6 +35,12 @@ pub mod dimensions {}
 
 #[doc = include_str!("indicators.md")]
 pub mod indicators {}
+
+#[doc = include_str!("contexts.md")]
+pub mod contexts {}
+
+#[doc = include_str!("quick_calculations.md")]
+pub mod quick_calculations {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}

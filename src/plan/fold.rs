@@ -9,7 +9,7 @@ use super::axis::Axis;
 use super::combine::{Question, answer_leaves};
 use super::context::{Leaf, LeafKind, Leaves, Surroundings};
 use super::frame::{Frame, Role};
-use super::part::{axis_of, parts_of};
+use super::part::{asked_by, axis_of, parts_of};
 use super::prepared::BuiltPart;
 use super::rows::Rows;
 use super::situation::{Nulls, Shows, Situation};
@@ -40,7 +40,12 @@ pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
         let LeafKind::Fold(fold) = &leaf.kind else { continue };
         let (source, around, situation) = situation_of(question, frame, leaf, fold)?;
         let inside = Surroundings { modifiers: vec![], ..leaf.around.clone() };
-        let same = |part: &FoldPart| part.situation == situation && part.by == fold.by && part.inside == inside;
+        // Other values have other groups: what one of them lacks, another must not add.
+        let values =
+            |part: &FoldPart| part.folds.iter().all(|(_, other)| other.aggregate.inputs == fold.aggregate.inputs);
+        let same = |part: &FoldPart| {
+            part.situation == situation && part.by == fold.by && part.inside == inside && values(part)
+        };
         match parts.iter_mut().find(|part| same(part)) {
             Some(part) => part.folds.push((number, fold.clone())),
             None => parts.push(FoldPart {
@@ -69,11 +74,12 @@ fn situation_of(
     for (source, time) in facts_of(catalog, fold, &leaf.around) {
         let around = Surroundings { axis: time, ..leaf.around.clone() };
         let (axis, _) = axis_of(catalog, frame, &around, source);
-        let situation = Situation::after(frame, &around.modifiers, &question.visible, &axis)?;
+        let situation = Situation::after(frame, &around.modifiers, &question.visible, &axis)
+            .map_err(|problem| asked_by(problem, catalog, leaf.asked))?;
         match &found {
             None => found = Some((source, around, situation)),
             Some((_, _, known)) if *known == situation => {}
-            Some(_) => return Err(different_times()),
+            Some(_) => return Err(asked_by(different_times(), catalog, leaf.asked)),
         }
     }
     // `check` admits only formulas with an aggregate somewhere inside.

@@ -2,7 +2,7 @@
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::functions::core::expr_fn::least;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::{Expr, lit, when};
 
 use crate::catalog::calendar::{Calendar, Grain, PeriodId};
 use crate::catalog::modifier::TimeSpan;
@@ -80,6 +80,19 @@ impl Instants<'_> {
 
     pub(crate) fn earlier(&self, instant: Expr, span: TimeSpan) -> Expr {
         earlier(instant, &self.data_type, span)
+    }
+
+    /// The end of a range under a shift of periods that land on periods. If a period ends there, the range ends with that
+    /// period still: 30 March less a month is 28 February, and so is the last day of a range up to it.
+    pub(crate) fn end_earlier(&self, end: Expr, grain: Grain, span: TimeSpan) -> Expr {
+        let moved = self.earlier(end.clone(), span);
+        if span.months == 0 || grain > Grain::Day {
+            return moved;
+        }
+        let grain = if self.data_type == DataType::Date32 { Grain::Day } else { grain };
+        let last = self.earlier(self.earlier(end.clone(), grain.span()), span);
+        let whole = self.start_of(end.clone(), grain).eq(end);
+        when(whole, self.later(last, grain.span())).otherwise(moved.clone()).unwrap_or(moved)
     }
 
     /// The instant after one.

@@ -139,7 +139,8 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     let catalog = question.catalog;
     let source = measure.source;
     let (axis, precision) = axis_of(catalog, frame, &leaf.around, source);
-    let mut situation = Situation::after(frame, &leaf.around.modifiers, &question.visible, &axis)?;
+    let mut situation = Situation::after(frame, &leaf.around.modifiers, &question.visible, &axis)
+        .map_err(|problem| asked_by(problem, catalog, leaf.asked))?;
     let redated =
         Redated::of(catalog, &situation.frame, &axis).map_err(|problem| asked_by(problem, catalog, leaf.asked))?;
     if let Some(redated) = &redated {
@@ -212,7 +213,8 @@ fn refusal(catalog: &Catalog, source: SourceId, asked: Option<IndicatorId>, prob
     asked_by(unreachable(catalog, source, problem), catalog, asked)
 }
 
-fn asked_by(diagnostic: Diagnostic, catalog: &Catalog, asked: Option<IndicatorId>) -> Diagnostic {
+/// The problem, with the indicator that the question asks for.
+pub(crate) fn asked_by(diagnostic: Diagnostic, catalog: &Catalog, asked: Option<IndicatorId>) -> Diagnostic {
     match asked {
         Some(id) => diagnostic.note(format!("asked by indicator `{}`", catalog.indicator(id).item.name)),
         None => diagnostic,

@@ -295,6 +295,8 @@ impl Range {
 pub(crate) enum RangeOp {
     /// Earlier by a length.
     Move(TimeSpan),
+    /// The same where periods of that grain are moved to periods.
+    MovePeriods(TimeSpan, Grain),
     /// The equally long range just before.
     MoveByLength,
     /// What lies before it is read too.
@@ -308,6 +310,10 @@ impl Stretch {
         let moved = |bound: &Option<Expr>, span: TimeSpan| bound.clone().map(|at| instants.earlier(at, span));
         Some(match op {
             RangeOp::Move(span) => Stretch { from: moved(&self.from, *span), to: moved(&self.to, *span) },
+            RangeOp::MovePeriods(span, grain) => Stretch {
+                from: moved(&self.from, *span),
+                to: self.to.clone().map(|at| instants.end_earlier(at, *grain, *span)),
+            },
             RangeOp::MoveByLength => {
                 let (from, to) = (self.from.clone()?, self.to.clone()?);
                 Stretch { from: Some(instants.mirrored(&to, &from)), to: Some(from) }

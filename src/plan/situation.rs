@@ -278,7 +278,10 @@ impl Situation {
             return Err(no_point());
         }
         let (asked, interval) = match &op {
-            TimeOp::Shift(span) => (RangeOp::Move(*span), RangeOp::Move(*span)),
+            TimeOp::Shift(span) => match finest.and_then(|at| self.lands_by(at, *span, axis)) {
+                Some(grain) => (RangeOp::MovePeriods(*span, grain), RangeOp::Move(*span)),
+                None => (RangeOp::Move(*span), RangeOp::Move(*span)),
+            },
             TimeOp::Cumulative => (RangeOp::Open, RangeOp::Open),
             op => (RangeOp::Open, RangeOp::Window(op.clone())),
         };
@@ -330,15 +333,32 @@ impl Situation {
         Ok(())
     }
 
-    /// Puts a modifier on the windows of a key's periods; coarser keys follow from it.
-    fn window(&mut self, at: usize, op: TimeOp, end: Option<Expr>, axis: &Axis<'_>) -> Result<(), Diagnostic> {
-        let grain = match self.grain_of(at, axis) {
+    /// The grain of a key's periods, if a shift moves them to periods.
+    fn lands_by(&self, at: usize, span: TimeSpan, axis: &Axis<'_>) -> Option<Grain> {
+        let grain = self.period_of(at, axis);
+        let whole = match &self.frame.keys[at].role {
+            Role::Window(window) => window.periods.is_none() && lands(window).is_some(),
+            _ => true,
+        };
+        (whole && grain.lands_on(span)).then_some(grain)
+    }
+
+    /// The grain of a key's periods. An instant is the finest period there is.
+    fn period_of(&self, at: usize, axis: &Axis<'_>) -> Grain {
+        match self.grain_of(at, axis) {
             Some(TimePart::Grain(grain)) => grain,
             _ if axis.instants().data_type == DataType::Date32 => Grain::Day,
-            _ if op.is_running() => return Err(raw_time()),
-            // An instant moves as the finest period there is.
             _ => Grain::Microsecond,
-        };
+        }
+    }
+
+    /// Puts a modifier on the windows of a key's periods; coarser keys follow from it.
+    fn window(&mut self, at: usize, op: TimeOp, end: Option<Expr>, axis: &Axis<'_>) -> Result<(), Diagnostic> {
+        let grain = self.period_of(at, axis);
+        let instant = !matches!(self.grain_of(at, axis), Some(TimePart::Grain(_)));
+        if instant && axis.instants().data_type != DataType::Date32 && op.is_running() {
+            return Err(raw_time());
+        }
         for other in self.frame.kept() {
             let coarser = match self.grain_of(other, axis) {
                 Some(TimePart::Grain(coarser)) if other != at => coarser,
@@ -462,8 +482,11 @@ fn without_days(modifier: &Modifier) -> Diagnostic {
         Modifier::StartOf(grain) => format!("`start of {}`", grain.name()),
         _ => "`shift` by periods of a calendar from a table".to_string(),
     };
-    Diagnostic::new(codes::CONTEXT, format!("{what} says on which days rows count, and nothing is asked by days here"))
-        .help("write `at (each day …)`, and group the question by time")
+    Diagnostic::new(
+        codes::CONTEXT,
+        format!("{what} chooses among the days that `each` counts rows on, and there are none here"),
+    )
+    .help("write it after `each day` in one `at (…)`, in a question that is grouped by time")
 }
 
 fn mixed_grouping(modifier: &str, target: &Input, axis: &Axis<'_>) -> Diagnostic {

@@ -1,9 +1,9 @@
 //! The manual's Bell is Bell, and its answers are what is answered: of the README, every block of Bell is read without a
 //! diagnostic, too.
 //!
-//! A block of SQL that a block of text follows is asked, and prints this text; so does a block of shell that calls `bell`. The project is the page's own, if it has
-//! blocks of CSV (fenced `csv orders.csv`): these files, and all of its Bell; otherwise it is `examples/retail`, and the
-//! page's Bell is quoted from there. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
+//! A block of SQL that a block of text follows is asked, and prints this text; so does a block of shell that calls `bell`.
+//! The project is the page's own, if it has blocks of CSV (fenced `csv orders.csv`): these files, and all of its Bell;
+//! otherwise it is `examples/retail`. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,20 @@ fn bell_in_the_manual_is_read() {
     let found = sources.files().iter().flat_map(|file| syntax::parse(file).diagnostics);
     let text: String = found.map(|diagnostic| render::to_text(&sources, &diagnostic, false)).collect();
     assert!(text.is_empty(), "{text}");
+}
+
+/// The page whose Bell is quoted from the example.
+const QUOTING: &str = "src/manual/quick_calculations.md";
+
+#[test]
+fn quoted_bell_is_in_the_example() {
+    let sources = SourceSet::load(&root().join("examples/retail")).unwrap();
+    let known: Vec<&str> = sources.files().iter().flat_map(|file| file.text.lines().map(str::trim)).collect();
+    let page = std::fs::read_to_string(root().join(QUOTING)).unwrap();
+    for block in blocks(&page).iter().filter(|block| block.kind == "bell") {
+        let line = block.text.lines().map(str::trim).find(|line| !known.contains(line));
+        assert!(line.is_none(), "the example has no {line:?}");
+    }
 }
 
 #[cfg(feature = "cli")]
@@ -91,9 +105,6 @@ fn with_answers(page: &str, asked: &mut usize) -> String {
     }
     let own = own_project(&blocks);
     let project = own.as_ref().map_or(root().join("examples/retail"), |own| own.path().to_path_buf());
-    if own.is_none() {
-        assert_quoted(&blocks, &project);
-    }
     let mut lines: Vec<String> = page.lines().map(str::to_string).collect();
     for pair in pairs.into_iter().rev() {
         *asked += 1;
@@ -121,17 +132,6 @@ fn own_project(blocks: &[Block]) -> Option<tempfile::TempDir> {
     }
     write("model.bell", &model);
     (data > 0).then_some(folder)
-}
-
-/// What a page shows of the example stands in it.
-#[cfg(feature = "cli")]
-fn assert_quoted(blocks: &[Block], project: &Path) {
-    let sources = SourceSet::load(project).unwrap();
-    let known: Vec<&str> = sources.files().iter().flat_map(|file| file.text.lines().map(str::trim)).collect();
-    for block in blocks.iter().filter(|block| block.kind == "bell") {
-        let line = block.text.lines().map(str::trim).find(|line| !known.contains(line));
-        assert!(line.is_none(), "the example has no {line:?}");
-    }
 }
 
 /// The lines that `bell` prints.

@@ -127,7 +127,7 @@ impl Semantics {
     }
 
     /// The time of an indicator, where it is not its source's.
-    fn time_clause(&self, aggregate: &Aggregate) -> Option<String> {
+    pub(super) fn time_clause(&self, aggregate: &Aggregate) -> Option<String> {
         let (column, _) = aggregate.time?;
         let model = &self.models[aggregate.model];
         let own = model.time.as_deref() == Some(column);

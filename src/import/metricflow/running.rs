@@ -2,6 +2,7 @@
 
 use super::super::text;
 use super::Semantics;
+use super::aggregates::Aggregate;
 use super::manifest::{Conversion, MeasureInput, Metric, MetricInput, Window};
 use super::metrics::{Definition, Result};
 use super::names::fineness;
@@ -107,8 +108,8 @@ impl Semantics {
     /// The conversions that are credited, an indicator of their own, by the base.
     pub(super) fn conversion(&self, metric: &Metric) -> Result<Definition> {
         let params = metric.type_params.conversion_type_params.as_ref().ok_or("it says nothing of conversions")?;
-        let base = self.side(params.base_metric.as_ref(), params.base_measure.as_ref())?;
-        let to = self.side(params.conversion_metric.as_ref(), params.conversion_measure.as_ref())?;
+        let base = self.side(metric, params.base_metric.as_ref(), params.base_measure.as_ref())?;
+        let to = self.side(metric, params.conversion_metric.as_ref(), params.conversion_measure.as_ref())?;
         let entity = text::name(&params.entity);
         let mut conversions = format!("conversions from {} to {} by {entity}", base.source, to.source);
         if let Some(window) = &params.window {
@@ -130,7 +131,10 @@ impl Semantics {
             found.notes.push("the filter acts after conversions are credited, there before".to_string());
         }
         found.formula = match params.calculation.as_deref() {
-            None | Some("conversion_rate") => format!("{counted} / {}", base.rows),
+            None | Some("conversion_rate") => {
+                found.helpers.extend(base.helper);
+                format!("{counted} / {}", base.rows)
+            }
             Some("conversions") if to.filled => {
                 found.helpers.clear();
                 conversions
@@ -142,19 +146,28 @@ impl Semantics {
     }
 
     /// The base of a conversion, or what it converts to.
-    fn side(&self, metric: Option<&MetricInput>, measure: Option<&MeasureInput>) -> Result<Side> {
-        let named = metric.and_then(|input| self.metric(&input.name));
+    fn side(&self, metric: &Metric, input: Option<&MetricInput>, measure: Option<&MeasureInput>) -> Result<Side> {
+        let named = input.and_then(|input| self.metric(&input.name));
+        let mut helper = None;
         let (aggregate, rows, filled) = match (named, measure) {
-            (Some(metric), _) => {
-                let params = &metric.type_params;
+            (Some(named), _) => {
+                let params = &named.type_params;
                 let own = params.measure.as_ref().is_some_and(|measure| measure.fill_nulls_with.is_some());
                 let filled = params.fill_nulls_with.is_some() || own;
-                (self.aggregate(metric)?, text::name(self.bell_metric(&metric.name)), filled)
+                (self.aggregate(named)?, text::name(self.bell_metric(&named.name)), filled)
             }
-            (None, Some(measure)) => {
-                let plain = self.metric_of(measure).ok_or(format!("`{}` is no metric", measure.name))?;
-                let rows = text::name(self.bell_metric(plain));
-                (self.measure(&measure.name)?, rows, measure.fill_nulls_with.is_some())
+            (None, Some(input)) => {
+                let aggregate = self.measure(&input.name)?;
+                let plain = self.metric_of(input).filter(|_| input.filter.is_empty());
+                let rows = match plain {
+                    Some(plain) => text::name(self.bell_metric(plain)),
+                    None => {
+                        let name = self.helper_name(metric, &format!("{}__{}", metric.name, input.name));
+                        helper = Some((name.clone(), self.measured(metric, input, &aggregate)?));
+                        text::name(&name)
+                    }
+                };
+                (aggregate, rows, input.fill_nulls_with.is_some())
             }
             (None, None) => return Err("it names no base or no conversion".to_string()),
         };
@@ -163,7 +176,22 @@ impl Semantics {
         if let Some((column, _)) = aggregate.time.filter(|(column, _)| model.time.as_deref() != Some(*column)) {
             source = format!("{source}.{}", text::part(column));
         }
-        Ok(Side { source, rows, filled, counts_rows: aggregate.is_sum_of_constant() || aggregate.is_row_count() })
+        let counts_rows = aggregate.is_sum_of_constant() || aggregate.is_row_count();
+        Ok(Side { source, rows, filled, counts_rows, helper })
+    }
+
+    /// A measure as an indicator of its own.
+    fn measured(&self, metric: &Metric, input: &MeasureInput, aggregate: &Aggregate) -> Result<String> {
+        let mut found = self.aggregate_text(aggregate)?;
+        self.fill(&mut found, aggregate, input.fill_nulls_with.as_ref(), input.join_to_timespine);
+        let own = [metric.name.clone()];
+        let condition = self.conditions(&own, &input.filter)?.map(|condition| format!("where {condition}"));
+        let clauses: Vec<String> =
+            condition.into_iter().chain(self.time_clause(aggregate)).chain(found.clauses).collect();
+        Ok(match clauses.as_slice() {
+            [] => found.formula,
+            clauses => format!("{} {{ {} }}", found.formula, clauses.join("  ")),
+        })
     }
 
     /// The dimensions that must be the same: where both sides have the same name for it, that one.
@@ -181,4 +209,6 @@ struct Side {
     /// Whether it has a value where there are none.
     filled: bool,
     counts_rows: bool,
+    /// That indicator, where no metric is it.
+    helper: Option<(String, String)>,
 }

@@ -320,11 +320,18 @@ impl Naive<'_> {
         if state.finest().is_none() && state.window.is_none() {
             state.window = state.hull().filter(|hull| *hull != EVER);
         }
-        state.window = state.window.map(|(a, b)| match state.day {
+        let before = state.window;
+        state.window = before.map(|(a, b)| match state.day {
             true => (moved(a, by), moved(a, by) + (b - a)),
             false => (moved(a, by), moved(b, by)),
         });
-        state.range = state.range.iter().map(|(a, b)| (moved(*a, by), moved(*b, by))).collect();
+        // A day that ends with the range still does.
+        let unit = before.filter(|_| state.day).map(|(a, b)| b - a);
+        let ended = |b: i64| match unit {
+            Some(unit) if b != EVER.1 && b.rem_euclid(unit) == 0 => moved(b - unit, by) + unit,
+            _ => moved(b, by),
+        };
+        state.range = state.range.iter().map(|(a, b)| (moved(*a, by), ended(*b))).collect();
         Ok(())
     }
 

@@ -186,15 +186,18 @@ pub async fn run(options: &Options) -> Result<Run, String> {
 }
 
 async fn import(folder: &Path, manifest: &str) -> Result<Imported, String> {
-    let project = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = folder.join("manifests").join(manifest);
     let json = path.join("semantic_manifest.json");
-    let path = if json.is_file() { json } else { path.join("yaml") };
+    import_from(folder, manifest, &if json.is_file() { json } else { path.join("yaml") }).await
+}
+
+async fn import_from(folder: &Path, manifest: &str, path: &Path) -> Result<Imported, String> {
+    let project = tempfile::tempdir().map_err(|error| error.to_string())?;
     let told = |error: bellwether::Error| format!("{manifest}: {error}");
     let ctx = SessionContext::new();
     let started = Instant::now();
     let (semantics, report) =
-        metricflow::import(&path, &folder.join("tables"), project.path(), &ctx).await.map_err(told)?;
+        metricflow::import(path, &folder.join("tables"), project.path(), &ctx).await.map_err(told)?;
     let read = started.elapsed();
     let started = Instant::now();
     let engine = Engine::open(project.path()).await.map_err(told)?;
@@ -240,6 +243,23 @@ fn judge(options: &Options, case: &Case, rows: &Rows) -> Result<Verdict, String>
     match compare::difference(&expected, rows) {
         None => Ok(Verdict::Equal),
         Some(difference) => Err(difference),
+    }
+}
+
+/// What people write is imported whole, before dbt makes a manifest of it.
+#[tokio::test]
+async fn yaml_is_imported_whole() {
+    use bellwether::import::{Entry, Fidelity};
+    let Some(shared) = shared() else { return };
+    for manifest in std::fs::read_dir(shared.join("manifests")).unwrap().flatten() {
+        let yaml = manifest.path().join("yaml");
+        if !yaml.is_dir() {
+            continue;
+        }
+        let name = manifest.file_name().to_string_lossy().into_owned();
+        let yaml = import_from(&shared, &name, &yaml).await.unwrap();
+        let missing: Vec<&Entry> = yaml.report.entries.iter().filter(|e| e.fidelity == Fidelity::NotImported).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
     }
 }
 
