@@ -4,7 +4,7 @@
 //!    can be (`question`), one row for each side and slice.
 //! 2. What is done with them is arithmetic on a few numbers (one for each node of a tree and each slice), and so it is
 //!    plain Rust, not a plan: `effects` shares a change among the parts of a formula, `nested` follows it down a tree,
-//!    `slices` shares it among slices.
+//!    `slices` shares it among slices, `localise` finds the combination of values that is to blame.
 //!
 //! Invariant: the parts of a change add up to it. What no part explains is a row of its own with a flag, or the answer is
 //! refused; nothing is spread silently.
@@ -15,7 +15,9 @@ mod change;
 mod components;
 pub mod effects;
 mod explanation;
+pub mod function;
 mod identity;
+pub mod localise;
 pub mod nested;
 mod outline;
 mod question;
@@ -37,7 +39,9 @@ use crate::source::SourceSet;
 
 pub use cells::Cells;
 pub use change::Change;
+pub use function::Function;
 pub use identity::Promise;
+pub use localise::Localise;
 pub use outline::Outline;
 pub use question::Question;
 pub use reader::Argument;

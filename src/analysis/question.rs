@@ -1,7 +1,6 @@
 //! The values that an analysis needs, as plans: what any question to the same indicators would be.
 //!
-//! Where both sides are one period of the same grain, they are two groups of one question, and every source is read
-//! once. Otherwise (ranges of any length, slices compared with each other) each side is a question of its own: a side
+//! Where all sides are periods of the same grain, they are groups of one question, and every source is read once. Otherwise (ranges of any length, slices compared with each other) each side is a question of its own: a side
 //! may overlap the other, and what an indicator looks back on moves with its own side's range.
 
 use std::sync::Arc;
@@ -45,7 +44,7 @@ pub struct Asked {
     pub sets: Vec<Vec<usize>>,
     /// The indicators.
     pub indicators: Vec<IndicatorId>,
-    /// One or two.
+    /// One or more.
     pub sides: Vec<Side>,
 }
 
@@ -74,7 +73,7 @@ impl Asked {
         (0..self.sides.len()).map(|side| self.question(&Sides::One(side), options)).collect()
     }
 
-    /// Where both sides are groups of one question, a side without rows is no group of it: what its totals are then, such
+    /// Where the sides are groups of one question, a side without rows is no group of it: what its totals are then, such
     /// as a count of nothing. One question for each side, to be asked only if need be.
     ///
     /// # Errors
@@ -87,17 +86,18 @@ impl Asked {
         (0..self.sides.len()).map(|side| totals.question(&Sides::One(side), options)).collect()
     }
 
-    /// The grain of which both sides are one period, if nothing else tells them apart.
-    fn common_grain(&self) -> Option<(Grain, [NaiveDateTime; 2])> {
-        let [base, current] = self.sides.as_slice() else { return None };
-        if base.conditions != current.conditions || base.span == current.span {
-            return None;
-        }
-        let (base, current) = (base.span?, current.span?);
-        let grain = base.grain.filter(|grain| current.grain == Some(*grain))?;
+    /// The grain of which all sides are one period, if nothing else tells them apart.
+    fn common_grain(&self) -> Option<(Grain, Vec<NaiveDateTime>)> {
+        let [first, others @ ..] = self.sides.as_slice() else { return None };
+        let spans = self.sides.iter().map(|side| side.span).collect::<Option<Vec<Span>>>()?;
+        let grain = spans[0].grain?;
+        let alike = others.iter().all(|side| side.conditions == first.conditions);
+        let starts: Vec<NaiveDateTime> = spans.iter().map(|span| span.start).collect();
+        let distinct = (1..starts.len()).all(|at| !starts[..at].contains(&starts[at]));
+        let common = !others.is_empty() && alike && distinct && spans.iter().all(|span| span.grain == Some(grain));
         // Periods are written with ISO weeks.
         let cut_alike = grain != Grain::Week || self.catalog.calendar.week_start == 0;
-        (cut_alike && grain.fits(&self.catalog.metric_time)).then_some((grain, [base.start, current.start]))
+        (common && cut_alike && grain.fits(&self.catalog.metric_time)).then_some((grain, starts))
     }
 
     fn question(&self, sides: &Sides, options: &ConfigOptions) -> Result<Question> {
@@ -179,9 +179,15 @@ impl Asked {
     /// The number of the side that a row belongs to.
     fn side_of(&self, sides: &Sides, period: Option<Expr>) -> Result<Expr> {
         match (sides, period) {
-            (Sides::Grouped(grain, [base, _]), Some(period)) => {
+            (Sides::Grouped(grain, starts), Some(period)) => {
                 let data_type = grain.data_type(&self.catalog.metric_time);
-                when(period.eq(instant(*base, &data_type)), lit(0_u64)).otherwise(lit(1_u64))
+                let last = lit(starts.len() as u64 - 1);
+                let is = |start: NaiveDateTime| period.clone().eq(instant(start, &data_type));
+                let Some(mut cases) = starts.first().map(|first| when(is(*first), lit(0_u64))) else { return Ok(last) };
+                for (side, start) in starts.iter().enumerate().skip(1) {
+                    cases = cases.when(is(*start), lit(side as u64));
+                }
+                cases.otherwise(last)
             }
             (Sides::One(side), _) => Ok(lit(*side as u64)),
             (Sides::Grouped(..), None) => Ok(lit(0_u64)),
@@ -190,8 +196,8 @@ impl Asked {
 }
 
 enum Sides {
-    /// Both, as two periods of a grain that begin then.
-    Grouped(Grain, [NaiveDateTime; 2]),
+    /// All, as periods of a grain that begin then.
+    Grouped(Grain, Vec<NaiveDateTime>),
     /// The one of that number.
     One(usize),
 }

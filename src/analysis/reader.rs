@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Model;
-use super::span::{Span, relative};
+use super::span::{Span, base_periods, relative};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::{Catalog, IndicatorId, Member};
 use crate::check::{condition_of, dimension_of};
@@ -20,6 +20,8 @@ pub enum Argument {
     Indicator,
     Base,
     Current,
+    During,
+    Landing,
     By,
     Where,
     BaseWhere,
@@ -27,12 +29,30 @@ pub enum Argument {
 }
 
 impl Argument {
+    /// The argument of a table function that gives it; `None`, if it is not read as a text of its own.
+    pub fn named(name: &str) -> Option<Argument> {
+        Some(match name {
+            "indicator" => Argument::Indicator,
+            "base" => Argument::Base,
+            "current" => Argument::Current,
+            "during" => Argument::During,
+            "landing" => Argument::Landing,
+            "by" => Argument::By,
+            "where" => Argument::Where,
+            "base_where" => Argument::BaseWhere,
+            "current_where" => Argument::CurrentWhere,
+            _ => return None,
+        })
+    }
+
     /// The name under which the text is shown in diagnostics.
     pub fn file(self) -> &'static str {
         match self {
             Argument::Indicator => "<indicator>",
             Argument::Base => "<base>",
             Argument::Current => "<current>",
+            Argument::During => "<during>",
+            Argument::Landing => "<landing>",
             Argument::By => "<by>",
             Argument::Where => "<where>",
             Argument::BaseWhere => "<base where>",
@@ -87,8 +107,10 @@ impl<'r, 'm> Reader<'r, 'm> {
             // "`s` cannot reach `other`": what cannot be reached comes last.
             let about = diagnostic.message.split('`').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
             let text = |file: source::FileId| self.model.sources.file(file).text.as_str();
-            let slicing =
-                |argument: Argument| !matches!(argument, Argument::Indicator | Argument::Base | Argument::Current);
+            let slicing = |argument: Argument| {
+                use Argument::{BaseWhere, By, CurrentWhere, Where};
+                matches!(argument, By | Where | BaseWhere | CurrentWhere)
+            };
             let found = self.read.iter().find(|(argument, file)| slicing(*argument) && text(*file).contains(about));
             match found {
                 Some((_, file)) => diagnostic.at(source::Span::new(*file, 0, text(*file).len())),
@@ -163,5 +185,14 @@ impl<'r, 'm> Reader<'r, 'm> {
             None => Span::parse(text),
         };
         found.map_err(|diagnostic| self.at(diagnostic, argument, number))
+    }
+
+    /// The periods of which a base is the mean; where nothing is said the text is ours.
+    pub(super) fn spans(&mut self, text: &str, said: bool, current: Span) -> Result<Vec<Span>, Diagnostic> {
+        if !said {
+            return base_periods(text, current);
+        }
+        let number = self.add(Argument::Base, text);
+        base_periods(text, current).map_err(|diagnostic| self.at(diagnostic, Argument::Base, number))
     }
 }

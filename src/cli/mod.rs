@@ -14,6 +14,7 @@ mod init;
 mod input;
 mod interrupt;
 mod list;
+mod localise;
 mod output;
 mod progress;
 mod project;
@@ -84,6 +85,8 @@ enum Command {
     Sql(sql::Sql),
     /// Why did an indicator change? By its tree, and by slices
     Why(why::Why),
+    /// Which combination of dimension values is to blame for a change?
+    Localise(localise::Localise),
     /// Show a tree of indicators with values and changes
     Tree(tree::Tree),
     /// List what the project declares
@@ -134,6 +137,7 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Query(query) => query.run(common).await,
         Command::Sql(sql) => sql.run(common).await,
         Command::Why(why) => why.run(common).await,
+        Command::Localise(localise) => localise.run(common).await,
         Command::Tree(tree) => tree.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

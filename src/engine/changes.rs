@@ -1,4 +1,4 @@
-//! Why did it change: the library's own methods, and the table function of a plain session.
+//! Analyses: the library's own methods, and the table functions of a plain session.
 
 use std::sync::Arc;
 
@@ -10,17 +10,22 @@ use datafusion::prelude::DataFrame;
 
 use super::Engine;
 use super::computed::{Computed, Places};
-use crate::analysis::{Analysis, Argument, Change, Model, Outline};
+use crate::analysis::function::{Function, assign, function};
+use crate::analysis::{Analysis, Argument, Change, Localise, Model, Outline};
 use crate::catalog::Catalog;
 use crate::check::functions::Functions;
-use crate::diagnostic::{Diagnostic, codes};
 use crate::error::{Error, Result};
 use crate::source::SourceSet;
 
-/// The name of the table function.
-pub(super) const EXPLAIN_CHANGE: &str = "explain_change";
-
 impl Engine {
+    /// Answers what is also a table function of SQL.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn analyse(&self, function: &dyn Function) -> Result<DataFrame> {
+        self.analysed(|model| function.prepare(model))
+    }
+
     /// Explains a change: what each part of the indicator's tree, and each slice, did to it.
     ///
     /// # Errors
@@ -28,6 +33,14 @@ impl Engine {
     /// the data tells (a side has no value, a tree is no identity) is an error of the frame when it runs.
     pub fn explain_change(&self, change: &Change) -> Result<DataFrame> {
         self.analysed(|model| change.prepare(model))
+    }
+
+    /// Finds the combination of dimension values that is to blame for a change.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn localise(&self, localise: &Localise) -> Result<DataFrame> {
+        self.analysed(|model| localise.prepare(model))
     }
 
     /// A tree with the values of its nodes.
@@ -58,25 +71,26 @@ impl Engine {
     }
 }
 
-/// `explain_change` in a session that the caller owns: its planner knows arguments by their order only.
+/// A table function in a session that the caller owns: its planner knows arguments by their order only.
 #[derive(Debug)]
-pub(super) struct ExplainChange {
+pub(super) struct PlainFunction {
+    pub(super) name: &'static str,
     pub(super) catalog: Arc<Catalog>,
 }
 
-impl TableFunctionImpl for ExplainChange {
+impl TableFunctionImpl for PlainFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> PlanResult<Arc<dyn TableProvider>> {
-        let texts = args.exprs().iter().map(text).collect::<PlanResult<Vec<Option<String>>>>()?;
-        let mut given = NAMES.iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
-        let mut change = Change::default();
-        given.try_for_each(|(name, text)| set(&mut change, name, &text))?;
+        let Some(mut function) = function(self.name) else { return plan_err!("there is no {}", self.name) };
+        let texts = args.exprs().iter().map(|it| text(self.name, it)).collect::<PlanResult<Vec<Option<String>>>>()?;
+        let mut given = function.arguments().iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
+        given.try_for_each(|(name, text)| assign(function.as_mut(), name, &text))?;
         let Some(state) = args.session().as_any().downcast_ref::<SessionState>() else {
-            return plan_err!("{EXPLAIN_CHANGE} needs a session of DataFusion's own");
+            return plan_err!("{} needs a session of DataFusion's own", self.name);
         };
         let functions = Functions::of(state);
         let options = state.config_options();
         let mut model = Model { catalog: &self.catalog, functions: &functions, options, sources: SourceSet::default() };
-        match change.prepare(&mut model) {
+        match function.prepare(&mut model) {
             Ok(analysis) => Ok(Arc::new(Computed::new(analysis, Places::Nowhere))),
             Err(Error::Diagnostics(mut list)) if !list.is_empty() => Err(Places::Nowhere.shown(list.remove(0)).into()),
             Err(Error::Engine(error)) => Err(*error),
@@ -85,54 +99,12 @@ impl TableFunctionImpl for ExplainChange {
     }
 }
 
-/// The arguments in their order.
-pub(super) const NAMES: [&str; 8] =
-    ["indicator", "base", "current", "by", "method", "where", "base_where", "current_where"];
-
-/// Puts an argument into its place.
-///
-/// # Errors
-/// A diagnostic without a place, if there is no such argument or method.
-pub(super) fn set(change: &mut Change, name: &str, text: &str) -> Result<(), Diagnostic> {
-    let own = || text.to_string();
-    match name {
-        "indicator" => change.indicator = own(),
-        "base" => change.base = Some(own()),
-        "current" => change.current = Some(own()),
-        "by" => {
-            change.by = text.split(',').map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect()
-        }
-        "method" => change.method = method(text)?,
-        "where" => change.conditions = vec![own()],
-        "base_where" => change.base_where = vec![own()],
-        "current_where" => change.current_where = vec![own()],
-        _ => {
-            let diagnostic = Diagnostic::new(codes::REQUEST, format!("`{EXPLAIN_CHANGE}` has no argument `{name}`"));
-            return Err(match crate::diagnostic::nearest(name, NAMES) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help(format!("its arguments are {}", NAMES.join(", "))),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn method(text: &str) -> Result<crate::analysis::effects::Method, Diagnostic> {
-    use crate::analysis::effects::Method;
-    let wanted = text.trim().to_lowercase();
-    Method::ASKED.into_iter().find(|method| method.name() == wanted).ok_or_else(|| {
-        let names: Vec<&str> = Method::ASKED.iter().map(|method| method.name()).collect();
-        Diagnostic::new(codes::REQUEST, format!("`{text}` is no method"))
-            .help(format!("methods are {}", names.join(", ")))
-    })
-}
-
-fn text(expr: &Expr) -> PlanResult<Option<String>> {
+fn text(function: &str, expr: &Expr) -> PlanResult<Option<String>> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => {
             Ok(text.clone())
         }
         Expr::Literal(ScalarValue::Null, _) => Ok(None),
-        other => plan_err!("{EXPLAIN_CHANGE} takes texts, and {other} is none"),
+        other => plan_err!("{function} takes texts, and {other} is none"),
     }
 }

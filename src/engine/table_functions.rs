@@ -1,5 +1,5 @@
-//! `FROM explain_change('gmv', base => '2026-09', …)` through our own entrance: named arguments, and errors at the very
-//! place in the text.
+//! `FROM explain_change('gmv', base => '2026-09', …)` and the others through our own entrance: named arguments, and errors
+//! at the very place in the text.
 //!
 //! DataFusion's planner drops named arguments without a word, so the call is replaced by a table of its own before the
 //! statement is planned.
@@ -16,10 +16,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::Engine;
-use super::changes::{EXPLAIN_CHANGE, NAMES, set};
 use super::computed::{Computed, Places};
 use super::prepass::{inner, normal};
-use crate::analysis::{Argument, Change, Model};
+use crate::analysis::function::{Function, assign, function};
+use crate::analysis::{Argument, Model};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::{Error, Result};
 use crate::source::{SourceFile, SourceSet, Span};
@@ -53,18 +53,20 @@ impl VisitorMut for Pass<'_> {
         let TableFactor::Table { name, alias, args: args @ Some(_), .. } = factor else {
             return ControlFlow::Continue(());
         };
-        let called =
-            matches!(name.0.as_slice(), [only] if only.as_ident().is_some_and(|it| normal(it) == EXPLAIN_CHANGE));
-        let Some(given) = args.take_if(|_| called) else { return ControlFlow::Continue(()) };
+        let [only] = name.0.as_slice() else { return ControlFlow::Continue(()) };
+        let called = only.as_ident().and_then(|it| function(&normal(it)));
+        let (Some(mut function), Some(given)) = (called, args.clone()) else { return ControlFlow::Continue(()) };
+        *args = None;
+        let own_name = function.name();
         let place = span_of(self.file, name.span()).unwrap_or(whole(self.file));
-        match self.table(&given, place) {
+        match self.table(function.as_mut(), &given, place) {
             Ok(table) => {
-                let own = format!("{EXPLAIN_CHANGE} {}", self.tables.len());
+                let own = format!("{own_name} {}", self.tables.len());
                 self.tables.insert(TableReference::bare(own.clone()), provider_as_source(Arc::new(table)));
                 *name = ObjectName::from(vec![Ident::with_quote('"', own)]);
                 alias.get_or_insert_with(|| TableAlias {
                     explicit: false,
-                    name: Ident::new(EXPLAIN_CHANGE),
+                    name: Ident::new(own_name),
                     columns: vec![],
                     at: None,
                 });
@@ -82,8 +84,8 @@ struct Given {
 }
 
 impl Pass<'_> {
-    fn table(&self, args: &TableFunctionArgs, place: Span) -> Result<Computed> {
-        let (change, given) = self.change(args, place)?;
+    fn table(&self, function: &mut dyn Function, args: &TableFunctionArgs, place: Span) -> Result<Computed> {
+        let given = self.fill(function, args, place)?;
         let state = self.engine.context().state();
         let mut model = Model {
             catalog: self.engine.catalog(),
@@ -92,8 +94,8 @@ impl Pass<'_> {
             sources: SourceSet::clone(self.engine.sources()),
         };
         let first = model.sources.files().len();
-        let prepared = change.prepare(&mut model);
-        let texts = change.texts().into_iter().scan(Vec::new(), |seen: &mut Vec<Argument>, (argument, _)| {
+        let prepared = function.prepare(&mut model);
+        let texts = function.texts().into_iter().scan(Vec::new(), |seen: &mut Vec<Argument>, (argument, _)| {
             let number = seen.iter().filter(|known| **known == argument).count();
             seen.push(argument);
             Some(given.iter().filter(|given| given.argument == argument).nth(number).map(|given| given.place))
@@ -108,18 +110,22 @@ impl Pass<'_> {
         }
     }
 
-    /// The question, and where its texts stand.
-    fn change(&self, args: &TableFunctionArgs, place: Span) -> Result<(Change, Vec<Given>)> {
-        let mut change = Change::default();
+    /// Gives the question its parts, and says where their texts stand.
+    fn fill(&self, function: &mut dyn Function, args: &TableFunctionArgs, place: Span) -> Result<Vec<Given>> {
+        let (names, example) = (function.arguments(), format!("write `{}`", function.example()));
+        let called = function.name();
+        let unfit = |message: &str, place: Span| {
+            Diagnostic::new(codes::REQUEST, format!("`{called}`: {message}")).at(place).help(example.clone())
+        };
         let mut given = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
         for (at, argument) in args.args.iter().enumerate() {
             let (name, value) = match argument {
                 FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => (normal(name), value),
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if at < NAMES.len() => {
-                    (NAMES[at].to_string(), value)
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if at < names.len() => {
+                    (names[at].to_string(), value)
                 }
-                _ => return Err(unfit("it takes texts, each under its name: `base => '2026-09'`", place).into()),
+                _ => return Err(unfit("it takes texts, each under its name: `where => '…'`", place).into()),
             };
             let value_place = span_of(self.file, value.span()).unwrap_or(place);
             let Some(text) = literal(value) else {
@@ -130,33 +136,26 @@ impl Pass<'_> {
                 FunctionArg::Named { name, .. } => span_of(self.file, name.span).unwrap_or(value_place),
                 _ => value_place,
             };
-            let known = NAMES.iter().find(|known| **known == name);
+            let known = names.iter().find(|known| **known == name);
             if known.is_some_and(|known| seen.contains(known)) {
                 return Err(unfit(&format!("`{name}` is given twice"), name_place).into());
             }
             let wrong = if known.is_some() { value_place } else { name_place };
-            set(&mut change, &name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
+            assign(function, &name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
             seen.extend(known);
             given.extend(places(&name, text, value_place));
         }
-        if change.indicator.is_empty() {
-            return Err(unfit("the first argument is the indicator that is explained", place).into());
+        if !seen.contains(&"indicator") {
+            return Err(unfit("the first argument is the indicator", place).into());
         }
-        Ok((change, given))
+        Ok(given)
     }
 }
 
 /// Where the texts of an argument begin: behind the quote, and behind each comma of a list.
 fn places(name: &str, text: &str, literal: Span) -> Vec<Given> {
     let begin = literal.start as usize + 1;
-    let one = |argument| vec![Given { argument, place: Span::new(literal.file, begin, begin + text.len()) }];
     match name {
-        "indicator" => one(Argument::Indicator),
-        "base" => one(Argument::Base),
-        "current" => one(Argument::Current),
-        "where" => one(Argument::Where),
-        "base_where" => one(Argument::BaseWhere),
-        "current_where" => one(Argument::CurrentWhere),
         "by" => {
             let mut at = begin;
             let mut found = Vec::new();
@@ -171,7 +170,10 @@ fn places(name: &str, text: &str, literal: Span) -> Vec<Given> {
             }
             found
         }
-        _ => vec![],
+        _ => {
+            let place = Span::new(literal.file, begin, begin + text.len());
+            Argument::named(name).map(|argument| Given { argument, place }).into_iter().collect()
+        }
     }
 }
 
@@ -183,12 +185,6 @@ fn literal(expr: &Expr) -> Option<Option<&str>> {
         Value::Null => Some(None),
         _ => None,
     }
-}
-
-fn unfit(message: &str, place: Span) -> Diagnostic {
-    Diagnostic::new(codes::REQUEST, format!("`{EXPLAIN_CHANGE}`: {message}")).at(place).help(format!(
-        "write `{EXPLAIN_CHANGE}('gmv', base => '2026-09', current => '2026-10', by => 'region, channel')`"
-    ))
 }
 
 fn whole(file: &SourceFile) -> Span {
