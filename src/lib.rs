@@ -126,7 +126,7 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 
-pub use analysis::{Change, Localise, Outline};
+pub use analysis::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline};
 pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};
 pub use plan::Request;

@@ -14,7 +14,7 @@ use super::effects::Method;
 use super::explanation::Explanation;
 use super::function::{Function, Texts, choice, names};
 use super::question::{Asked, Question, Side};
-use super::reader::{Argument, Reader};
+use super::reader::{Argument, ONE_TIME, Reader};
 use super::rows::{schema, to_batch};
 use super::span::Span;
 use super::{Analysis, Model};
@@ -101,7 +101,7 @@ impl Function for Change {
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;
         let sides = self.sides(&mut reader)?;
-        let by = reader.dimensions(&self.by, &package)?;
+        let by = reader.dimensions(&self.by, &package, ONE_TIME)?;
         let both = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let of_base = reader.conditions(Argument::BaseWhere, &self.base_where, &package)?;
         let of_current = reader.conditions(Argument::CurrentWhere, &self.current_where, &package)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Analysis, Argument, Change, Localise, Model};
+use super::{Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Result;
 
@@ -29,13 +29,16 @@ pub trait Function: Debug {
 }
 
 /// The names of all functions.
-pub const FUNCTIONS: [&str; 2] = ["explain_change", "localise"];
+pub const FUNCTIONS: [&str; 5] = ["explain_change", "localise", "anomalies", "change_points", "forecast"];
 
 /// The function of that name, with nothing given yet.
 pub fn function(name: &str) -> Option<Box<dyn Function>> {
     Some(match name {
         "explain_change" => Box::new(Change::default()),
         "localise" => Box::new(Localise::default()),
+        "anomalies" => Box::new(Anomalies::default()),
+        "change_points" => Box::new(ChangePoints::default()),
+        "forecast" => Box::new(Forecast::default()),
         _ => return None,
     })
 }

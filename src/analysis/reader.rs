@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
+
 use super::Model;
 use super::span::{Span, base_periods, relative};
 use crate::catalog::expr::{Expression, Input};
@@ -20,6 +22,7 @@ pub enum Argument {
     Indicator,
     Base,
     Current,
+    Grain,
     During,
     Landing,
     By,
@@ -35,6 +38,7 @@ impl Argument {
             "indicator" => Argument::Indicator,
             "base" => Argument::Base,
             "current" => Argument::Current,
+            "grain" => Argument::Grain,
             "during" => Argument::During,
             "landing" => Argument::Landing,
             "by" => Argument::By,
@@ -51,6 +55,7 @@ impl Argument {
             Argument::Indicator => "<indicator>",
             Argument::Base => "<base>",
             Argument::Current => "<current>",
+            Argument::Grain => "<grain>",
             Argument::During => "<during>",
             Argument::Landing => "<landing>",
             Argument::By => "<by>",
@@ -60,6 +65,9 @@ impl Argument {
         }
     }
 }
+
+/// Why time slices no comparison.
+pub(super) const ONE_TIME: &str = "both sides are of one time each, so `{}` cannot slice them";
 
 /// Reads the texts of one question, in order.
 pub(super) struct Reader<'r, 'm> {
@@ -76,7 +84,7 @@ impl<'r, 'm> Reader<'r, 'm> {
         self.model.catalog
     }
 
-    fn add(&mut self, argument: Argument, text: &str) -> usize {
+    pub(super) fn add(&mut self, argument: Argument, text: &str) -> usize {
         let file = self.model.sources.add(argument.file(), text);
         self.read.push((argument, file));
         self.read.iter().filter(|(known, _)| *known == argument).count() - 1
@@ -141,8 +149,13 @@ impl<'r, 'm> Reader<'r, 'm> {
         }
     }
 
-    /// The dimensions of these names.
-    pub(super) fn dimensions(&mut self, names: &[String], package: &str) -> Result<Vec<(String, Input)>, Diagnostic> {
+    /// The dimensions of these names; `no_time` says why time is none of them.
+    pub(super) fn dimensions(
+        &mut self,
+        names: &[String],
+        package: &str,
+        no_time: &str,
+    ) -> Result<Vec<(String, Input)>, Diagnostic> {
         let mut found: Vec<(String, Input)> = Vec::new();
         for name in names {
             let number = self.add(Argument::By, name);
@@ -150,7 +163,7 @@ impl<'r, 'm> Reader<'r, 'm> {
             let unfit = if found.iter().any(|(_, known)| *known == input) {
                 Some(format!("`{name}` is said twice"))
             } else if matches!(input, Input::MetricTime(_)) {
-                Some(format!("both sides are of one time each, so `{name}` cannot slice them"))
+                Some(no_time.replace("{}", name))
             } else {
                 None
             };
@@ -184,7 +197,17 @@ impl<'r, 'm> Reader<'r, 'm> {
             Some(found) => found,
             None => Span::parse(text),
         };
+        let found = found.and_then(|span| self.on_axis(span));
         found.map_err(|diagnostic| self.at(diagnostic, argument, number))
+    }
+
+    /// A stretch of time, if time is kept so finely.
+    fn on_axis(&self, span: Span) -> Result<Span, Diagnostic> {
+        let dates = matches!(self.catalog().metric_time, DataType::Date32 | DataType::Date64);
+        match dates && !span.of_whole_days() {
+            true => Err(Diagnostic::new(codes::PERIOD, format!("time is kept by the day, and {span} cuts one"))),
+            false => Ok(span),
+        }
     }
 
     /// The periods of which a base is the mean; where nothing is said the text is ours.
@@ -193,6 +216,8 @@ impl<'r, 'm> Reader<'r, 'm> {
             return base_periods(text, current);
         }
         let number = self.add(Argument::Base, text);
-        base_periods(text, current).map_err(|diagnostic| self.at(diagnostic, Argument::Base, number))
+        let found = base_periods(text, current);
+        let found = found.and_then(|spans| spans.into_iter().map(|span| self.on_axis(span)).collect());
+        found.map_err(|diagnostic| self.at(diagnostic, Argument::Base, number))
     }
 }

@@ -53,6 +53,11 @@ impl Span {
         Span { start, end, grain: grain_of(start, end) }
     }
 
+    /// Whether it begins and ends at midnight.
+    pub fn of_whole_days(self) -> bool {
+        self.start.time() == NaiveTime::MIN && self.end.time() == NaiveTime::MIN
+    }
+
     /// The same stretch that much earlier; `None` before the beginning of time.
     pub fn earlier(self, by: TimeSpan) -> Option<Span> {
         let moved = |at: NaiveDateTime| {
@@ -80,7 +85,8 @@ impl Span {
 /// Longer lists of periods are a mistake.
 const MOST: usize = 100_000;
 
-fn later(at: NaiveDateTime, by: TimeSpan) -> Option<NaiveDateTime> {
+/// An instant that much later; `None` after the end of time.
+pub fn later(at: NaiveDateTime, by: TimeSpan) -> Option<NaiveDateTime> {
     let at = at.checked_add_months(Months::new(u32::try_from(by.months).ok()?))?;
     at.checked_add_signed(TimeDelta::days(by.days.into()) + TimeDelta::nanoseconds(by.nanoseconds))
 }
@@ -132,16 +138,12 @@ impl std::fmt::Display for Span {
             Some(Grain::Hour) => write!(f, "{}", self.start.format("%Y-%m-%d %H")),
             Some(Grain::Minute) => write!(f, "{}", self.start.format("%Y-%m-%d %H:%M")),
             Some(_) => write!(f, "{start}"),
-            None if !whole_days(self.start) || !whole_days(self.end) => {
+            None if !self.of_whole_days() => {
                 write!(f, "{} to {}", self.start.format("%Y-%m-%d %H:%M"), self.end.format("%Y-%m-%d %H:%M"))
             }
             None => write!(f, "{start} to {}", (self.end - TimeDelta::nanoseconds(1)).date()),
         }
     }
-}
-
-fn whole_days(at: NaiveDateTime) -> bool {
-    at.time() == NaiveTime::MIN
 }
 
 /// The periods that a base is the mean of: `previous 4 weeks`, or those of the current one's grain that a text spans.

@@ -20,6 +20,7 @@ mod progress;
 mod project;
 mod prompt;
 mod query;
+mod series;
 mod show;
 mod sql;
 mod statements;
@@ -87,6 +88,12 @@ enum Command {
     Why(why::Why),
     /// Which combination of dimension values is to blame for a change?
     Localise(localise::Localise),
+    /// Which values of an indicator stand out?
+    Anomalies(series::Anomalies),
+    /// Since when is an indicator on another level?
+    ChangePoints(series::ChangePoints),
+    /// What comes next, and where will a period land?
+    Forecast(series::Forecast),
     /// Show a tree of indicators with values and changes
     Tree(tree::Tree),
     /// List what the project declares
@@ -138,6 +145,9 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Sql(sql) => sql.run(common).await,
         Command::Why(why) => why.run(common).await,
         Command::Localise(localise) => localise.run(common).await,
+        Command::Anomalies(anomalies) => anomalies.run(common).await,
+        Command::ChangePoints(change_points) => change_points.run(common).await,
+        Command::Forecast(forecast) => forecast.run(common).await,
         Command::Tree(tree) => tree.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

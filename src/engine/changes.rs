@@ -11,7 +11,7 @@ use datafusion::prelude::DataFrame;
 use super::Engine;
 use super::computed::{Computed, Places};
 use crate::analysis::function::{Function, assign, function};
-use crate::analysis::{Analysis, Argument, Change, Localise, Model, Outline};
+use crate::analysis::{Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Outline};
 use crate::catalog::Catalog;
 use crate::check::functions::Functions;
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ impl Engine {
     /// [`Error::Diagnostics`] whose places are in its texts: use [`Engine::sources_with_texts`] to show them. What only
     /// the data tells (a side has no value, a tree is no identity) is an error of the frame when it runs.
     pub fn explain_change(&self, change: &Change) -> Result<DataFrame> {
-        self.analysed(|model| change.prepare(model))
+        self.analyse(change)
     }
 
     /// Finds the combination of dimension values that is to blame for a change.
@@ -40,7 +40,31 @@ impl Engine {
     /// # Errors
     /// As [`Engine::explain_change`].
     pub fn localise(&self, localise: &Localise) -> Result<DataFrame> {
-        self.analysed(|model| localise.prepare(model))
+        self.analyse(localise)
+    }
+
+    /// Finds values of an indicator that stand out.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn anomalies(&self, anomalies: &Anomalies) -> Result<DataFrame> {
+        self.analyse(anomalies)
+    }
+
+    /// Finds the periods since which an indicator is on another level.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn change_points(&self, change_points: &ChangePoints) -> Result<DataFrame> {
+        self.analyse(change_points)
+    }
+
+    /// Forecasts an indicator.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn forecast(&self, forecast: &Forecast) -> Result<DataFrame> {
+        self.analyse(forecast)
     }
 
     /// A tree with the values of its nodes.

@@ -16,6 +16,7 @@ mod metricflow;
 mod retail;
 mod retail_contexts;
 mod scripts;
+mod series;
 mod streams;
 mod tidy;
 mod tpch;

@@ -7,7 +7,7 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::gain::{Direction, Model, Sums};
-use super::scan::{Cause, Cell, Leaf, Limits, scan};
+use super::scan::{Cause, Cell, Leaf, Limits, meet, scan};
 use crate::analysis::cells::{Cells, Key};
 use crate::analysis::components::OverSlices;
 use crate::analysis::nested::ROUNDING;
@@ -225,10 +225,12 @@ impl Located {
         }
     }
 
-    fn rows(found: &[Cause]) -> Vec<Row> {
+    fn rows(found: &[Cause], leaves: &[Leaf]) -> Vec<Row> {
         let mut rows = Vec::new();
         for (at, cause) in found.iter().enumerate() {
             let rank = at as i32 + 1;
+            let rest =
+                |cell: &Cell| found[..at].iter().any(|before| meet(&before.cell, cell, leaves)).then_some("rest");
             rows.push(Row {
                 rank,
                 reading: "cause",
@@ -236,18 +238,18 @@ impl Located {
                 sums: cause.sums,
                 score: cause.gain,
                 chance: cause.chance,
-                flag: cause.rest.then_some("rest"),
+                flag: rest(&cause.cell),
             });
             let known = |cell: &Cell| found.iter().any(|other| other.cell == *cell);
             let other = cause.alternative.clone().filter(|(cell, ..)| !known(cell));
             rows.extend(other.map(|(cell, sums, score)| Row {
                 rank,
                 reading: "alternative",
+                flag: rest(&cell),
                 cell,
                 sums,
                 score,
                 chance: None,
-                flag: None,
             }));
         }
         rows
@@ -261,7 +263,7 @@ impl Located {
         whole: &Sums,
         change: f64,
     ) -> datafusion::common::Result<RecordBatch> {
-        let rows = Located::rows(found);
+        let rows = Located::rows(found, &leaves.leaves);
         let total = cells.total(self.sides.len() - 1, self.root);
         let constant = total.zip(self.shown(whole, 0.0)[1]).map_or(0.0, |(value, ratio)| value - ratio);
         // What a ratio only shows through rounding is none.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::components::{OverSlices, over_slices};
 use super::function::{Function, Texts, names, number};
 use super::question::{Asked, Side};
-use super::reader::{Argument, Reader};
+use super::reader::{Argument, ONE_TIME, Reader};
 use super::span::Span;
 use super::{Analysis, Model};
 use crate::catalog::{Catalog, IndicatorId};
@@ -112,7 +112,7 @@ impl Function for Localise {
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;
         let (base, current) = self.sides(&mut reader)?;
-        let by = reader.dimensions(&self.by, &package)?;
+        let by = reader.dimensions(&self.by, &package, ONE_TIME)?;
         let conditions = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let mut catalog = Catalog::clone(reader.catalog());
         let over = over_slices(&mut catalog, root);

@@ -42,8 +42,6 @@ pub struct Cause {
     pub gain: f64,
     /// The probability that chance alone gives as much somewhere; `None`, if the leaves are too few to tell.
     pub chance: Option<f64>,
-    /// Whether some of its leaves belong to a cause before it.
-    pub rest: bool,
     /// The cell that explains the same change nearly as well.
     pub alternative: Option<(Cell, Sums, f64)>,
 }
@@ -72,10 +70,6 @@ pub fn scan(model: Model, direction: Direction, leaves: &[Leaf], limits: Limits)
         search.take(cause, &left, &mut found);
     }
     found.truncate(limits.causes);
-    for at in 0..found.len() {
-        let cell = &found[at].cell;
-        found[at].rest = found[..at].iter().any(|before| meet(&before.cell, cell, leaves));
-    }
     found
 }
 
@@ -84,7 +78,8 @@ pub fn holds(cell: &[(usize, u32)], key: &[u32]) -> bool {
     cell.iter().all(|(dimension, value)| key[*dimension] == *value)
 }
 
-fn meet(one: &[(usize, u32)], other: &[(usize, u32)], leaves: &[Leaf]) -> bool {
+/// Whether two cells have a leaf in common.
+pub fn meet(one: &[(usize, u32)], other: &[(usize, u32)], leaves: &[Leaf]) -> bool {
     leaves.iter().any(|leaf| holds(one, &leaf.key) && holds(other, &leaf.key))
 }
 
@@ -204,7 +199,7 @@ impl<'s> Search<'s> {
         let cell = self.cell(best);
         let alternative = self.alternative(&cell, best.score, candidates);
         let gain = gain(self.model, &best.sums, self.direction);
-        Cause { sums: best.sums, gain: gain / self.scale, chance: None, rest: false, alternative, cell }
+        Cause { sums: best.sums, gain: gain / self.scale, chance: None, alternative, cell }
     }
 
     fn alternative(&self, cell: &Cell, score: f64, candidates: &[Candidate]) -> Option<(Cell, Sums, f64)> {
