@@ -311,7 +311,7 @@ impl Part {
         sets: Option<&[Vec<usize>]>,
     ) -> Result<(Prepared, Option<Vec<(usize, Final)>>)> {
         let reduced = match question.rewrites.reduce_rows {
-            true => reduced(question.catalog, &placed, sets)?,
+            true => reduced(question, &placed, sets)?,
             false => None,
         };
         let prepared = self.over_rows(question, placed)?;

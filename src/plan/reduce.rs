@@ -18,15 +18,13 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder};
 
+use super::combine::Question;
 use super::guards::guarded;
 use super::part::Placed;
 use super::rows::{columns_of, distinct};
 use super::running::Final;
-use crate::catalog::Catalog;
 use crate::catalog::source::Source;
 
-/// The rows must be so many times more than the cells.
-const FEWER: usize = 4;
 /// About how many periods a time that is cut to a grain has, if nobody knows.
 const PERIODS: usize = 1_000;
 
@@ -43,14 +41,22 @@ pub(crate) struct Reduced {
 }
 
 /// The part over cells, if that is possible and pays.
-pub(crate) fn reduced(catalog: &Catalog, placed: &Placed<'_>, sets: Option<&[Vec<usize>]>) -> Result<Option<Reduced>> {
+pub(crate) fn reduced(
+    question: &Question<'_>,
+    placed: &Placed<'_>,
+    sets: Option<&[Vec<usize>]>,
+) -> Result<Option<Reduced>> {
     let simple = placed.edges.is_empty() && placed.day.is_none();
     if !simple || placed.calls.is_empty() || !placed.scan.is_plain() {
         return Ok(None);
     }
     let rows = placed.scan.root_relation()?;
-    let root =
-        Root { source: catalog.source(placed.scan.root()), relation: placed.scan.root_name(), schema: rows.schema() };
+    let root = Root {
+        source: question.catalog.source(placed.scan.root()),
+        factor: question.rewrites.reduce_factor,
+        relation: placed.scan.root_name(),
+        schema: rows.schema(),
+    };
     let conditions = placed.filters.iter().cloned().flat_map(split_conjunction_owned);
     let (inner, outer): (Vec<Expr>, Vec<Expr>) = conditions.partition(|condition| root.has_all_of(condition));
     let Some(mut plan) = Cells::of(&root, placed, &outer)? else { return Ok(None) };
@@ -77,6 +83,8 @@ pub(crate) fn reduced(catalog: &Catalog, placed: &Placed<'_>, sets: Option<&[Vec
 /// The source whose rows are added up.
 struct Root<'r> {
     source: &'r Source,
+    /// How many times fewer cells than rows there must be.
+    factor: usize,
     relation: TableReference,
     schema: &'r DFSchema,
 }
@@ -99,6 +107,13 @@ impl Root<'_> {
         let Expr::Column(column) = column else { return Some(PERIODS) };
         let at = self.source.column(&column.name)?;
         self.source.size.values_of(at, &self.source.columns[at].data_type)
+    }
+
+    /// Whether there are far fewer cells than rows.
+    fn are_few(&self, cells: Option<usize>) -> bool {
+        let fewer =
+            cells.zip(self.source.size.rows).is_some_and(|(cells, rows)| cells.saturating_mul(self.factor) <= rows);
+        fewer || self.factor == 0
     }
 
     /// About how many combinations of values columns have.
@@ -211,14 +226,14 @@ impl Cells {
         const KINDS: usize = 64;
         let kinds = more.iter().all(|column| root.values(column).is_some_and(|values| values <= KINDS));
         let columns = distinct(&self.columns.iter().chain(more).cloned().collect::<Vec<_>>());
-        kinds && is_few(root, root.cells(&columns))
+        (kinds || root.factor == 0) && root.are_few(root.cells(&columns))
     }
 
     fn are_few(&self, root: &Root<'_>, sets: Option<&[Vec<usize>]>) -> bool {
         match root.cells(&self.columns) {
             // All keys together are one of the sets, or nearly: the rows are aggregated by them anyway.
-            None => sets.is_some_and(|sets| sets.len() > 1) && self.columns.len() == self.keys.len(),
-            cells => is_few(root, cells),
+            None if root.factor > 0 => sets.is_some_and(|sets| sets.len() > 1) && self.columns.len() == self.keys.len(),
+            cells => root.are_few(cells),
         }
     }
 
@@ -269,11 +284,6 @@ impl Cells {
         });
         Expr::Column(Column::new_unqualified(format!("$part{at}")))
     }
-}
-
-/// Whether there are far fewer cells than rows.
-fn is_few(root: &Root<'_>, cells: Option<usize>) -> bool {
-    cells.zip(root.source.size.rows).is_some_and(|(cells, rows)| cells.saturating_mul(FEWER) <= rows)
 }
 
 fn is_decimal(data_type: &DataType) -> bool {
