@@ -13,6 +13,7 @@ pub mod indicator;
 pub mod modifier;
 pub mod path;
 pub mod reach;
+pub mod size;
 pub mod source;
 pub mod time;
 pub mod tree;

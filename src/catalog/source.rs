@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 
 use super::expr::{Expression, Input};
+use super::size::Size;
 use super::{Item, SourceId};
 use crate::source::Span;
 
@@ -28,6 +29,8 @@ pub struct Source {
     pub time: Option<Expression>,
     /// The joins, many to one.
     pub joins: Vec<Join>,
+    /// About how large it is.
+    pub size: Size,
 }
 
 /// What is scanned.

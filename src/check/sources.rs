@@ -14,6 +14,7 @@ use super::{Checker, Failure, Table, Tables};
 use crate::catalog::SourceId;
 use crate::catalog::expr::Input;
 use crate::catalog::reach::replace_inputs;
+use crate::catalog::size::Size;
 use crate::catalog::source::{Rows, Source, SourceColumn};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::syntax::ast::{self, Name};
@@ -49,6 +50,7 @@ impl<'a> Checker<'a> {
             keys: vec![],
             time: None,
             joins: vec![],
+            size: Size::of(&table.rows),
         };
         for key in &tree.keys {
             let columns = key.iter().map(|name| self.column_of(&source, name)).collect::<Result<Vec<_>, _>>();

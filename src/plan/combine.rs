@@ -10,6 +10,7 @@ use super::fill::dense_of;
 use super::fold::folds_of;
 use super::frame::Frame;
 use super::join::{Joined, join_all};
+use super::options::Rewrites;
 use super::part::parts_of;
 use super::windows::Periods;
 use crate::catalog::Catalog;
@@ -37,6 +38,7 @@ pub(crate) struct Question<'c> {
     pub(crate) visible: Vec<Expression>,
     /// How many questions this one stands inside of.
     pub(crate) depth: usize,
+    pub(crate) rewrites: Rewrites,
 }
 
 /// Deeper than this only a condition that looks at itself gets (`at (visible)` in a condition's own `per`).
@@ -62,7 +64,12 @@ impl<'c> Question<'c> {
 /// # Errors
 /// A [`crate::diagnostic::Diagnostic`] (as a `DataFusionError::External`) if an indicator cannot reach a dimension or a condition.
 pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
-    let question = Question { catalog: context.catalog, visible: context.conditions.clone(), depth: 0 };
+    let question = Question {
+        catalog: context.catalog,
+        visible: context.conditions.clone(),
+        depth: 0,
+        rewrites: context.rewrites,
+    };
     let whole = Frame::new(&context.grouping.keys, &context.conditions);
     let mut leaves = Leaves::of(&whole);
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Case, Expr, lit};
 use super::axis::{Axis, Precision};
 use super::fold::some_fact;
 use super::frame::Frame;
+use super::options::Rewrites;
 use super::spine::{Filler, leaves_in};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Fold, Input, input_column};
@@ -36,6 +37,8 @@ pub struct Context<'c> {
     pub grouping: Grouping,
     /// The question's own conditions, AND-ed.
     pub conditions: Vec<Expression>,
+    /// Which ways to make plans cheaper are used.
+    pub rewrites: Rewrites,
 }
 
 /// One use of an indicator in a question.

@@ -9,6 +9,37 @@ extensions_options! {
         /// For BI tools that can only wrap columns in aggregates: any aggregate of an indicator is read as `MEASURE`,
         /// and ungrouped previews of a view show NULL.
         pub bi_compat: bool, default = false
+        /// Whether rows are added up by just the columns that a question looks at before joins, time grains and filters
+        /// act on them, where these are far fewer. It changes no answer.
+        pub reduce_rows: bool, default = true
+        /// How many times fewer they must be; 0 does it also where nobody knows.
+        pub reduce_factor: usize, default = 4
+        /// Whether joins are made in the order that promises the fewest rows. It changes no answer.
+        pub order_joins: bool, default = true
+    }
+}
+
+/// Which ways to make plans cheaper are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewrites {
+    /// As [`BellOptions::reduce_rows`].
+    pub reduce_rows: bool,
+    /// As [`BellOptions::reduce_factor`].
+    pub reduce_factor: usize,
+    /// As [`BellOptions::order_joins`].
+    pub order_joins: bool,
+}
+
+impl Default for Rewrites {
+    fn default() -> Self {
+        BellOptions::default().rewrites()
+    }
+}
+
+impl BellOptions {
+    /// Which rewrites the session uses.
+    pub fn rewrites(&self) -> Rewrites {
+        Rewrites { reduce_rows: self.reduce_rows, reduce_factor: self.reduce_factor, order_joins: self.order_joins }
     }
 }
 

@@ -15,7 +15,9 @@ use super::frame::{Frame, Role};
 use super::guards::guarded;
 use super::instant::TimeOp;
 use super::prepared::{BuiltPart, Prepared};
+use super::reduce::{Reduced, reduced};
 use super::rows::with_exact_types;
+use super::running::Final;
 use super::scan::Scan;
 use super::situation::{Nulls, Shows, Situation};
 use super::steps;
@@ -248,15 +250,19 @@ impl Part {
         if let Some(built) = self.by_steps(question, &placed, sets)? {
             return Ok(vec![built]);
         }
-        let prepared = self.prepare(question, placed)?;
+        let (prepared, finals) = self.prepare(question, placed, sets)?;
         let frame = &self.key.situation.frame;
-        match frame.window() {
+        let built = match frame.window() {
             Some((at, window)) => {
                 let shape = Shape { frame, outer: periods.frame, at, window, axis: &axis, shows: self.shows() };
-                prepared.in_windows(&shape, periods)
+                prepared.in_windows(&shape, periods)?
             }
-            None => Ok(vec![prepared.aggregated(sets)?]),
-        }
+            None => vec![prepared.aggregated(sets)?],
+        };
+        Ok(match finals {
+            Some(finals) => built.into_iter().map(|part| part.finished(&finals)).collect(),
+            None => built,
+        })
     }
 
     /// What is asked of the rows, over their columns.
@@ -297,21 +303,41 @@ impl Part {
         steps::put_together(question.catalog, dated, placed, sets, (&self.key.situation.links, self.shows()))
     }
 
-    /// The rows, and what is asked of them.
-    fn prepare(&self, question: &Question<'_>, placed: Placed<'_>) -> Result<Prepared> {
+    /// The rows, or as few cells of them as they can be added up to, and what is asked of these.
+    fn prepare(
+        &self,
+        question: &Question<'_>,
+        placed: Placed<'_>,
+        sets: Option<&[Vec<usize>]>,
+    ) -> Result<(Prepared, Option<Vec<(usize, Final)>>)> {
+        let reduced = match question.rewrites.reduce_rows {
+            true => reduced(question, &placed, sets)?,
+            false => None,
+        };
+        let prepared = self.over_rows(question, placed)?;
+        let Some(reduced) = reduced else { return Ok((prepared, None)) };
+        let Reduced { rows, keys, instant, calls, finals } = reduced;
+        let calls = calls.into_iter().enumerate().collect();
+        Ok((Prepared { rows, keys, instant, calls, ..prepared }, Some(finals)))
+    }
+
+    fn over_rows(&self, question: &Question<'_>, placed: Placed<'_>) -> Result<Prepared> {
         let Placed { scan, keys, filters, calls, edges, instant, day } = placed;
+        let scan = scan.narrowed_by(&filters);
         let rows = match conjunction(filters).map(guarded) {
             Some(filter) => scan.build()?.filter(filter)?,
             None => scan.build()?,
         };
         let mut fact_key = if scan.fans_out() { Some(self.fact_key(question, &scan)?) } else { None };
         fact_key.iter_mut().for_each(|key| key.extend(day.clone()));
+        let own = instant.clone().map(|instant| windows::first_and_last(rows.clone(), instant)).transpose()?;
         Ok(Prepared {
             rows,
             keys,
             calls,
             edges,
             instant,
+            own,
             fact_key,
             links: self.key.situation.links.clone(),
             shows: self.shows(),

@@ -5,7 +5,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::edges::{self, PlacedEdge};
 use super::rows::{Aggregated, Rows, columns_in, columns_of, distinct};
-use super::running::{self, Counted};
+use super::running::{self, Counted, Final};
 use super::situation::{Link, Shows};
 use super::windows::{self, Periods, Shape};
 
@@ -24,6 +24,16 @@ pub(crate) struct BuiltPart {
     pub(crate) shown: Option<Expr>,
 }
 
+impl BuiltPart {
+    /// The values of leaves, where its own are numbered outputs.
+    pub(crate) fn finished(self, finals: &[(usize, Final)]) -> BuiltPart {
+        let mut outputs = self.values.clone();
+        outputs.sort_by_key(|(at, _)| *at);
+        let outputs: Vec<Expr> = outputs.into_iter().map(|(_, output)| output).collect();
+        BuiltPart { values: finals.iter().map(|(leaf, value)| (*leaf, value.of(&outputs))).collect(), ..self }
+    }
+}
+
 /// Joined and filtered rows of a source, and what is asked of them.
 pub(crate) struct Prepared {
     pub(crate) rows: LogicalPlanBuilder,
@@ -38,6 +48,8 @@ pub(crate) struct Prepared {
     pub(crate) fact_key: Option<Vec<Expr>>,
     pub(crate) links: Vec<Link>,
     pub(crate) shows: Shows,
+    /// The first and the last instant of the rows, if there are windows.
+    pub(crate) own: Option<LogicalPlan>,
 }
 
 impl Prepared {
@@ -107,8 +119,7 @@ impl Prepared {
 
     /// The windows of periods: each in the cheapest way that is exact.
     pub(crate) fn in_windows(self, shape: &Shape<'_>, periods: &Periods<'_>) -> Result<Vec<BuiltPart>> {
-        let Some(instant) = self.instant.clone() else { return Ok(vec![]) };
-        let own = windows::first_and_last(self.rows.clone(), instant)?;
+        let Some(own) = self.own.clone() else { return Ok(vec![]) };
         let pairs = windows::pairs(shape, own.clone(), periods)?;
         if self.fact_key.is_some() || !self.edges.is_empty() || !windows::cells_are_exact(shape) {
             return Ok(vec![self.row_by_row(shape, pairs)?]);

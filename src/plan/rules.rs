@@ -126,7 +126,7 @@ impl Expansion {
             return Err(refuse::mixed(other).into());
         }
         let grouping = grouping_of(aggregate, traced)?;
-        let context = Context { catalog, grouping, conditions };
+        let context = Context { catalog, grouping, conditions, rewrites: self.options.rewrites() };
         let answer = answer(&context, &calls)?;
         let outputs = answer.keys.into_iter().chain(answer.grouping_id).chain(answer.values);
         same_schema(answer.plan, outputs, &aggregate.schema)
@@ -209,8 +209,12 @@ impl Expansion {
                 used.push(expression);
             }
         }
-        let context =
-            Context { catalog: traced.catalog(), grouping: Grouping { keys: used.clone(), sets: None }, conditions };
+        let context = Context {
+            catalog: traced.catalog(),
+            grouping: Grouping { keys: used.clone(), sets: None },
+            conditions,
+            rewrites: self.options.rewrites(),
+        };
         let values = dimension_values(&context)?;
         let column = |expr: &Expr| -> Result<Expr> {
             let expression = traced.row_expression(expr)?;
@@ -250,7 +254,12 @@ impl Expansion {
         }
         let conditions = self.conditions(traced)?;
         let grouping = Grouping { keys: keys.clone(), sets: None };
-        let values = dimension_values(&Context { catalog: traced.catalog(), grouping, conditions })?;
+        let values = dimension_values(&Context {
+            catalog: traced.catalog(),
+            grouping,
+            conditions,
+            rewrites: self.options.rewrites(),
+        })?;
         let columns = outputs.iter().map(|(_, expression)| {
             let at = keys.iter().position(|known| known == expression).unwrap_or_default();
             values.keys[at].clone()
@@ -280,7 +289,7 @@ impl Expansion {
         }
         let conditions = self.conditions(traced)?;
         let grouping = Grouping { keys, sets: None };
-        let context = Context { catalog: traced.catalog(), grouping, conditions };
+        let context = Context { catalog: traced.catalog(), grouping, conditions, rewrites: self.options.rewrites() };
         let answer = answer(&context, &calls)?;
         let key = |expression: &Expression| {
             let at = context.grouping.keys.iter().position(|known| known == expression)?;

@@ -12,7 +12,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, JoinType, Result, TableReference};
-use datafusion::functions::core::expr_fn::least;
+use datafusion::functions::core::expr_fn::{coalesce, least};
 use datafusion::functions_aggregate::expr_fn::{array_agg, count, max, min, sum};
 use datafusion::functions_nested::expr_fn::{array_pop_front, array_sort, gen_series, make_array};
 use datafusion::functions_window::expr_fn::lead;
@@ -155,6 +155,8 @@ pub(crate) enum Final {
     Same(usize, DataType),
     /// The first by the second.
     Ratio(usize, usize),
+    /// A number of rows: of none at all, 0.
+    Count(usize),
 }
 
 impl Final {
@@ -163,6 +165,7 @@ impl Final {
         match self {
             Final::Same(at, data_type) => cast(outputs[*at].clone(), data_type.clone()),
             Final::Ratio(a, b) => outputs[*a].clone() / cast(outputs[*b].clone(), DataType::Float64),
+            Final::Count(at) => coalesce(vec![outputs[*at].clone(), lit(0_i64)]),
         }
     }
 }

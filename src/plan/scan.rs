@@ -8,6 +8,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 
 use super::combine::{Question, inner_values};
 use super::events::with_event;
+use super::join_order::{Narrowing, Planned, as_declared, planned};
+use super::options::Rewrites;
 use crate::catalog::calendar::PeriodId;
 use crate::catalog::event::{Event, EventValue};
 use crate::catalog::expr::{Expression, Input, Per};
@@ -15,7 +17,7 @@ use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::{Standpoint, if_found, keeps_null, replace_inputs};
 use crate::catalog::source::{Bound, Rows, SourceColumn, Validity};
 use crate::catalog::time::comparable;
-use crate::catalog::validity::{Moment, Way, in_order, last_join};
+use crate::catalog::validity::{Moment, in_order, last_join};
 use crate::catalog::{Catalog, SourceId};
 use crate::check::unreachable;
 
@@ -34,6 +36,8 @@ pub(crate) struct Scan<'c> {
     /// The root's rows, where they are not read from its table.
     rows: Option<LogicalPlan>,
     question: Option<Question<'c>>,
+    /// What the joined rows will be narrowed by; it says which joins come first.
+    conditions: Vec<Expr>,
 }
 
 /// One row more for each row.
@@ -57,7 +61,14 @@ impl<'c> Scan<'c> {
             events: vec![],
             rows: None,
             question: None,
+            conditions: vec![],
         }
+    }
+
+    /// For rows that these conditions will choose among.
+    pub(crate) fn narrowed_by(mut self, conditions: &[Expr]) -> Self {
+        self.conditions = conditions.to_vec();
+        self
     }
 
     /// Over these rows of the root, which stand under its name.
@@ -118,6 +129,49 @@ impl<'c> Scan<'c> {
         self.paths.iter().any(JoinPath::fans_out)
     }
 
+    /// The source whose rows these are.
+    pub(crate) fn root(&self) -> SourceId {
+        self.root
+    }
+
+    /// The name under which its columns stand.
+    pub(crate) fn root_name(&self) -> TableReference {
+        alias(self.catalog, &JoinPath::root(self.root))
+    }
+
+    /// Its rows alone.
+    pub(crate) fn root_relation(&self) -> Result<LogicalPlan> {
+        self.relation(&JoinPath::root(self.root))
+    }
+
+    /// Whether each row is one of the source's table, with at most one row of each source that it joins to, whenever it
+    /// is valid.
+    pub(crate) fn is_plain(&self) -> bool {
+        let changing = |path: &JoinPath| last_join(self.catalog, path).is_none_or(|join| join.valid.is_some());
+        let apart = self.rows.is_some() || !self.lookups.is_empty() || !self.events.is_empty();
+        !apart && !self.fans_out() && !self.paths.iter().any(changing)
+    }
+
+    /// Whether other sources are joined.
+    pub(crate) fn joins(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// What other sources are joined by, over columns of all of them.
+    pub(crate) fn join_columns(&self) -> Vec<Expr> {
+        let near = |path: &JoinPath| {
+            let parent = JoinPath { root: path.root, steps: path.steps[..path.steps.len() - 1].to_vec() };
+            let join = last_join(self.catalog, path);
+            let on = join.into_iter().flat_map(|join| join.on.iter());
+            on.map(|(ours, _)| self.at(&parent, ours)).collect::<Vec<_>>()
+        };
+        self.paths.iter().flat_map(near).collect()
+    }
+
+    fn rewrites(&self) -> Rewrites {
+        self.question.as_ref().map_or_else(Rewrites::default, |question| question.rewrites)
+    }
+
     /// The joined rows.
     pub(crate) fn build(&self) -> Result<LogicalPlanBuilder> {
         self.build_from(self.root_rows()?)
@@ -140,9 +194,14 @@ impl<'c> Scan<'c> {
         let standpoint = Standpoint { source: self.root, axis: self.axis };
         let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
+        let relation = |path: &JoinPath| alias(self.catalog, path);
         let mut plan = LogicalPlanBuilder::from(root);
-        for way in &ways {
-            plan = self.join(plan, way)?;
+        let ordered = match self.rewrites().order_joins {
+            true => planned(self.catalog, &ways, &Narrowing::by(&self.conditions), &relation),
+            false => as_declared(&ways),
+        };
+        for step in ordered {
+            plan = self.join(plan, &step)?;
         }
         for (at, lookup) in self.lookups.iter().enumerate() {
             plan = match lookup {
@@ -170,7 +229,7 @@ impl<'c> Scan<'c> {
     fn join_per(&self, plan: LogicalPlanBuilder, at: usize, per: &Per, of_row: &[Expr]) -> Result<LogicalPlanBuilder> {
         let question = match &self.question {
             Some(question) => question.inner()?,
-            None => Question { catalog: self.catalog, visible: vec![], depth: 0 },
+            None => Question { catalog: self.catalog, visible: vec![], depth: 0, rewrites: Rewrites::default() },
         };
         let inner = inner_values(&question, &per.value, &per.by)?;
         let found = TableReference::bare(format!("found{at}"));
@@ -306,7 +365,8 @@ impl<'c> Scan<'c> {
     }
 
     /// Adds the relation at the end of a path; rows without a match are kept, with NULL for its columns.
-    fn join(&self, plan: LogicalPlanBuilder, way: &Way) -> Result<LogicalPlanBuilder> {
+    fn join(&self, plan: LogicalPlanBuilder, step: &Planned<'_>) -> Result<LogicalPlanBuilder> {
+        let way = step.way;
         let path = &way.path;
         let (Some((last, before)), Some(join)) = (path.steps.split_last(), last_join(self.catalog, path)) else {
             return Ok(plan);
@@ -319,7 +379,11 @@ impl<'c> Scan<'c> {
         });
         let valid = way.moment.iter().zip(&join.valid).flat_map(|(moment, valid)| self.valid(moment, valid, far));
         let condition = conjunction(equal.chain(valid));
-        plan.join_on(self.relation(path)?, JoinType::Left, condition)
+        let mut right = LogicalPlanBuilder::from(self.relation(path)?);
+        for step in &step.before {
+            right = self.join(right, step)?;
+        }
+        plan.join_on(right.build()?, JoinType::Left, condition)
     }
 
     /// The bounds of a slowly changing row at the end of a path, each of which may be open.

@@ -46,6 +46,7 @@ pub(crate) fn put_together(
     let rows = counted_on(catalog, reduced.rows, &columns, running::cell_column(), dated, relation)?;
     let keys = placed.keys.iter().map(|(at, key)| (*at, if sees(key, day) { key.clone() } else { key_column(*at) }));
     let prepared = Prepared {
+        own: None,
         rows: filtered(LogicalPlanBuilder::from(rows), of_day)?,
         keys: keys.collect(),
         // Numbered as they come, to find their outputs again.

@@ -8,6 +8,7 @@
 //! Invariant: no secret (user-info or query of a URL, values of secret environment variables) reaches a [`StoreError`].
 
 mod csv;
+mod distinct;
 mod error;
 mod explain;
 pub mod gather;

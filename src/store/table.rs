@@ -17,21 +17,24 @@ use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{PartitionedFile, helpers};
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
+use datafusion::execution::SessionState;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
-use datafusion::object_store::ObjectStore;
+use datafusion::object_store::{ObjectMeta, ObjectStore};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt};
 
+use super::distinct::distinct_counts;
 use super::listing::{DataFile, list};
 use super::text_source::{TextFormat, TextSource};
 use super::{CsvOptions, Format, SourceSpec, StoreError, csv, json, schema, text};
@@ -48,6 +51,7 @@ pub(super) struct FileTable {
     names: Vec<String>,
     table_schema: TableSchema,
     reader: Reader,
+    statistics: Statistics,
 }
 
 #[derive(Debug)]
@@ -71,10 +75,12 @@ impl FileTable {
             store_url: location.store_url,
             names: files.iter().map(|file| file.shown.clone()).collect(),
             files: Vec::new(),
+            statistics: Statistics::new_unknown(table_schema.table_schema()),
             table_schema,
             reader,
         };
         table.files = table.with_statistics(&files, &location.store, spec, ctx).await?;
+        table.statistics = table.overall();
         Ok(table)
     }
 
@@ -104,6 +110,7 @@ impl FileTable {
                 files: vec![file.clone()],
                 names: vec![name.clone()],
                 table_schema: self.table_schema.clone(),
+                statistics: Statistics::new_unknown(&self.schema()),
                 reader: match &self.reader {
                     Reader::DataFusion(format) => Reader::DataFusion(Arc::clone(format)),
                     Reader::Text(format) => Reader::Text(format.clone()),
@@ -126,7 +133,11 @@ impl FileTable {
             Reader::DataFusion(format) => {
                 let schema = Arc::clone(self.table_schema.file_schema());
                 let found = format.infer_stats(&state, store, schema, &file.meta).await;
-                found.map_err(|error| StoreError::from_reading(&file.shown, &error))
+                let mut found = found.map_err(|error| StoreError::from_reading(&file.shown, &error))?;
+                if spec.format == Format::Parquet {
+                    self.count_values(&mut found, &file.meta, store.as_ref(), &state).await;
+                }
+                Ok(found)
             }
             Reader::Text(_) => Ok(Statistics::new_unknown(self.table_schema.file_schema())),
         };
@@ -137,6 +148,40 @@ impl FileTable {
             Ok(partitioned)
         };
         futures::stream::iter(files.to_vec()).map(with_statistics).buffered(CONCURRENT_FILES).try_collect().await
+    }
+
+    /// Adds about how many values the columns of a Parquet file have. Its footer is in the cache; a file that cannot be
+    /// read says so elsewhere.
+    async fn count_values(
+        &self,
+        statistics: &mut Statistics,
+        file: &ObjectMeta,
+        store: &dyn ObjectStore,
+        state: &SessionState,
+    ) {
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let footer = DFParquetMetadata::new(store, file).with_file_metadata_cache(Some(cache)).fetch_metadata().await;
+        let Ok(footer) = footer else { return };
+        for (name, count) in distinct_counts(&footer) {
+            let Ok(at) = self.table_schema.file_schema().index_of(&name) else { continue };
+            if let (Some(count), Some(column)) = (count, statistics.column_statistics.get_mut(at)) {
+                column.distinct_count = Precision::Inexact(count);
+            }
+        }
+    }
+
+    /// The statistics of all files together.
+    fn overall(&self) -> Statistics {
+        let schema = self.schema();
+        let each: Vec<&Statistics> = self.files.iter().filter_map(|file| file.statistics.as_deref()).collect();
+        let mut all = Statistics::try_merge_iter(each.iter().copied(), &schema)
+            .unwrap_or_else(|_| Statistics::new_unknown(&schema));
+        for (at, column) in all.column_statistics.iter_mut().enumerate() {
+            let counts = each.iter().map(|file| file.column_statistics.get(at)?.distinct_count.get_value().copied());
+            let most = counts.collect::<Option<Vec<usize>>>().and_then(|counts| counts.into_iter().max());
+            column.distinct_count = most.map_or(Precision::Absent, Precision::Inexact);
+        }
+        all
     }
 
     /// Bounds of a column that is cast while it is read are in the order of the file's type ('9' > '10'), and
@@ -190,6 +235,10 @@ impl TableProvider for FileTable {
             false => TableProviderFilterPushDown::Inexact,
         };
         Ok(filters.iter().map(support).collect())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.statistics.clone())
     }
 
     async fn scan(

@@ -88,6 +88,10 @@ impl Case {
                 return outcomes;
             }
         };
+        // Small data never has far fewer cells than rows: here they are added up all the same, in every second case.
+        if self.seed % 2 == 1 {
+            engine.sql("SET bell.reduce_factor = 0").await.expect("an option");
+        }
         let mut outcomes = vec![];
         for question in &self.questions {
             let said = ask(&engine, &self.model, question).await;

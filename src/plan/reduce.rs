@@ -1,0 +1,294 @@
+//! Rows that are added up before anything is asked of them.
+//!
+//! Sums, counts and extremes can be put together from parts. So the rows of a source are first aggregated by just those
+//! of its columns that the question looks at (its keys, its joins, the filters of its aggregates), and joins, time grains,
+//! filters and grouping sets act on these few rows, the *cells*. One rule, known by several names:
+//!
+//! - *grain first*: by the raw day, months and years after;
+//! - *eager aggregation*: by the foreign key, the joined row looked up after;
+//! - *lattice*: by all keys, `CUBE` and `ROLLUP` from the cells;
+//! - *fold*: by the columns of the aggregates' filters, one pass for all of them.
+//!
+//! It is done where the statistics say that the cells are few. Values stay what they are: only aggregates whose parts add
+//! up exactly take part (integers and decimals, not doubles, whose last digit depends on the order), each in its type.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Column, DFSchema, Result, TableReference};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder};
+
+use super::combine::Question;
+use super::guards::guarded;
+use super::part::Placed;
+use super::rows::{columns_of, distinct};
+use super::running::Final;
+use crate::catalog::source::Source;
+
+/// About how many periods a time that is cut to a grain has, if nobody knows.
+const PERIODS: usize = 1_000;
+
+/// Cells, and what is asked of them.
+pub(crate) struct Reduced {
+    /// The cells with what is joined to them.
+    pub(crate) rows: LogicalPlanBuilder,
+    pub(crate) keys: Vec<(usize, Expr)>,
+    pub(crate) instant: Option<Expr>,
+    /// Aggregates over cells.
+    pub(crate) calls: Vec<Expr>,
+    /// For each leaf its value over the outputs of these aggregates.
+    pub(crate) finals: Vec<(usize, Final)>,
+}
+
+/// The part over cells, if that is possible and pays.
+pub(crate) fn reduced(
+    question: &Question<'_>,
+    placed: &Placed<'_>,
+    sets: Option<&[Vec<usize>]>,
+) -> Result<Option<Reduced>> {
+    let simple = placed.edges.is_empty() && placed.day.is_none();
+    if !simple || placed.calls.is_empty() || !placed.scan.is_plain() {
+        return Ok(None);
+    }
+    let rows = placed.scan.root_relation()?;
+    let root = Root {
+        source: question.catalog.source(placed.scan.root()),
+        factor: question.rewrites.reduce_factor,
+        relation: placed.scan.root_name(),
+        schema: rows.schema(),
+    };
+    let conditions = placed.filters.iter().cloned().flat_map(split_conjunction_owned);
+    let (inner, outer): (Vec<Expr>, Vec<Expr>) = conditions.partition(|condition| root.has_all_of(condition));
+    let Some(mut plan) = Cells::of(&root, placed, &outer)? else { return Ok(None) };
+    let worthwhile = plan.coarsens
+        || placed.scan.joins()
+        || sets.is_some_and(|sets| sets.len() > 1)
+        || plan.calls.iter().filter(|call| call.later.is_some()).count() > 1;
+    if !worthwhile || !plan.are_few(&root, sets) {
+        return Ok(None);
+    }
+    let mut rows = LogicalPlanBuilder::from(rows.clone());
+    if let Some(condition) = conjunction(inner).map(guarded) {
+        rows = rows.filter(condition)?;
+    }
+    let cells = rows.aggregate(std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?.build()?;
+    let scan = placed.scan.clone().narrowed_by(&outer).over(cells);
+    let rows = match conjunction(outer).map(guarded) {
+        Some(condition) => scan.build()?.filter(condition)?,
+        None => scan.build()?,
+    };
+    Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls: plan.outputs, finals: plan.finals }))
+}
+
+/// The source whose rows are added up.
+struct Root<'r> {
+    source: &'r Source,
+    /// How many times fewer cells than rows there must be.
+    factor: usize,
+    relation: TableReference,
+    schema: &'r DFSchema,
+}
+
+impl Root<'_> {
+    fn is_own(&self, column: &Expr) -> bool {
+        matches!(column, Expr::Column(column) if column.relation.as_ref() == Some(&self.relation))
+    }
+
+    fn has_all_of(&self, expr: &Expr) -> bool {
+        columns_of(expr).iter().all(|column| self.is_own(column))
+    }
+
+    fn own_in(&self, expr: &Expr) -> Vec<Expr> {
+        columns_of(expr).into_iter().filter(|column| self.is_own(column)).collect()
+    }
+
+    /// About how many values a column has.
+    fn values(&self, column: &Expr) -> Option<usize> {
+        let Expr::Column(column) = column else { return Some(PERIODS) };
+        let at = self.source.column(&column.name)?;
+        self.source.size.values_of(at, &self.source.columns[at].data_type)
+    }
+
+    /// Whether there are far fewer cells than rows.
+    fn are_few(&self, cells: Option<usize>) -> bool {
+        let fewer =
+            cells.zip(self.source.size.rows).is_some_and(|(cells, rows)| cells.saturating_mul(self.factor) <= rows);
+        fewer || self.factor == 0
+    }
+
+    /// About how many combinations of values columns have.
+    fn cells(&self, columns: &[Expr]) -> Option<usize> {
+        columns.iter().try_fold(1_usize, |cells, column| Some(cells.saturating_mul(self.values(column)?)))
+    }
+}
+
+/// A call as it is computed: of the rows, with a filter there, and with a filter over cells.
+struct SplitCall {
+    call: AggregateFunction,
+    now: Option<Expr>,
+    later: Option<Expr>,
+}
+
+struct Cells {
+    /// What rows are added up by, under names that stand for it later.
+    columns: Vec<Expr>,
+    keys: Vec<(usize, Expr)>,
+    instant: Option<Expr>,
+    calls: Vec<SplitCall>,
+    partials: Vec<Expr>,
+    outputs: Vec<Expr>,
+    finals: Vec<(usize, Final)>,
+    /// Whether some key is computed from a column: for each cell now, and no longer for each row.
+    coarsens: bool,
+}
+
+impl Cells {
+    fn of(root: &Root<'_>, placed: &Placed<'_>, outer: &[Expr]) -> Result<Option<Cells>> {
+        let mut cells = Cells {
+            columns: vec![],
+            keys: vec![],
+            instant: None,
+            calls: vec![],
+            partials: vec![],
+            outputs: vec![],
+            finals: vec![],
+            coarsens: false,
+        };
+        for (at, key) in &placed.keys {
+            let key = cells.key(root, key);
+            cells.keys.push((*at, key));
+        }
+        if let Some(instant) = &placed.instant {
+            cells.instant = Some(cells.key(root, instant));
+            // Windows cut it to their cells.
+            cells.coarsens = true;
+        }
+        outer.iter().for_each(|condition| cells.need(root.own_in(condition)));
+        cells.need(placed.scan.join_columns().iter().flat_map(|own| root.own_in(own)).collect());
+        for (_, call) in &placed.calls {
+            let Some(split) = cells.split(root, call) else { return Ok(None) };
+            cells.calls.push(split);
+        }
+        for (leaf, at) in placed.calls.iter().map(|(leaf, _)| *leaf).zip(0..) {
+            let Some(value) = cells.put_together(root, at)? else { return Ok(None) };
+            cells.finals.push((leaf, value));
+        }
+        Ok(Some(cells))
+    }
+
+    fn need(&mut self, columns: Vec<Expr>) {
+        self.columns.extend(columns);
+        self.columns = distinct(&self.columns);
+    }
+
+    /// A key over cells. What is computed from few values is computed later; from many, or from unknown ones, now.
+    fn key(&mut self, root: &Root<'_>, key: &Expr) -> Expr {
+        let own = root.own_in(key);
+        let plain = matches!(key, Expr::Column(_));
+        if plain || !root.has_all_of(key) || own.is_empty() || root.cells(&own).is_some() {
+            self.coarsens |= !plain && !own.is_empty();
+            self.need(own);
+            return key.clone();
+        }
+        let name = format!("$key{}", self.columns.len());
+        self.need(vec![key.clone().alias_qualified(Some(root.relation.clone()), &name)]);
+        Expr::Column(Column::new(Some(root.relation.clone()), name))
+    }
+
+    /// A call whose argument is of the source alone; a filter that needs other sources acts later, and one that needs few
+    /// more cells too.
+    fn split(&mut self, root: &Root<'_>, call: &Expr) -> Option<SplitCall> {
+        let call = match call {
+            Expr::Alias(alias) => alias.expr.as_ref(),
+            other => other,
+        };
+        let Expr::AggregateFunction(function) = call else { return None };
+        if !function.params.args.iter().all(|argument| root.has_all_of(argument)) {
+            return None;
+        }
+        let mut call = function.clone();
+        let (mut now, mut later) = (Vec::new(), Vec::new());
+        for filter in call.params.filter.take().into_iter().flat_map(|filter| split_conjunction_owned(*filter)) {
+            let own = root.own_in(&filter);
+            let far = !root.has_all_of(&filter);
+            if far || self.stay_few_with(root, &own) {
+                self.need(own);
+                later.push(filter);
+            } else {
+                now.push(filter);
+            }
+        }
+        Some(SplitCall { call, now: conjunction(now), later: conjunction(later) })
+    }
+
+    fn stay_few_with(&self, root: &Root<'_>, more: &[Expr]) -> bool {
+        /// More than so many values are no kinds of things.
+        const KINDS: usize = 64;
+        let kinds = more.iter().all(|column| root.values(column).is_some_and(|values| values <= KINDS));
+        let columns = distinct(&self.columns.iter().chain(more).cloned().collect::<Vec<_>>());
+        (kinds || root.factor == 0) && root.are_few(root.cells(&columns))
+    }
+
+    fn are_few(&self, root: &Root<'_>, sets: Option<&[Vec<usize>]>) -> bool {
+        match root.cells(&self.columns) {
+            // All keys together are one of the sets, or nearly: the rows are aggregated by them anyway.
+            None if root.factor > 0 => sets.is_some_and(|sets| sets.len() > 1) && self.columns.len() == self.keys.len(),
+            cells => root.are_few(cells),
+        }
+    }
+
+    /// The value of a call over its parts, which become columns of the cells.
+    fn put_together(&mut self, root: &Root<'_>, at: usize) -> Result<Option<Final>> {
+        let SplitCall { call, now, later } = &self.calls[at];
+        let params = &call.params;
+        if params.distinct || !params.order_by.is_empty() || params.null_treatment.is_some() {
+            return Ok(None);
+        }
+        let whole = Expr::AggregateFunction(call.clone());
+        let data_type = whole.get_type(root.schema)?;
+        let argument = params.args.first().map(|argument| argument.get_type(root.schema)).transpose()?;
+        let exact = argument.as_ref().is_some_and(|kind| kind.is_integer() || is_decimal(kind));
+        use datafusion::functions_aggregate::expr_fn::{max, min, sum};
+        let over: fn(Expr) -> Expr = match call.func.name() {
+            "sum" if exact => sum,
+            "count" => sum,
+            "min" => min,
+            "max" => max,
+            _ => return Ok(None),
+        };
+        let counts = call.func.name() == "count";
+        let mut partial = call.clone();
+        partial.params.filter = now.clone().map(guarded).map(Box::new);
+        let later = later.clone().map(guarded);
+        let part = self.partial(Expr::AggregateFunction(partial));
+        let output = match over(part) {
+            Expr::AggregateFunction(mut function) => {
+                function.params.filter = later.map(Box::new);
+                Expr::AggregateFunction(function)
+            }
+            other => other,
+        };
+        let at = self.outputs.iter().position(|known| *known == output).unwrap_or_else(|| {
+            self.outputs.push(output);
+            self.outputs.len() - 1
+        });
+        Ok(Some(if counts { Final::Count(at) } else { Final::Same(at, data_type) }))
+    }
+
+    /// The column of a part.
+    fn partial(&mut self, call: Expr) -> Expr {
+        let known = self.partials.iter().position(|known| matches!(known, Expr::Alias(alias) if *alias.expr == call));
+        let at = known.unwrap_or_else(|| {
+            self.partials.push(call.alias(format!("$part{}", self.partials.len())));
+            self.partials.len() - 1
+        });
+        Expr::Column(Column::new_unqualified(format!("$part{at}")))
+    }
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..)
+    )
+}
