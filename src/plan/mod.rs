@@ -42,6 +42,7 @@ mod rows;
 pub mod rules;
 mod running;
 mod scan;
+mod side_by_side;
 mod situation;
 mod spine;
 mod steps;

@@ -157,13 +157,14 @@ impl<'c> Scan<'c> {
         !self.paths.is_empty()
     }
 
-    /// What other sources are joined by, over columns of all of them.
-    pub(crate) fn join_columns(&self) -> Vec<Expr> {
+    /// What other sources are joined by, over columns of all of them, with about how many values it has: no more than
+    /// the joined source has rows, if it is one column.
+    pub(crate) fn join_columns(&self) -> Vec<(Expr, Option<usize>)> {
         let near = |path: &JoinPath| {
             let parent = JoinPath { root: path.root, steps: path.steps[..path.steps.len() - 1].to_vec() };
-            let join = last_join(self.catalog, path);
-            let on = join.into_iter().flat_map(|join| join.on.iter());
-            on.map(|(ours, _)| self.at(&parent, ours)).collect::<Vec<_>>()
+            let on = last_join(self.catalog, path).map_or(&[][..], |join| &join.on);
+            let rows = self.catalog.source(path.target(self.catalog)).size.rows.filter(|_| on.len() == 1);
+            on.iter().map(|(ours, _)| (self.at(&parent, ours), rows)).collect::<Vec<_>>()
         };
         self.paths.iter().flat_map(near).collect()
     }
