@@ -27,6 +27,7 @@ mod instant;
 mod join;
 mod marker;
 mod modifiers;
+mod names;
 pub mod null_safe;
 mod options;
 mod part;
