@@ -169,7 +169,7 @@ impl Situation {
     }
 
     fn replace_conditions(&mut self, asked: &[Expression]) {
-        self.frame.conditions.retain(|condition| condition.kind == ConditionKind::Interval);
+        self.frame.conditions.retain(|condition| condition.is_of_interval());
         for at in self.frame.kept() {
             if self.frame.keys[at].stands_for == StandsFor::Condition {
                 self.frame.keys[at].kept = false;
@@ -266,6 +266,11 @@ impl Situation {
         if matches!(op, TimeOp::ToDateOf(_)) && finest.is_none() {
             return Err(no_point_of_table());
         }
+        // Every window ends with the range, which therefore must be the same for all.
+        let cuts = op.is_running() && !matches!(op, TimeOp::FirstOf(_));
+        if cuts && self.windowed_ranges(finest).is_some_and(|ranges| ranges != self.asked_ranges(axis)) {
+            return Err(other_range());
+        }
         let end = end_of(&self.frame.all_ranges(axis)?);
         if let TimeOp::Shift(span) = &op {
             self.shows = Shows::Nothing;
@@ -278,10 +283,8 @@ impl Situation {
             return Err(no_point());
         }
         let (asked, interval) = match &op {
-            TimeOp::Shift(span) => match finest.and_then(|at| self.lands_by(at, *span, axis)) {
-                Some(grain) => (RangeOp::MovePeriods(*span, grain), RangeOp::Move(*span)),
-                None => (RangeOp::Move(*span), RangeOp::Move(*span)),
-            },
+            TimeOp::Shift(span) if self.has_windowed_interval() => (RangeOp::Move(*span), RangeOp::MoveWindow(*span)),
+            TimeOp::Shift(span) => (RangeOp::Move(*span), RangeOp::Move(*span)),
             TimeOp::Cumulative => (RangeOp::Open, RangeOp::Open),
             op => (RangeOp::Open, RangeOp::Window(op.clone())),
         };
@@ -295,14 +298,42 @@ impl Situation {
         }
     }
 
+    /// The range as it is asked for now.
+    fn asked_ranges(&self, axis: &Axis<'_>) -> Vec<Expression> {
+        let asked = self.frame.conditions.iter().filter(|condition| condition.kind == ConditionKind::Asked);
+        asked.map(|condition| &condition.expr).filter(|expr| axis.range(expr).is_some()).cloned().collect()
+    }
+
+    /// What the range was when a window was first made of it; `None` where none was made yet.
+    fn windowed_ranges(&self, finest: Option<usize>) -> Option<Vec<Expression>> {
+        match finest.map(|at| &self.frame.keys[at].role) {
+            Some(Role::Window(window)) => Some(window.ranges.clone()),
+            Some(_) => None,
+            None => {
+                let interval = self.frame.conditions.iter().filter(|condition| condition.is_of_interval());
+                let ranges: Vec<Expression> = interval.map(|condition| condition.expr.clone()).collect();
+                if ranges.is_empty() { None } else { Some(ranges) }
+            }
+        }
+    }
+
+    /// Whether a window was made of the range.
+    fn has_windowed_interval(&self) -> bool {
+        let made = |op: &RangeOp| matches!(op, RangeOp::Window(_) | RangeOp::Open);
+        self.frame.conditions.iter().any(|condition| match condition.kind {
+            ConditionKind::Interval(before) => condition.ops.iter().skip(before).any(made),
+            ConditionKind::Asked => false,
+        })
+    }
+
     /// Makes the range the interval that modifiers of time change where there is no period.
     fn keep_interval(&mut self, axis: &Axis<'_>) {
-        if self.frame.conditions.iter().any(|condition| condition.kind == ConditionKind::Interval) {
+        if self.frame.conditions.iter().any(|condition| condition.is_of_interval()) {
             return;
         }
         let ranges = self.frame.conditions.iter().filter(|condition| axis.range(&condition.expr).is_some());
         let interval: Vec<Condition> =
-            ranges.map(|range| Condition { kind: ConditionKind::Interval, ..range.clone() }).collect();
+            ranges.map(|range| Condition { kind: ConditionKind::Interval(range.ops.len()), ..range.clone() }).collect();
         self.frame.conditions.extend(interval);
     }
 
@@ -331,16 +362,6 @@ impl Situation {
         self.keep_interval(axis);
         self.change_ranges(axis, RangeOp::MoveByLength, RangeOp::MoveByLength);
         Ok(())
-    }
-
-    /// The grain of a key's periods, if a shift moves them to periods.
-    fn lands_by(&self, at: usize, span: TimeSpan, axis: &Axis<'_>) -> Option<Grain> {
-        let grain = self.period_of(at, axis);
-        let whole = match &self.frame.keys[at].role {
-            Role::Window(window) => window.periods.is_none() && lands(window).is_some(),
-            _ => true,
-        };
-        (whole && grain.lands_on(span)).then_some(grain)
     }
 
     /// The grain of a key's periods. An instant is the finest period there is.
@@ -378,10 +399,11 @@ impl Situation {
             }
             self.frame.keys[other].role = Role::Follows(at);
         }
+        let ranges = self.asked_ranges(axis);
         let key = &mut self.frame.keys[at];
         match &mut key.role {
             Role::Window(window) => window.ops.push(op),
-            role => *role = Role::Window(Window { grain, end, ops: vec![op], periods: None }),
+            role => *role = Role::Window(Window { grain, end, ranges, ops: vec![op], periods: None }),
         }
         Ok(())
     }
@@ -533,6 +555,15 @@ fn no_point_of_table() -> Diagnostic {
 fn raw_time() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs periods: the question is grouped by single instants")
         .help("group by a grain such as `metric_time__day`")
+}
+
+fn other_range() -> Diagnostic {
+    Diagnostic::new(
+        codes::CONTEXT,
+        "a window in time around a range that changed after time was moved or a window was made",
+    )
+    .note("a window ends where the range ends, and here the modifiers before it had another range")
+    .help("put `where` and `set` of the time before all modifiers that move it or make windows")
 }
 
 fn window_in_window() -> Diagnostic {
