@@ -59,3 +59,18 @@ async fn a_condition_reaches_its_own_column() {
     let asked = "SELECT home, MEASURE(n) FROM indicators WHERE shop = 'c' GROUP BY home";
     assert_eq!(rows(asked).await, of(&["b", "2"]));
 }
+
+/// The same in SQL without indicators, where the names are not ours.
+#[tokio::test]
+async fn plain_sql_reaches_them_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = project(folder.path()).await;
+    let joined = "FROM orders JOIN shops USING (shop_id) JOIN customers ON customer_id = customers.id JOIN cities ON ";
+    for (on, shop) in [("shops.city_id = cities.id", "c"), ("customers.city_id = cities.id", "b")] {
+        let sql = format!(
+            "SELECT orders.city_id AS o, shops.city_id AS s, customers.city_id AS c, count(*) {joined}{on} \
+             WHERE cities.name = '{shop}' GROUP BY o, s, c"
+        );
+        assert_eq!(ask(&engine, &sql).await, [["1", "3", "2", "2"]], "{sql}");
+    }
+}
