@@ -24,6 +24,7 @@ mod fold;
 mod frame;
 mod guards;
 mod instant;
+mod interval;
 mod join;
 mod marker;
 mod modifiers;

@@ -145,10 +145,12 @@ impl<'c> Scan<'c> {
         let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
         let mut plan = LogicalPlanBuilder::from(root);
-        let mut scan = self.clone();
-        ways.iter().for_each(|way| scan.name_joined(way));
-        for way in &ways {
-            plan = scan.join(plan, way)?;
+        if !ways.is_empty() {
+            let mut scan = self.clone();
+            ways.iter().for_each(|way| scan.name_joined(way));
+            for way in &ways {
+                plan = scan.join(plan, way)?;
+            }
         }
         for (at, lookup) in self.lookups.iter().enumerate() {
             plan = match lookup {

@@ -266,11 +266,7 @@ impl Situation {
         if matches!(op, TimeOp::ToDateOf(_)) && finest.is_none() {
             return Err(no_point_of_table());
         }
-        // Every window ends with the range, which therefore must be the same for all.
-        let cuts = op.is_running() && !matches!(op, TimeOp::FirstOf(_));
-        if cuts && self.windowed_ranges(finest).is_some_and(|ranges| ranges != self.asked_ranges(axis)) {
-            return Err(other_range());
-        }
+        self.check_range(&op, finest, axis)?;
         let end = end_of(&self.frame.all_ranges(axis)?);
         if let TimeOp::Shift(span) = &op {
             self.shows = Shows::Nothing;
@@ -296,45 +292,6 @@ impl Situation {
             Some(at) => self.window(at, op, end, axis),
             None => Ok(()),
         }
-    }
-
-    /// The range as it is asked for now.
-    fn asked_ranges(&self, axis: &Axis<'_>) -> Vec<Expression> {
-        let asked = self.frame.conditions.iter().filter(|condition| condition.kind == ConditionKind::Asked);
-        asked.map(|condition| &condition.expr).filter(|expr| axis.range(expr).is_some()).cloned().collect()
-    }
-
-    /// What the range was when a window was first made of it; `None` where none was made yet.
-    fn windowed_ranges(&self, finest: Option<usize>) -> Option<Vec<Expression>> {
-        match finest.map(|at| &self.frame.keys[at].role) {
-            Some(Role::Window(window)) => Some(window.ranges.clone()),
-            Some(_) => None,
-            None => {
-                let interval = self.frame.conditions.iter().filter(|condition| condition.is_of_interval());
-                let ranges: Vec<Expression> = interval.map(|condition| condition.expr.clone()).collect();
-                if ranges.is_empty() { None } else { Some(ranges) }
-            }
-        }
-    }
-
-    /// Whether a window was made of the range.
-    fn has_windowed_interval(&self) -> bool {
-        let made = |op: &RangeOp| matches!(op, RangeOp::Window(_) | RangeOp::Open);
-        self.frame.conditions.iter().any(|condition| match condition.kind {
-            ConditionKind::Interval(before) => condition.ops.iter().skip(before).any(made),
-            ConditionKind::Asked => false,
-        })
-    }
-
-    /// Makes the range the interval that modifiers of time change where there is no period.
-    fn keep_interval(&mut self, axis: &Axis<'_>) {
-        if self.frame.conditions.iter().any(|condition| condition.is_of_interval()) {
-            return;
-        }
-        let ranges = self.frame.conditions.iter().filter(|condition| axis.range(&condition.expr).is_some());
-        let interval: Vec<Condition> =
-            ranges.map(|range| Condition { kind: ConditionKind::Interval(range.ops.len()), ..range.clone() }).collect();
-        self.frame.conditions.extend(interval);
     }
 
     fn change_ranges(&mut self, axis: &Axis<'_>, asked: RangeOp, interval: RangeOp) {
@@ -555,15 +512,6 @@ fn no_point_of_table() -> Diagnostic {
 fn raw_time() -> Diagnostic {
     Diagnostic::new(codes::CONTEXT, "a window in time needs periods: the question is grouped by single instants")
         .help("group by a grain such as `metric_time__day`")
-}
-
-fn other_range() -> Diagnostic {
-    Diagnostic::new(
-        codes::CONTEXT,
-        "a window in time around a range that changed after time was moved or a window was made",
-    )
-    .note("a window ends where the range ends, and here the modifiers before it had another range")
-    .help("put `where` and `set` of the time before all modifiers that move it or make windows")
 }
 
 fn window_in_window() -> Diagnostic {
