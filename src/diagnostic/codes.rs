@@ -263,7 +263,8 @@ these rows are the same order, so that none is counted twice.
 ";
     TOO_FINE = "B0313" Error "a grain is finer than the time axis",
 "Rows dated by the day have no hours: an answer by hour would put all of them at midnight. Ask for day or coarser, or name a
-timestamp as the time axis.
+timestamp as the time axis. Within a day dates have no order either, which the steps of a funnel may need: give all of them dates, or
+all of them timestamps.
 ";
     NO_FROM = "B0314" Error "a source has no `from`",
 "A source says where its rows lie: `from parquet 'data/orders/'`, `from query ( … )` or `from table …`.

@@ -10,6 +10,8 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, VisitMut, VisitorMut,
 };
 
+use crate::source::SourceFile;
+
 /// Which columns of a table are indicators.
 pub trait Views {
     /// Whether a table is an indicator view.
@@ -23,9 +25,9 @@ pub trait Views {
 }
 
 /// Rewrites a statement in place.
-pub fn rewrite(statement: &mut DfStatement, views: &dyn Views) {
+pub fn rewrite(file: &SourceFile, statement: &mut DfStatement, views: &dyn Views) {
     if let Some(statement) = inner(statement) {
-        let mut pass = Pass { views, tables: vec![] };
+        let mut pass = Pass { file, views, tables: vec![] };
         let _ = statement.visit(&mut pass);
     }
 }
@@ -75,6 +77,7 @@ enum Columns {
 }
 
 struct Pass<'v> {
+    file: &'v SourceFile,
     views: &'v dyn Views,
     /// Common table expressions in scope, innermost last.
     tables: Vec<HashMap<String, Columns>>,
@@ -167,7 +170,7 @@ impl Pass<'_> {
             SelectItem::ExprWithAlias { expr, .. } => self.wrap(expr, scope),
             SelectItem::UnnamedExpr(expr) => {
                 let name = self.plain_measure(expr, scope);
-                let spoken = super::contexts::spoken(expr);
+                let spoken = super::contexts::spoken(self.file, expr);
                 self.wrap(expr, scope);
                 if let Some(spoken) = spoken {
                     *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', spoken) };

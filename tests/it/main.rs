@@ -14,6 +14,7 @@ mod manual;
 mod metricflow;
 mod retail;
 mod retail_contexts;
+mod same_names;
 mod scripts;
 mod tidy;
 mod tpch;
