@@ -10,10 +10,12 @@ pub mod lineage;
 mod locate;
 mod prepass;
 mod project;
+mod questions;
 mod register;
 pub mod show;
 mod sql;
 mod table_functions;
+mod target_tables;
 pub mod verify;
 
 use std::path::Path;

@@ -15,6 +15,7 @@ mod metricflow;
 mod retail;
 mod retail_contexts;
 mod scripts;
+mod targets;
 mod tidy;
 mod tpch;
 mod tpch_pairs;
