@@ -7,14 +7,14 @@
 //!   periods;
 //! - a distinct count ([`distinct_count`]) counts each value, in each period, at its latest cell there: an occurrence
 //!   counts from the first period that has it up to the first one that has the value's next occurrence. The count of a
-//!   period is the sum of what began before it less what ended: two sorts of the distinct values of each cell, however
-//!   long the window.
+//!   period is the sum of what began before it less what ended: one grouping of the rows by value, however long the
+//!   window.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, JoinType, Result, TableReference};
 use datafusion::functions::core::expr_fn::least;
-use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
-use datafusion::functions_nested::expr_fn::{gen_series, make_array};
+use datafusion::functions_aggregate::expr_fn::{array_agg, count, max, min, sum};
+use datafusion::functions_nested::expr_fn::{array_pop_front, array_sort, gen_series, make_array};
 use datafusion::functions_window::expr_fn::lead;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, when};
@@ -24,6 +24,7 @@ use super::windows::{Shape, drop_nulls, key_column};
 use crate::catalog::time::{cast, interval_of};
 
 const CELLS: &str = "$cells";
+const NEXT: &str = "$next";
 const CELL: &str = "$at";
 
 /// The column of the cell.
@@ -33,6 +34,10 @@ pub(crate) fn cell_column() -> Expr {
 
 fn plain(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
+}
+
+fn of_table(table: &str, name: &str) -> Expr {
+    Expr::Column(Column::new(Some(TableReference::bare(table)), name))
 }
 
 /// What a distinct count counts, if a call is nothing else.
@@ -73,31 +78,34 @@ pub(crate) fn distinct_count(
     let cells = LogicalPlanBuilder::from(pairs)
         .aggregate([plain("c")], [min(plain("p")).alias("first"), max(plain("p")).alias("last")])?
         .project([plain("c"), plain("first"), instants.later(plain("last"), grain.span()).alias("stop")])?
-        .alias(CELLS)?
         .build()?;
+    let table = |name: &str| LogicalPlanBuilder::from(cells.clone()).alias(name)?.build();
     let keys: Vec<Expr> = prepared.keys.iter().map(|(at, _)| key_column(*at)).collect();
     let with = |others: &[Expr]| keys.iter().chain(others).cloned().collect::<Vec<Expr>>();
     let mut columns = prepared.named_keys();
     columns.push(value.clone().alias("x"));
     columns.push(prepared.cell(shape).alias("$cell"));
     let rows = prepared.rows.clone().project(columns)?;
-    let of_cell = plain("$cell").eq(Expr::Column(Column::new(Some(TableReference::bare(CELLS)), "c")));
-    let next = lead(plain("first"), Some(1), None)
-        .partition_by(with(&[plain("x")]))
-        .order_by(vec![plain("first").sort(true, true)])
-        .build()?;
-    // An occurrence counts until the value occurs again; `least` passes over NULL.
-    let until = least(vec![plain("stop"), plain("next")]);
-    let stretches = rows
-        .join_on(cells, JoinType::Inner, [of_cell])?
-        .aggregate(with(&[plain("x"), plain("first")]), [max(plain("stop")).alias("stop")])?
-        .window([next.alias("next")])?
-        .project(with(&[plain("x"), plain("first"), until.alias("stop")]))?
-        .filter(plain("first").lt(plain("stop")))?
+    // A list of each value's cells in order beside itself from the second on: pairs of neighbours, and the last one alone.
+    // (A window function has far more to do for each of many values with few cells each.)
+    let in_order = array_sort(plain("cells"), lit("ASC"), lit("NULLS FIRST")).alias("at");
+    let neighbours = rows
+        .join_on(table(CELLS)?, JoinType::LeftSemi, [plain("$cell").eq(of_table(CELLS, "c"))])?
+        .aggregate(with(&[plain("x")]), [array_agg(plain("$cell")).alias("cells")])?
+        .project(with(&[plain("x"), in_order]))?
+        .project(with(&[plain("x"), plain("at"), array_pop_front(plain("at")).alias("then")]))?
+        .unnest_columns_with_options(["at", "then"].map(Column::new_unqualified).to_vec(), drop_nulls())?
         .aggregate(
-            with(&[plain("first"), plain("stop")]),
+            with(&[plain("at"), plain("then")]),
             [count(plain("x")).alias("n"), count(lit(1_i64)).alias("rows")],
         )?;
+    // An occurrence counts until the value occurs again; `least` passes over NULL.
+    let until = least(vec![of_table(CELLS, "stop"), of_table(NEXT, "first")]).alias("stop");
+    let stretches = neighbours
+        .join_on(table(CELLS)?, JoinType::Inner, [plain("at").eq(of_table(CELLS, "c"))])?
+        .join_on(table(NEXT)?, JoinType::Left, [plain("then").eq(of_table(NEXT, "c"))])?
+        .project(with(&[of_table(CELLS, "first").alias("first"), until, plain("n"), plain("rows")]))?
+        .filter(plain("first").lt(plain("stop")))?;
     // Each begins and ends; in between nothing changes.
     let both = |up: &str| make_array(vec![plain(up), lit(0_i64) - plain(up)]).alias(up);
     let changes = stretches
