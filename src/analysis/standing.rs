@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{Months, NaiveDateTime, TimeDelta};
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::Result as PlanResult;
 use datafusion::config::ConfigOptions;
 
 use super::cells::{Cells, Key};
 use super::question::{Asked, Question, Side, Spare};
 use super::span::Span;
-use crate::catalog::expr::Input;
+use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::{Additivity, Direction};
 use crate::catalog::stretch::{Stretch, containing};
 use crate::catalog::target::{Aim, Amounts, Bands, Judging, Level, Pace, Rows, SplitBy, Target};
+use crate::catalog::time::cast;
 use crate::catalog::{Catalog, IndicatorId};
 use crate::goal::amount::{Decided, Scale, Slice, Wanted, aim_of, periods_of};
 use crate::goal::pace::{LastYear, due, scaled};
 use crate::goal::{Reason, attainment, bands};
+use crate::plan::instant;
 
 /// How a judgement is asked for.
 #[derive(Debug, Clone)]
@@ -129,7 +132,8 @@ impl Subject {
             if let Amounts::Rows(rows) = &target.amounts
                 && covers(catalog, target, rows, by)
             {
-                needs.extend(periods.iter().chain([&self.span]).map(|span| (rows.indicator, *span)));
+                let amounts = amounts_of(rows, terms.decided);
+                needs.extend(periods.iter().chain([&self.span]).map(|span| (amounts, *span)));
             }
         }
         if let Some([whole, to_date]) = self.last_year(terms) {
@@ -144,6 +148,27 @@ impl Subject {
         needs.retain(|(_, span)| span.start < span.end);
         needs
     }
+}
+
+/// The amounts of a table by a decision.
+fn amounts_of(rows: &Rows, decided: Decided) -> IndicatorId {
+    match decided {
+        Decided::Current => rows.indicator,
+        Decided::Original => rows.original.unwrap_or(rows.indicator),
+    }
+}
+
+/// Amounts of tables count as far as they were decided by then.
+fn known_rows(catalog: &Catalog, as_of: NaiveDateTime) -> HashMap<IndicatorId, Vec<Expression>> {
+    let timestamp = DataType::Timestamp(TimeUnit::Nanosecond, None);
+    let mut conditions = HashMap::new();
+    for target in &catalog.targets {
+        let Amounts::Rows(Rows { indicator, original, decided: Some(decided), .. }) = &target.amounts else { continue };
+        let known = cast(decided.expr.clone(), timestamp.clone()).lt(instant(as_of, &timestamp));
+        let known = Expression { expr: known, inputs: decided.inputs.clone() };
+        conditions.extend(std::iter::once(*indicator).chain(*original).map(|id| (id, vec![known.clone()])));
+    }
+    conditions
 }
 
 /// Whether the rows of a table say something about slices of these dimensions.
@@ -168,6 +193,7 @@ impl Book {
     pub(super) fn questions(
         asked: &Asked,
         needs: Vec<(IndicatorId, Stretch)>,
+        conditions: &HashMap<IndicatorId, Vec<Expression>>,
         options: &ConfigOptions,
     ) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
         let mut spans: BTreeMap<IndicatorId, Vec<Span>> = BTreeMap::new();
@@ -178,11 +204,13 @@ impl Book {
                 known.push(span);
             }
         }
+        let of = |indicator: &IndicatorId| conditions.get(indicator).cloned().unwrap_or_default();
         let mut groups: Vec<(Vec<Span>, Vec<IndicatorId>)> = Vec::new();
         for (indicator, mut all) in spans {
             all.sort_by_key(|span| (span.grain, span.start));
             for alike in all.chunk_by(|one, other| one.grain == other.grain) {
-                match groups.iter_mut().find(|(known, _)| known == alike) {
+                let fits = |known: &[Span], others: &[IndicatorId]| known == alike && of(&others[0]) == of(&indicator);
+                match groups.iter_mut().find(|(known, others)| fits(known, others)) {
                     Some((_, indicators)) => indicators.push(indicator),
                     None => groups.push((alike.to_vec(), vec![indicator])),
                 }
@@ -195,7 +223,8 @@ impl Book {
                 let sides = spans.iter().enumerate();
                 book.sides.extend(sides.map(|(at, span)| ((*indicator, span.stretch()), first + at)));
             }
-            let sides: Vec<Side> = spans.iter().map(|span| Side { span: Some(*span), conditions: vec![] }).collect();
+            let side = |span: &Span| Side { span: Some(*span), conditions: of(&indicators[0]) };
+            let sides: Vec<Side> = spans.iter().map(side).collect();
             let count = sides.len();
             let group = Asked { indicators, sides, first, ..asked.clone() };
             questions.extend(group.questions(options)?);
@@ -307,8 +336,9 @@ impl Bench<'_> {
             return Err(Reason::NoTarget);
         }
         periods_of(scale, target, span)?;
-        self.book.side(rows.indicator, span).ok_or(Reason::OtherSlice)?;
-        let amount = self.value(rows.indicator, span, key).ok_or(Reason::NoTarget)?;
+        let amounts = amounts_of(rows, self.terms.decided);
+        self.book.side(amounts, span).ok_or(Reason::OtherSlice)?;
+        let amount = self.value(amounts, span, key).ok_or(Reason::NoTarget)?;
         match rows.direction {
             Some(Direction::Up) => Ok(Aim::AtLeast(amount)),
             Some(Direction::Down) => Ok(Aim::AtMost(amount)),
@@ -484,5 +514,5 @@ pub(super) fn ask(
         sides: vec![],
         first: 0,
     };
-    Book::questions(&asked, needs, options)
+    Book::questions(&asked, needs, &known_rows(catalog, terms.as_of), options)
 }

@@ -3,6 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime};
 
 use super::calendar::Grain;
+use super::expr::Expression;
 use super::indicator::Direction;
 use super::{Catalog, DimensionId, IndicatorId, Item};
 
@@ -43,6 +44,10 @@ pub enum Amounts {
 pub struct Rows {
     /// The amounts as an indicator.
     pub indicator: IndicatorId,
+    /// The first ones, where rows say when they were decided.
+    pub original: Option<IndicatorId>,
+    /// When a row was decided.
+    pub decided: Option<Expression>,
     /// The dimensions for whose values there are amounts.
     pub by: Vec<DimensionId>,
     /// In which direction.

@@ -193,10 +193,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The amounts of a target from a table are an indicator under the target's name.
+    /// The amounts of a target from a table are an indicator under the target's name, the first ones another.
     fn declare_target(&mut self, declared: Declared<'a, &'a goals::Target>) {
-        let rows = declared.tree.of.as_ref().and_then(|of| of.rows.as_deref());
-        if let Some(rows) = rows {
+        let of = declared.tree.of.iter();
+        for rows in of.flat_map(|of| of.rows.iter().chain(&of.original)) {
             if !self.take_relation(declared.package, &rows.name) {
                 return;
             }

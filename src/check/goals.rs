@@ -3,10 +3,10 @@
 use chrono::NaiveDateTime;
 
 use super::declare::{Declared, MemberTree, item_of};
-use super::resolve::Named;
+use super::resolve::{Named, Scope};
 use super::statements::{Units, once_per_level};
 use super::{Checker, Failure};
-use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::calendar::{Grain, TimePart, is_time};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::{Additivity, Direction};
 use crate::catalog::period::Period;
@@ -165,7 +165,31 @@ impl<'a> Checker<'a> {
                 by.push(self.dimension_at(package, path)?);
             }
         }
-        Ok(Rows { indicator, by, direction })
+        let (original, decided) = self.decisions(package, tree)?;
+        Ok(Rows { indicator, original, decided, by, direction })
+    }
+
+    /// The first amounts of a table, and what says when each row was decided.
+    fn decisions(
+        &mut self,
+        package: &str,
+        tree: &goals::Target,
+    ) -> Result<(Option<IndicatorId>, Option<Expression>), Failure> {
+        let Some(of) = &tree.of else { return Ok((None, None)) };
+        let (Some(original), Some(valid)) = (&of.original, &of.valid) else { return Ok((None, None)) };
+        let Some(Named::Indicator(id)) = self.member_named(package, &original.name.text)? else {
+            return Err(Failure::Silent);
+        };
+        let typed = self.resolve_rows(valid, Scope::rows(package, None))?;
+        if !is_time(&typed.data_type) {
+            return Err(bad(
+                format!("since when an amount is valid is a time, this is {}", typed.data_type),
+                valid.span,
+            )
+            .help("give the column a type in `columns { … }` of its source")
+            .into());
+        }
+        Ok((Some(id), Some(typed.expression)))
     }
 
     fn judging(

@@ -139,7 +139,7 @@ pub(super) fn target_in_words(catalog: &Catalog, target: &Target) -> String {
         Amounts::Rows(rows) => format!("{} of a table", catalog.indicator(rows.indicator).item.name),
         Amounts::Stated(all) => {
             let aims = all.iter().flat_map(|statement| &statement.aims);
-            let aim = aims.filter(|(level, _)| *level == Level::Commit).last().map(|(_, aim)| *aim);
+            let aim = aims.rev().find(|(level, _)| *level == Level::Commit).map(|(_, aim)| *aim);
             match aim {
                 Some(Aim::Between(low, high)) => format!("between {low} and {high}"),
                 Some(Aim::AtLeast(amount)) => format!("at least {amount}"),

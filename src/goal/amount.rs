@@ -137,7 +137,7 @@ fn statement_of<'s>(statements: &'s [Statement], period: Stretch, wanted: &Wante
     let counts = |statement: &&Statement| {
         let Some(set) = statement.set else { return true };
         let set = set.and_time(chrono::NaiveTime::MIN);
-        let known = wanted.decided == Decided::Current && wanted.known.is_none_or(|known| set <= known);
+        let known = wanted.decided == Decided::Current && wanted.known.is_none_or(|known| set < known);
         known && statement.from.map_or(period.end > set, |from| period.start >= from)
     };
     statements.iter().rev().find(counts)

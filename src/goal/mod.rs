@@ -8,6 +8,7 @@
 pub mod amount;
 pub mod attainment;
 pub mod bands;
+pub mod cascade;
 pub mod pace;
 pub mod score;
 

@@ -65,7 +65,7 @@ pub(super) fn target(node: &Node) -> Read<Target> {
 }
 
 /// The amounts in a table become an indicator under the target's name: `sum(value) of table`, and where a column says
-/// since when each is valid, only the latest for each slice and period.
+/// since when each is valid, only the latest for each slice and period. Then the first ones are a second indicator.
 fn rows_of_table(node: &Node, target: &mut Target, value: Option<Expr>, valid: Option<Path>) -> Read<()> {
     let (Some(of), Some(value)) = (&mut target.of, &value) else {
         return match value {
@@ -96,16 +96,26 @@ fn rows_of_table(node: &Node, target: &mut Target, value: Option<Expr>, valid: O
         ControlFlow::<()>::Continue(())
     });
     let sum = call("sum", at, vec![amount]);
-    let mut sql = call("bell_of", at, vec![sum, reference(&table.parts, node)]);
-    if let Some(valid) = valid {
-        let column: Vec<Name> = table.parts.iter().chain(&valid.parts).cloned().collect();
+    let all = call("bell_of", at, vec![sum, reference(&table.parts, node)]);
+    let owner = target.owner.clone();
+    let named = |name: Name, sql: SqlExpr| {
+        let definition = Expr { sql, span: value.span };
+        Box::new(Indicator { owner: owner.clone(), ..Indicator::defined(name, Labels::default(), definition) })
+    };
+    let Some(valid) = valid else {
+        of.rows = Some(named(name.clone(), all));
+        return Ok(());
+    };
+    let column: Vec<Name> = table.parts.iter().chain(&valid.parts).cloned().collect();
+    let decided = |edge: &str| {
         let keys = of.by.iter().map(|path| reference(&path.parts, node));
-        let edge: Vec<SqlExpr> = std::iter::once(reference(&column, node)).chain(keys).collect();
-        sql = call("bell_at", at, vec![sql, call("bell_last", at, edge)]);
-    }
-    let mut rows = Indicator::defined(name.clone(), Labels::default(), Expr { sql, span: value.span });
-    rows.owner = target.owner.clone();
-    of.rows = Some(Box::new(rows));
+        let keys: Vec<SqlExpr> = std::iter::once(reference(&column, node)).chain(keys).collect();
+        call("bell_at", at, vec![all.clone(), call(edge, at, keys)])
+    };
+    let original = Name { text: format!("{}_original", name.text), span: name.span };
+    (of.rows, of.original) =
+        (Some(named(name.clone(), decided("bell_last"))), Some(named(original, decided("bell_first"))));
+    of.valid = Some(Expr { sql: reference(&column, node), span: valid.span });
     Ok(())
 }
 
@@ -209,6 +219,8 @@ fn of(node: &Node) -> Of {
         by: node.find(Rule::target_by).map(|by| by.paths()).unwrap_or_default(),
         table: node.find(Rule::target_table).map(|table| table.must(Rule::path).to_path()),
         rows: None,
+        original: None,
+        valid: None,
         span: node.span(),
     }
 }

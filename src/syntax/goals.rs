@@ -157,6 +157,10 @@ pub struct Of {
     pub table: Option<Path>,
     /// The amounts of a table as an indicator under the target's name.
     pub rows: Option<Box<Indicator>>,
+    /// The same, by the first decision about each, where rows say when they were decided.
+    pub original: Option<Box<Indicator>>,
+    /// The column that says so.
+    pub valid: Option<Expr>,
     /// All of it.
     pub span: Span,
 }
