@@ -4,8 +4,9 @@ use chrono::{Datelike, Months, NaiveDateTime, NaiveTime, TimeDelta};
 
 use crate::catalog::calendar::Grain;
 use crate::catalog::modifier::TimeSpan;
+use crate::catalog::period::Period;
+use crate::catalog::stretch::Stretch;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::plan::period::Period;
 
 /// From an instant up to another, which is not in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,16 @@ impl Span {
             _ => Err(Diagnostic::new(codes::PERIOD, format!("`{text}` is not a period"))
                 .help("write `2026`, `2026-Q1`, `2026-01`, `2026-W05`, `2026-01-31`, or `2026-01 to 2026-03`")),
         }
+    }
+
+    /// From an instant up to another.
+    pub fn between(start: NaiveDateTime, end: NaiveDateTime) -> Span {
+        Span::of(start, end)
+    }
+
+    /// The same without its grain.
+    pub fn stretch(self) -> Stretch {
+        Stretch { start: self.start, end: self.end }
     }
 
     fn of(start: NaiveDateTime, end: NaiveDateTime) -> Span {

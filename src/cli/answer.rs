@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether::{Change, Engine, Error, Outline, Request, Result};
+use bellwether::{Change, Engine, Error, Outline, Request, Result, Score, Status};
 use clap::Args;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
@@ -49,6 +49,10 @@ pub enum Question<'a> {
     Change(&'a Change),
     /// A tree with values.
     Outline(&'a Outline),
+    /// Whether indicators are on track.
+    Status(&'a Status),
+    /// The scores of a scorecard.
+    Score(&'a Score),
 }
 
 impl<'a> Question<'a> {
@@ -61,7 +65,7 @@ impl<'a> Question<'a> {
     fn digits(&self) -> Digits {
         match self {
             Question::Sql { .. } | Question::Request(_) => Digits::All,
-            Question::Change(_) | Question::Outline(_) => Digits::Six,
+            Question::Change(_) | Question::Outline(_) | Question::Status(_) | Question::Score(_) => Digits::Six,
         }
     }
 
@@ -71,6 +75,8 @@ impl<'a> Question<'a> {
             Question::Request(request) => engine.query(request).await,
             Question::Change(change) => engine.explain_change(change),
             Question::Outline(outline) => engine.outline(outline),
+            Question::Status(status) => engine.status(status),
+            Question::Score(score) => engine.scorecard(score),
         }
     }
 
@@ -81,6 +87,8 @@ impl<'a> Question<'a> {
             Question::Request(request) => engine.sources_with_request(request),
             Question::Change(change) => engine.sources_with_texts(&change.texts()),
             Question::Outline(outline) => engine.sources_with_texts(&outline.texts()),
+            Question::Status(status) => engine.sources_with_texts(&status.texts()),
+            Question::Score(score) => engine.sources_with_texts(&score.texts()),
         };
         Failure::new(error, sources)
     }
@@ -93,7 +101,21 @@ pub async fn answer(
     output: &mut Output,
     timing: &TimingArgs,
 ) -> Result<(), Failure> {
-    let (first, repeatable) = shown(engine, question, output).await?;
+    answer_watched(engine, question, output, timing, &mut |_| {}).await
+}
+
+/// Sees the rows that are written.
+pub type Watch<'w> = dyn FnMut(&RecordBatch) + Send + 'w;
+
+/// The same, showing the rows to `watch` as well.
+pub async fn answer_watched(
+    engine: &Engine,
+    question: &Question<'_>,
+    output: &mut Output,
+    timing: &TimingArgs,
+    watch: &mut Watch<'_>,
+) -> Result<(), Failure> {
+    let (first, repeatable) = shown(engine, question, output, watch).await?;
     let mut runs = vec![first];
     if repeatable {
         for _ in 1..timing.repeat.get() {
@@ -116,7 +138,12 @@ struct Run {
 }
 
 /// Runs and writes the rows; also says whether running again is harmless.
-async fn shown(engine: &Engine, question: &Question<'_>, output: &mut Output) -> Result<(Run, bool), Failure> {
+async fn shown(
+    engine: &Engine,
+    question: &Question<'_>,
+    output: &mut Output,
+    watch: &mut Watch<'_>,
+) -> Result<(Run, bool), Failure> {
     let progress = Progress::start();
     let mut started = Started::new(engine, question, &progress).await?;
     let schema = started.stream.schema();
@@ -126,6 +153,7 @@ async fn shown(engine: &Engine, question: &Question<'_>, output: &mut Output) ->
         false => Some(output.start(&schema, question.digits())?),
     };
     while let Some(batch) = started.next().await? {
+        watch(&batch);
         if let Some(writer) = &mut writer {
             progress.aside(|| writer.write(&batch)).map_err(|error| output.failed(&error))?;
         }

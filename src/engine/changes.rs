@@ -1,4 +1,4 @@
-//! Why did it change: the library's own methods, and the table function of a plain session.
+//! Why did it change, are we on track: the library's own methods, and the table functions of a plain session.
 
 use std::sync::Arc;
 
@@ -10,15 +10,13 @@ use datafusion::prelude::DataFrame;
 
 use super::Engine;
 use super::computed::{Computed, Places};
-use crate::analysis::{Analysis, Argument, Change, Model, Outline};
+use super::questions::Asked;
+use crate::analysis::{Analysis, Argument, Change, Model, Outline, Score, Status};
 use crate::catalog::Catalog;
+use crate::catalog::stretch::now;
 use crate::check::functions::Functions;
-use crate::diagnostic::{Diagnostic, codes};
 use crate::error::{Error, Result};
 use crate::source::SourceSet;
-
-/// The name of the table function.
-pub(super) const EXPLAIN_CHANGE: &str = "explain_change";
 
 impl Engine {
     /// Explains a change: what each part of the indicator's tree, and each slice, did to it.
@@ -38,6 +36,22 @@ impl Engine {
         self.analysed(|model| outline.prepare(model))
     }
 
+    /// Whether indicators are on track: values, targets, attainments, statuses.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn status(&self, status: &Status) -> Result<DataFrame> {
+        self.analysed(|model| status.prepare(model))
+    }
+
+    /// The scores of a scorecard, and what changed them.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn scorecard(&self, score: &Score) -> Result<DataFrame> {
+        self.analysed(|model| score.prepare(model))
+    }
+
     /// The project's files with the texts of such a question added, for showing the diagnostics that it gave.
     pub fn sources_with_texts(&self, texts: &[(Argument, String)]) -> SourceSet {
         let mut sources = SourceSet::clone(&self.project.sources);
@@ -51,6 +65,7 @@ impl Engine {
             catalog: &self.project.catalog,
             functions: &self.functions,
             options: state.config_options(),
+            now: now(&self.project.catalog.calendar),
             sources: SourceSet::clone(&self.project.sources),
         };
         let analysis = prepare(&mut model)?;
@@ -58,25 +73,31 @@ impl Engine {
     }
 }
 
-/// `explain_change` in a session that the caller owns: its planner knows arguments by their order only.
+/// A table function in a session that the caller owns: its planner knows arguments by their order only.
 #[derive(Debug)]
-pub(super) struct ExplainChange {
+pub(super) struct TableQuestion {
     pub(super) catalog: Arc<Catalog>,
+    /// Its name.
+    pub(super) function: &'static str,
 }
 
-impl TableFunctionImpl for ExplainChange {
+impl TableFunctionImpl for TableQuestion {
     fn call_with_args(&self, args: TableFunctionArgs) -> PlanResult<Arc<dyn TableProvider>> {
+        let function = self.function;
+        let Some(mut asked) = Asked::named(function) else { return plan_err!("there is no {function}") };
+        let text = |expr: &Expr| text(expr, function);
         let texts = args.exprs().iter().map(text).collect::<PlanResult<Vec<Option<String>>>>()?;
-        let mut given = NAMES.iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
-        let mut change = Change::default();
-        given.try_for_each(|(name, text)| set(&mut change, name, &text))?;
+        let mut given = asked.names().iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
+        given.try_for_each(|(name, text)| asked.set(name, &text))?;
         let Some(state) = args.session().as_any().downcast_ref::<SessionState>() else {
-            return plan_err!("{EXPLAIN_CHANGE} needs a session of DataFusion's own");
+            return plan_err!("{function} needs a session of DataFusion's own");
         };
         let functions = Functions::of(state);
         let options = state.config_options();
-        let mut model = Model { catalog: &self.catalog, functions: &functions, options, sources: SourceSet::default() };
-        match change.prepare(&mut model) {
+        let now = now(&self.catalog.calendar);
+        let mut model =
+            Model { catalog: &self.catalog, functions: &functions, options, now, sources: SourceSet::default() };
+        match asked.prepare(&mut model) {
             Ok(analysis) => Ok(Arc::new(Computed::new(analysis, Places::Nowhere))),
             Err(Error::Diagnostics(mut list)) if !list.is_empty() => Err(Places::Nowhere.shown(list.remove(0)).into()),
             Err(Error::Engine(error)) => Err(*error),
@@ -85,54 +106,12 @@ impl TableFunctionImpl for ExplainChange {
     }
 }
 
-/// The arguments in their order.
-pub(super) const NAMES: [&str; 8] =
-    ["indicator", "base", "current", "by", "method", "where", "base_where", "current_where"];
-
-/// Puts an argument into its place.
-///
-/// # Errors
-/// A diagnostic without a place, if there is no such argument or method.
-pub(super) fn set(change: &mut Change, name: &str, text: &str) -> Result<(), Diagnostic> {
-    let own = || text.to_string();
-    match name {
-        "indicator" => change.indicator = own(),
-        "base" => change.base = Some(own()),
-        "current" => change.current = Some(own()),
-        "by" => {
-            change.by = text.split(',').map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect()
-        }
-        "method" => change.method = method(text)?,
-        "where" => change.conditions = vec![own()],
-        "base_where" => change.base_where = vec![own()],
-        "current_where" => change.current_where = vec![own()],
-        _ => {
-            let diagnostic = Diagnostic::new(codes::REQUEST, format!("`{EXPLAIN_CHANGE}` has no argument `{name}`"));
-            return Err(match crate::diagnostic::nearest(name, NAMES) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help(format!("its arguments are {}", NAMES.join(", "))),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn method(text: &str) -> Result<crate::analysis::effects::Method, Diagnostic> {
-    use crate::analysis::effects::Method;
-    let wanted = text.trim().to_lowercase();
-    Method::ASKED.into_iter().find(|method| method.name() == wanted).ok_or_else(|| {
-        let names: Vec<&str> = Method::ASKED.iter().map(|method| method.name()).collect();
-        Diagnostic::new(codes::REQUEST, format!("`{text}` is no method"))
-            .help(format!("methods are {}", names.join(", ")))
-    })
-}
-
-fn text(expr: &Expr) -> PlanResult<Option<String>> {
+fn text(expr: &Expr, function: &str) -> PlanResult<Option<String>> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => {
             Ok(text.clone())
         }
         Expr::Literal(ScalarValue::Null, _) => Ok(None),
-        other => plan_err!("{EXPLAIN_CHANGE} takes texts, and {other} is none"),
+        other => plan_err!("{function} takes texts, and {other} is none"),
     }
 }

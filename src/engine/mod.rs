@@ -11,10 +11,12 @@ mod locate;
 mod prepass;
 mod project;
 mod pushdown;
+mod questions;
 mod register;
 pub mod show;
 mod sql;
 mod table_functions;
+mod target_tables;
 pub mod verify;
 
 use std::path::Path;

@@ -16,10 +16,11 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::Engine;
-use super::changes::{EXPLAIN_CHANGE, NAMES, set};
 use super::computed::{Computed, Places};
 use super::prepass::{inner, normal};
-use crate::analysis::{Argument, Change, Model};
+use super::questions::{Asked, argument, is_list};
+use crate::analysis::{Argument, Model};
+use crate::catalog::stretch::now;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::{Error, Result};
 use crate::source::{SourceFile, SourceSet, Span};
@@ -53,18 +54,22 @@ impl VisitorMut for Pass<'_> {
         let TableFactor::Table { name, alias, args: args @ Some(_), .. } = factor else {
             return ControlFlow::Continue(());
         };
-        let called =
-            matches!(name.0.as_slice(), [only] if only.as_ident().is_some_and(|it| normal(it) == EXPLAIN_CHANGE));
-        let Some(given) = args.take_if(|_| called) else { return ControlFlow::Continue(()) };
+        let called = match name.0.as_slice() {
+            [only] => only.as_ident().and_then(|it| Asked::named(&normal(it))),
+            _ => None,
+        };
+        let (Some(asked), Some(given)) = (called, args.clone()) else { return ControlFlow::Continue(()) };
+        *args = None;
+        let function = asked.function();
         let place = span_of(self.file, name.span()).unwrap_or(whole(self.file));
-        match self.table(&given, place) {
+        match self.table(asked, &given, place) {
             Ok(table) => {
-                let own = format!("{EXPLAIN_CHANGE} {}", self.tables.len());
+                let own = format!("{function} {}", self.tables.len());
                 self.tables.insert(TableReference::bare(own.clone()), provider_as_source(Arc::new(table)));
                 *name = ObjectName::from(vec![Ident::with_quote('"', own)]);
                 alias.get_or_insert_with(|| TableAlias {
                     explicit: false,
-                    name: Ident::new(EXPLAIN_CHANGE),
+                    name: Ident::new(function),
                     columns: vec![],
                     at: None,
                 });
@@ -82,18 +87,19 @@ struct Given {
 }
 
 impl Pass<'_> {
-    fn table(&self, args: &TableFunctionArgs, place: Span) -> Result<Computed> {
-        let (change, given) = self.change(args, place)?;
+    fn table(&self, asked: Asked, args: &TableFunctionArgs, place: Span) -> Result<Computed> {
+        let (asked, given) = self.asked(asked, args, place)?;
         let state = self.engine.context().state();
         let mut model = Model {
             catalog: self.engine.catalog(),
             functions: &self.engine.functions,
             options: state.config_options(),
+            now: now(&self.engine.catalog().calendar),
             sources: SourceSet::clone(self.engine.sources()),
         };
         let first = model.sources.files().len();
-        let prepared = change.prepare(&mut model);
-        let texts = change.texts().into_iter().scan(Vec::new(), |seen: &mut Vec<Argument>, (argument, _)| {
+        let prepared = asked.prepare(&mut model);
+        let texts = asked.texts().into_iter().scan(Vec::new(), |seen: &mut Vec<Argument>, (argument, _)| {
             let number = seen.iter().filter(|known| **known == argument).count();
             seen.push(argument);
             Some(given.iter().filter(|given| given.argument == argument).nth(number).map(|given| given.place))
@@ -109,70 +115,75 @@ impl Pass<'_> {
     }
 
     /// The question, and where its texts stand.
-    fn change(&self, args: &TableFunctionArgs, place: Span) -> Result<(Change, Vec<Given>)> {
-        let mut change = Change::default();
+    fn asked(&self, mut asked: Asked, args: &TableFunctionArgs, place: Span) -> Result<(Asked, Vec<Given>)> {
+        let (function, example, names) = (asked.function(), asked.example(), asked.names());
         let mut given = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
         for (at, argument) in args.args.iter().enumerate() {
             let (name, value) = match argument {
                 FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => (normal(name), value),
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if at < NAMES.len() => {
-                    (NAMES[at].to_string(), value)
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if at < names.len() => {
+                    (names[at].to_string(), value)
                 }
-                _ => return Err(unfit("it takes texts, each under its name: `base => '2026-09'`", place).into()),
+                _ => {
+                    return Err(unfit(
+                        function,
+                        example,
+                        "it takes texts, each under its name: `base => '2026-09'`",
+                        place,
+                    )
+                    .into());
+                }
             };
             let value_place = span_of(self.file, value.span()).unwrap_or(place);
             let Some(text) = literal(value) else {
-                return Err(unfit(&format!("`{name}` takes a text, and `{value}` is none"), value_place).into());
+                return Err(unfit(
+                    function,
+                    example,
+                    &format!("`{name}` takes a text, and `{value}` is none"),
+                    value_place,
+                )
+                .into());
             };
             let Some(text) = text else { continue };
             let name_place = match argument {
                 FunctionArg::Named { name, .. } => span_of(self.file, name.span).unwrap_or(value_place),
                 _ => value_place,
             };
-            let known = NAMES.iter().find(|known| **known == name);
+            let known = names.iter().find(|known| **known == name);
             if known.is_some_and(|known| seen.contains(known)) {
-                return Err(unfit(&format!("`{name}` is given twice"), name_place).into());
+                return Err(unfit(function, example, &format!("`{name}` is given twice"), name_place).into());
             }
             let wrong = if known.is_some() { value_place } else { name_place };
-            set(&mut change, &name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
+            asked.set(&name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
             seen.extend(known);
-            given.extend(places(&name, text, value_place));
+            given.extend(places(function, &name, text, value_place));
         }
-        if change.indicator.is_empty() {
-            return Err(unfit("the first argument is the indicator that is explained", place).into());
+        if let Some(missing) = asked.missing() {
+            return Err(unfit(function, example, missing, place).into());
         }
-        Ok((change, given))
+        Ok((asked, given))
     }
 }
 
 /// Where the texts of an argument begin: behind the quote, and behind each comma of a list.
-fn places(name: &str, text: &str, literal: Span) -> Vec<Given> {
+fn places(function: &str, name: &str, text: &str, literal: Span) -> Vec<Given> {
+    let Some(argument) = argument(name) else { return vec![] };
     let begin = literal.start as usize + 1;
-    let one = |argument| vec![Given { argument, place: Span::new(literal.file, begin, begin + text.len()) }];
-    match name {
-        "indicator" => one(Argument::Indicator),
-        "base" => one(Argument::Base),
-        "current" => one(Argument::Current),
-        "where" => one(Argument::Where),
-        "base_where" => one(Argument::BaseWhere),
-        "current_where" => one(Argument::CurrentWhere),
-        "by" => {
-            let mut at = begin;
-            let mut found = Vec::new();
-            for piece in text.split(',') {
-                let own = piece.trim();
-                if !own.is_empty() {
-                    let start = at + piece.len() - piece.trim_start().len();
-                    let place = Span::new(literal.file, start, start + own.len());
-                    found.push(Given { argument: Argument::By, place });
-                }
-                at += piece.len() + 1;
-            }
-            found
-        }
-        _ => vec![],
+    if !is_list(function, name) {
+        return vec![Given { argument, place: Span::new(literal.file, begin, begin + text.len()) }];
     }
+    let mut at = begin;
+    let mut found = Vec::new();
+    for piece in text.split(',') {
+        let own = piece.trim();
+        if !own.is_empty() {
+            let start = at + piece.len() - piece.trim_start().len();
+            found.push(Given { argument, place: Span::new(literal.file, start, start + own.len()) });
+        }
+        at += piece.len() + 1;
+    }
+    found
 }
 
 /// The text that an argument is; `Some(None)` for NULL, which is as if it were left out.
@@ -185,10 +196,8 @@ fn literal(expr: &Expr) -> Option<Option<&str>> {
     }
 }
 
-fn unfit(message: &str, place: Span) -> Diagnostic {
-    Diagnostic::new(codes::REQUEST, format!("`{EXPLAIN_CHANGE}`: {message}")).at(place).help(format!(
-        "write `{EXPLAIN_CHANGE}('gmv', base => '2026-09', current => '2026-10', by => 'region, channel')`"
-    ))
+fn unfit(function: &str, example: &str, message: &str, place: Span) -> Diagnostic {
+    Diagnostic::new(codes::REQUEST, format!("`{function}`: {message}")).at(place).help(format!("write `{example}`"))
 }
 
 fn whole(file: &SourceFile) -> Span {

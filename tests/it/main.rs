@@ -16,6 +16,7 @@ mod retail;
 mod retail_contexts;
 mod same_names;
 mod scripts;
+mod targets;
 mod tidy;
 mod tpch;
 mod tpch_pairs;
