@@ -118,6 +118,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod engine;
 pub mod error;
+pub mod goal;
 pub mod import;
 pub mod init;
 pub mod manual;
@@ -126,7 +127,7 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 
-pub use analysis::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline};
+pub use analysis::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline, Score, Status};
 pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};
 pub use plan::Request;

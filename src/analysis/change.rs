@@ -126,7 +126,7 @@ impl Function for Change {
             sides: names,
             places: [Argument::Base, Argument::Current].map(|side| reader.place(side, 0)),
         };
-        let asked = Asked { catalog, package, by, sets, indicators: vec![], sides: vec![base, current] };
+        let asked = Asked { catalog, package, by, sets, indicators: vec![], sides: vec![base, current], first: 0 };
         let asked = Asked { indicators: asked_for(&asked.catalog, root, over), ..asked };
         let questions = questions(&asked, root, over, options);
         let questions = questions.map_err(|error| reader.at_dimension(error.into()))?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model};
+use super::{Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Score, Status};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Result;
 
@@ -10,8 +10,16 @@ use crate::error::Result;
 pub trait Function: Debug {
     /// Its name in SQL.
     fn name(&self) -> &'static str;
-    /// Its arguments in their order; the first one is `indicator`.
+    /// Its arguments in their order.
     fn arguments(&self) -> &'static [&'static str];
+    /// The argument without which there is no question.
+    fn required(&self) -> Option<&'static str> {
+        Some("indicator")
+    }
+    /// Those that are lists of names.
+    fn lists(&self) -> &'static [&'static str] {
+        &["by"]
+    }
     /// A call, for messages.
     fn example(&self) -> &'static str;
     /// Puts a text into the place of one of its arguments.
@@ -29,7 +37,8 @@ pub trait Function: Debug {
 }
 
 /// The names of all functions.
-pub const FUNCTIONS: [&str; 5] = ["explain_change", "localise", "anomalies", "change_points", "forecast"];
+pub const FUNCTIONS: [&str; 7] =
+    ["explain_change", "localise", "anomalies", "change_points", "forecast", "status", "scorecard"];
 
 /// The function of that name, with nothing given yet.
 pub fn function(name: &str) -> Option<Box<dyn Function>> {
@@ -39,6 +48,8 @@ pub fn function(name: &str) -> Option<Box<dyn Function>> {
         "anomalies" => Box::new(Anomalies::default()),
         "change_points" => Box::new(ChangePoints::default()),
         "forecast" => Box::new(Forecast::default()),
+        "status" => Box::new(Status::default()),
+        "scorecard" => Box::new(Score::default()),
         _ => return None,
     })
 }

@@ -41,6 +41,7 @@ impl<'c> Promise<'c> {
                 sets: vec![vec![]],
                 indicators: std::iter::once(breakdown.of).chain(breakdown.parts.iter().copied()).collect(),
                 sides: vec![Side::default()],
+                first: 0,
             };
             let monthly = Asked { by, sets: vec![vec![], vec![0]], ..whole.clone() };
             // Without a time axis there is only the whole.

@@ -25,13 +25,17 @@ mod outline;
 mod question;
 mod reader;
 mod rows;
+mod scores;
 pub mod series;
 pub mod slices;
 mod span;
+mod standing;
+mod status;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use chrono::NaiveDateTime;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::config::ConfigOptions;
@@ -46,9 +50,11 @@ pub use function::Function;
 pub use identity::Promise;
 pub use localise::Localise;
 pub use outline::Outline;
-pub use question::Question;
+pub use question::{Question, Spare};
 pub use reader::Argument;
+pub use scores::Score;
 pub use series::{Anomalies, ChangePoints, Forecast, Reach};
+pub use status::Status;
 
 /// What questions are read against.
 pub struct Model<'m> {
@@ -58,6 +64,8 @@ pub struct Model<'m> {
     pub functions: &'m Functions,
     /// The session's options.
     pub options: &'m ConfigOptions,
+    /// The wall-clock time in the calendar's zone.
+    pub now: NaiveDateTime,
     /// The project's texts; those of the question are added.
     pub sources: SourceSet,
 }
@@ -67,8 +75,8 @@ pub struct Model<'m> {
 pub struct Analysis {
     /// What is asked of the engine.
     pub questions: Vec<Question>,
-    /// For each side, what is asked if it has no rows in them; nothing, if the questions say that themselves.
-    pub spares: Vec<Question>,
+    /// What is asked of sides that have no rows in them, where the questions do not say that themselves.
+    pub spares: Vec<Spare>,
     /// What becomes of the values.
     pub answer: Arc<dyn Answer>,
 }

@@ -85,7 +85,8 @@ impl Outline {
         indicators.dedup();
         let set: Vec<usize> = (0..by.len()).collect();
         let names = by.iter().map(|(name, _)| name.clone()).collect();
-        let asked = Asked { catalog: Arc::clone(&catalog), package, by, sets: vec![set.clone()], indicators, sides };
+        let asked =
+            Asked { catalog: Arc::clone(&catalog), package, by, sets: vec![set.clone()], indicators, sides, first: 0 };
         let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
         let spares = if self.by.is_empty() { asked.spares(options)? } else { vec![] };
         let shown = Shown { catalog, root, by: names, set, sides: asked.sides.len() };

@@ -46,6 +46,8 @@ pub struct Asked {
     pub indicators: Vec<IndicatorId>,
     /// One or more.
     pub sides: Vec<Side>,
+    /// The number of the first of them.
+    pub first: usize,
 }
 
 /// A question: its rows are `side, set, d0, d1, …, v0, v1, …`.
@@ -59,6 +61,15 @@ pub struct Question {
     pub dimensions: usize,
     /// The indicators of its value columns.
     pub indicators: Vec<IndicatorId>,
+}
+
+/// A question to be asked only if a side has no rows.
+#[derive(Debug, Clone)]
+pub struct Spare {
+    /// Which side.
+    pub side: usize,
+    /// What is asked then.
+    pub question: Question,
 }
 
 impl Asked {
@@ -78,26 +89,31 @@ impl Asked {
     ///
     /// # Errors
     /// As [`Asked::questions`].
-    pub fn spares(&self, options: &ConfigOptions) -> Result<Vec<Question>> {
+    pub fn spares(&self, options: &ConfigOptions) -> Result<Vec<Spare>> {
         if self.common_grain().is_none() {
             return Ok(vec![]);
         }
         let totals = Asked { by: vec![], sets: vec![vec![]], ..self.clone() };
-        (0..self.sides.len()).map(|side| totals.question(&Sides::One(side), options)).collect()
+        let spare =
+            |at: usize| Ok(Spare { side: self.first + at, question: totals.question(&Sides::One(at), options)? });
+        (0..self.sides.len()).map(spare).collect()
     }
 
-    /// The grain of which all sides are one period, if nothing else tells them apart.
+    /// The grain of which every side is one period, if nothing else tells them apart.
     fn common_grain(&self) -> Option<(Grain, Vec<NaiveDateTime>)> {
-        let [first, others @ ..] = self.sides.as_slice() else { return None };
-        let spans = self.sides.iter().map(|side| side.span).collect::<Option<Vec<Span>>>()?;
+        let (first, others) = self.sides.split_first()?;
+        let spans: Vec<Span> = self.sides.iter().map(|side| side.span).collect::<Option<_>>()?;
         let grain = spans[0].grain?;
         let alike = others.iter().all(|side| side.conditions == first.conditions);
-        let starts: Vec<NaiveDateTime> = spans.iter().map(|span| span.start).collect();
-        let distinct = (1..starts.len()).all(|at| !starts[..at].contains(&starts[at]));
-        let common = !others.is_empty() && alike && distinct && spans.iter().all(|span| span.grain == Some(grain));
+        let periods = spans.iter().all(|span| span.grain == Some(grain));
+        let apart = spans.iter().enumerate().all(|(at, span)| !spans[..at].contains(span));
+        if others.is_empty() || !alike || !periods || !apart {
+            return None;
+        }
         // Periods are written with ISO weeks.
         let cut_alike = grain != Grain::Week || self.catalog.calendar.week_start == 0;
-        (common && cut_alike && grain.fits(&self.catalog.metric_time)).then_some((grain, starts))
+        let starts = spans.iter().map(|span| span.start).collect();
+        (cut_alike && grain.fits(&self.catalog.metric_time)).then_some((grain, starts))
     }
 
     fn question(&self, sides: &Sides, options: &ConfigOptions) -> Result<Question> {
@@ -181,16 +197,16 @@ impl Asked {
         match (sides, period) {
             (Sides::Grouped(grain, starts), Some(period)) => {
                 let data_type = grain.data_type(&self.catalog.metric_time);
-                let last = lit(starts.len() as u64 - 1);
-                let is = |start: NaiveDateTime| period.clone().eq(instant(start, &data_type));
-                let Some(mut cases) = starts.first().map(|first| when(is(*first), lit(0_u64))) else { return Ok(last) };
-                for (side, start) in starts.iter().enumerate().skip(1) {
-                    cases = cases.when(is(*start), lit(side as u64));
-                }
-                cases.otherwise(last)
+                let number = |at: usize| lit((self.first + at) as u64);
+                let begins = |start: &NaiveDateTime| period.clone().eq(instant(*start, &data_type));
+                let others = &starts[..starts.len().saturating_sub(1)];
+                let Some((first, rest)) = others.split_first() else { return Ok(number(0)) };
+                let mut cases = when(begins(first), number(0));
+                rest.iter().enumerate().for_each(|(at, start)| _ = cases.when(begins(start), number(at + 1)));
+                cases.otherwise(number(others.len()))
             }
-            (Sides::One(side), _) => Ok(lit(*side as u64)),
-            (Sides::Grouped(..), None) => Ok(lit(0_u64)),
+            (Sides::One(side), _) => Ok(lit((self.first + side) as u64)),
+            (Sides::Grouped(..), None) => Ok(lit(self.first as u64)),
         }
     }
 }

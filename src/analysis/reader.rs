@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDateTime;
 use datafusion::arrow::datatypes::DataType;
 
 use super::Model;
 use super::span::{Span, base_periods, relative};
 use crate::catalog::expr::{Expression, Input};
+use crate::catalog::period::Period;
 use crate::catalog::{Catalog, IndicatorId, Member};
 use crate::check::{condition_of, dimension_of};
 use crate::diagnostic::{Diagnostic, codes};
@@ -29,6 +31,11 @@ pub enum Argument {
     Where,
     BaseWhere,
     CurrentWhere,
+    At,
+    AsOf,
+    Level,
+    Against,
+    Scorecard,
 }
 
 impl Argument {
@@ -45,6 +52,11 @@ impl Argument {
             "where" => Argument::Where,
             "base_where" => Argument::BaseWhere,
             "current_where" => Argument::CurrentWhere,
+            "at" => Argument::At,
+            "as_of" => Argument::AsOf,
+            "level" => Argument::Level,
+            "against" => Argument::Against,
+            "scorecard" => Argument::Scorecard,
             _ => return None,
         })
     }
@@ -62,6 +74,11 @@ impl Argument {
             Argument::Where => "<where>",
             Argument::BaseWhere => "<base where>",
             Argument::CurrentWhere => "<current where>",
+            Argument::At => "<at>",
+            Argument::AsOf => "<as of>",
+            Argument::Level => "<level>",
+            Argument::Against => "<against>",
+            Argument::Scorecard => "<scorecard>",
         }
     }
 }
@@ -116,8 +133,7 @@ impl<'r, 'm> Reader<'r, 'm> {
             let about = diagnostic.message.split('`').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
             let text = |file: source::FileId| self.model.sources.file(file).text.as_str();
             let slicing = |argument: Argument| {
-                use Argument::{BaseWhere, By, CurrentWhere, Where};
-                matches!(argument, By | Where | BaseWhere | CurrentWhere)
+                matches!(argument, Argument::By | Argument::Where | Argument::BaseWhere | Argument::CurrentWhere)
             };
             let found = self.read.iter().find(|(argument, file)| slicing(*argument) && text(*file).contains(about));
             match found {
@@ -188,6 +204,47 @@ impl<'r, 'm> Reader<'r, 'm> {
             found.push(condition_of(self.model.catalog, self.model.functions, &self.model.sources, package)?);
         }
         Ok(found)
+    }
+
+    /// What a text means, with the place of what is wrong.
+    pub(super) fn text<T>(
+        &mut self,
+        argument: Argument,
+        text: &str,
+        read: impl FnOnce(&Catalog, &str) -> Result<T, Diagnostic>,
+    ) -> Result<T, Diagnostic> {
+        let number = self.add(argument, text);
+        let found = read(self.catalog(), text);
+        found.map_err(|diagnostic| self.at(diagnostic, argument, number))
+    }
+
+    /// One of a few words; the first one, if nothing is said.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        argument: Argument,
+        text: &Option<String>,
+        words: &[(&str, T)],
+    ) -> Result<T, Diagnostic> {
+        let Some(text) = text else { return Ok(words[0].1) };
+        self.text(argument, text, |_, text| {
+            let wanted = text.trim().to_lowercase();
+            words.iter().find(|(word, _)| *word == wanted).map(|(_, value)| *value).ok_or_else(|| {
+                let names: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+                Diagnostic::new(codes::REQUEST, format!("`{text}` is not known here"))
+                    .help(format!("write one of {}", names.join(", ")))
+            })
+        })
+    }
+
+    /// An instant, or the end of a period.
+    pub(super) fn instant(&mut self, argument: Argument, text: &str) -> Result<NaiveDateTime, Diagnostic> {
+        self.text(argument, text, |_, text| {
+            let read = Period::parse(text).map(|period| period.end().unwrap_or(period.start()));
+            read.ok_or_else(|| {
+                Diagnostic::new(codes::PERIOD, format!("`{text}` is not a time"))
+                    .help("write `2026-01-31` (its end) or `2026-01-31 12:00`")
+            })
+        })
     }
 
     /// A period, or one relative to another (`previous year`).

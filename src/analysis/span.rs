@@ -4,8 +4,9 @@ use chrono::{Datelike, Months, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use crate::catalog::calendar::Grain;
 use crate::catalog::modifier::TimeSpan;
+use crate::catalog::period::Period;
+use crate::catalog::stretch::Stretch;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::plan::period::Period;
 
 /// From an instant up to another, which is not in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,16 @@ impl Span {
             start = end;
         }
         (start == self.end && found.iter().all(|span| span.grain == Some(grain))).then_some(found)
+    }
+
+    /// From an instant up to another.
+    pub fn between(start: NaiveDateTime, end: NaiveDateTime) -> Span {
+        Span::of(start, end)
+    }
+
+    /// The same without its grain.
+    pub fn stretch(self) -> Stretch {
+        Stretch { start: self.start, end: self.end }
     }
 
     fn of(start: NaiveDateTime, end: NaiveDateTime) -> Span {

@@ -12,9 +12,12 @@ pub mod expr;
 pub mod indicator;
 pub mod modifier;
 pub mod path;
+pub mod period;
 pub mod reach;
 pub mod size;
 pub mod source;
+pub mod stretch;
+pub mod target;
 pub mod time;
 pub mod tree;
 pub mod unit;
@@ -33,6 +36,7 @@ use event::EventView;
 use expr::{Expression, Input};
 use indicator::Indicator;
 use source::Source;
+use target::{Scorecard, Target};
 use tree::Tree;
 
 /// A source, by its position in the catalog.
@@ -128,6 +132,10 @@ pub struct Catalog {
     pub events: Vec<EventView>,
     /// What indicators break down into.
     pub trees: Vec<Tree>,
+    /// What indicators should reach.
+    pub targets: Vec<Target>,
+    /// Scorecards.
+    pub scorecards: Vec<Scorecard>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -230,6 +238,8 @@ impl Default for Catalog {
             hierarchies: vec![],
             events: vec![],
             trees: vec![],
+            targets: vec![],
+            scorecards: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: HashMap::new(),

@@ -8,6 +8,7 @@ use crate::catalog::Item;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
+use crate::syntax::goals;
 
 /// The package of files that declare none.
 pub const DEFAULT_PACKAGE: &str = "public";
@@ -23,6 +24,9 @@ pub(crate) struct Declarations<'a> {
     pub(crate) views: Vec<Declared<'a, &'a ast::View>>,
     pub(crate) events: Vec<Declared<'a, EventTree<'a>>>,
     pub(crate) trees: Vec<Declared<'a, &'a ast::Tree>>,
+    pub(crate) targets: Vec<Declared<'a, &'a goals::Target>>,
+    pub(crate) bands: Vec<Declared<'a, &'a goals::Bands>>,
+    pub(crate) scorecards: Vec<Declared<'a, &'a goals::Scorecard>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: HashMap<(String, String), usize>,
     source_index: HashMap<(String, String), usize>,
@@ -153,6 +157,9 @@ impl<'a> Checker<'a> {
             ItemKind::Funnel(tree) => self.declare_event(package, item, &tree.name, EventTree::Funnel(tree)),
             ItemKind::Cohort(tree) => self.declare_event(package, item, &tree.name, EventTree::Cohort(tree)),
             ItemKind::Tree(tree) => self.declare_tree(Declared { package, item, tree }),
+            ItemKind::Target(tree) => self.declare_target(Declared { package, item, tree }),
+            ItemKind::Bands(tree) => self.declare_bands(Declared { package, item, tree }),
+            ItemKind::Scorecard(tree) => self.declare_scorecard(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
             ItemKind::Calendar(_) => {}
@@ -183,6 +190,41 @@ impl<'a> Checker<'a> {
                     .help("keep one of them; a part may break down further in braces, or in a tree of its own"),
             ),
             None => self.declared.trees.push(declared),
+        }
+    }
+
+    /// The amounts of a target from a table are an indicator under the target's name, the first ones another.
+    fn declare_target(&mut self, declared: Declared<'a, &'a goals::Target>) {
+        let of = declared.tree.of.iter();
+        for rows in of.flat_map(|of| of.rows.iter().chain(&of.original)) {
+            if !self.take_relation(declared.package, &rows.name) {
+                return;
+            }
+            self.declare_member(declared.package, declared.item, MemberTree::Indicator(rows));
+        }
+        self.declared.targets.push(declared);
+    }
+
+    fn declare_bands(&mut self, declared: Declared<'a, &'a goals::Bands>) {
+        match self.declared.bands.iter().find(|other| other.package == declared.package) {
+            Some(first) => self.report(
+                Diagnostic::new(codes::TWICE, "the bands of a package are given twice")
+                    .labelled(declared.tree.span, "again here")
+                    .also(first.tree.span, "first here")
+                    .help("keep one of them; targets and indicators may have bands of their own"),
+            ),
+            None => self.declared.bands.push(declared),
+        }
+    }
+
+    fn declare_scorecard(&mut self, declared: Declared<'a, &'a goals::Scorecard>) {
+        let name = &declared.tree.name;
+        let same = |other: &&Declared<'a, &'a goals::Scorecard>| {
+            other.package == declared.package && other.tree.name.text == name.text
+        };
+        match self.declared.scorecards.iter().find(same).map(|first| first.tree.name.span) {
+            Some(first) => self.report(duplicate(name, first)),
+            None => self.declared.scorecards.push(declared),
         }
     }
 

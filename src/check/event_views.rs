@@ -76,6 +76,7 @@ impl<'a> Checker<'a> {
             let label = step.label.as_ref().map(|label| label.text.clone());
             steps.push(FunnelStep { name: step.name.text.clone(), label, rows, follows });
         }
+        self.in_order(tree, &steps)?;
         let mut clauses =
             vec![format!("by {} within {}", self.files.text(by.entity.span), self.files.text(by.within.span))];
         clauses.extend(tree.steps.iter().map(|step| self.rows_text(&format!("step {} =", step.name.text), &step.rows)));
@@ -100,6 +101,23 @@ impl<'a> Checker<'a> {
             dimensions: vec![step, position],
             indicators: vec![entities, rate, drop_off],
         })
+    }
+
+    /// Refuses steps whose order their times cannot tell: a date is all of its day.
+    fn in_order(&self, tree: &ast::Funnel, steps: &[FunnelStep]) -> Result<(), Failure> {
+        let axis = |step: &FunnelStep| self.catalog.source(step.rows.source).time.as_ref();
+        let by_day = |step| axis(step).is_some_and(|axis| self.catalog.axis_type(axis) == DataType::Date32);
+        let times = |step| if by_day(step) { "dates" } else { "times of day" };
+        let [first, others @ ..] = tree.steps.as_slice() else { return Ok(()) };
+        for (written, step) in others.iter().zip(&steps[1..]) {
+            if by_day(step) != by_day(&steps[0]) {
+                return Err(other_times((written, times(step)), (first, times(&steps[0]))).into());
+            }
+            if by_day(step) && step.follows == Follows::After {
+                return Err(same_day(written).into());
+            }
+        }
+        Ok(())
     }
 
     fn cohort(&mut self, declared: Declared<'a, EventTree<'a>>, tree: &ast::Cohort) -> Result<EventView, Failure> {
@@ -316,6 +334,32 @@ fn percent(resolver: Resolver<'_, '_>, value: sql::Expr) -> Result<Counted, Fail
 /// Whether a row may be one of both.
 fn may_share(one: &EventRows, other: &EventRows) -> bool {
     one.source == other.source && !exclude_each_other(&one.conditions, &other.conditions)
+}
+
+fn other_times((step, times): (&ast::Step, &str), (first, of_first): (&ast::Step, &str)) -> Diagnostic {
+    Diagnostic::new(
+        codes::TOO_FINE,
+        format!("step `{}` has {times}, and step `{}` has {of_first}", step.name.text, first.name.text),
+    )
+    .at(step.rows.source.span)
+    .also(first.rows.source.span, of_first)
+    .note("which of the two came first on the same day is not known")
+    .help(
+        "compare days: give the source with the times `columns { seen_day = cast(seen as date) }` and `time seen_day`",
+    )
+}
+
+fn same_day(step: &ast::Step) -> Diagnostic {
+    let name = &step.name.text;
+    Diagnostic::new(
+        codes::TOO_FINE,
+        format!(
+            "step `{name}` must be later than the step before it, and of two rows of one day dates do not tell which is"
+        ),
+    )
+    .at(step.rows.source.span)
+    .note("it reads the same source as an earlier step, and the conditions of the two do not exclude one another")
+    .help("write conditions that do, such as `kind = 'cart'` and `kind = 'pay'`, or give the source a time of day")
 }
 
 /// A column of a view; it has no label of its own.

@@ -29,7 +29,32 @@ fn opposed(left: &Expr, right: &Expr) -> bool {
     }
     match (demanded(left), demanded(right)) {
         (Some((value, these)), Some((same, those))) => value == same && differ(&these, &those),
-        _ => false,
+        (Some(demand), None) => denies(right, &demand),
+        (None, Some(demand)) => denies(left, &demand),
+        (None, None) => false,
+    }
+}
+
+/// Whether a condition, `x <> a` or `x not in (a, b)`, leaves x none of the constants that the other demands.
+fn denies(condition: &Expr, (value, these): &(&Expr, Vec<ScalarValue>)) -> bool {
+    let Some((same, those)) = denied(condition) else { return false };
+    let exact = |one: &ScalarValue| !one.data_type().is_floating() && those.contains(one);
+    *value == same && these.iter().all(exact)
+}
+
+/// The value that a condition is about, and what it may not be.
+fn denied(condition: &Expr) -> Option<(&Expr, Vec<ScalarValue>)> {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::NotEq, right }) => match (constant(left), constant(right)) {
+            (None, Some(literal)) => Some((left, vec![literal])),
+            (Some(literal), None) => Some((right, vec![literal])),
+            _ => None,
+        },
+        Expr::InList(InList { expr, list, negated: true }) => {
+            Some((expr, list.iter().map(constant).collect::<Option<Vec<_>>>()?))
+        }
+        Expr::Not(inner) => demanded(inner),
+        _ => None,
     }
 }
 

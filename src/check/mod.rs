@@ -13,14 +13,17 @@ mod event_views;
 mod events;
 mod exclusive;
 pub mod functions;
+mod goals;
 mod identity;
 mod indicators;
 mod joins;
 mod measures;
 pub mod percentile;
 mod resolve;
+mod scorecards;
 pub mod source_rows;
 mod sources;
+mod statements;
 mod trees;
 mod units;
 mod views;
@@ -82,6 +85,8 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_views();
     checker.check_events();
     checker.check_trees();
+    checker.check_targets();
+    checker.check_scorecards();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

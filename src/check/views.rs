@@ -44,14 +44,14 @@ impl Checker<'_> {
         }
     }
 
-    fn dimension_at(&mut self, package: &str, path: &Path) -> Result<DimensionId, Failure> {
+    pub(crate) fn dimension_at(&mut self, package: &str, path: &Path) -> Result<DimensionId, Failure> {
         match self.named_at(package, path)? {
             Some(Named::Dimension(id, TimePart::Whole)) => Ok(id),
             _ => Err(self.unknown_dimension(package, path)),
         }
     }
 
-    fn indicator_at(&mut self, package: &str, path: &Path) -> Result<IndicatorId, Failure> {
+    pub(crate) fn indicator_at(&mut self, package: &str, path: &Path) -> Result<IndicatorId, Failure> {
         if let Some(Named::Indicator(id)) = self.named_at(package, path)? {
             return Ok(id);
         }

@@ -94,7 +94,21 @@ pub async fn answer(
     output: &mut Output,
     timing: &TimingArgs,
 ) -> Result<(), Failure> {
-    let (first, repeatable) = shown(engine, question, output).await?;
+    answer_watched(engine, question, output, timing, &mut |_| {}).await
+}
+
+/// Sees the rows that are written.
+pub type Watch<'w> = dyn FnMut(&RecordBatch) + Send + 'w;
+
+/// The same, showing the rows to `watch` as well.
+pub async fn answer_watched(
+    engine: &Engine,
+    question: &Question<'_>,
+    output: &mut Output,
+    timing: &TimingArgs,
+    watch: &mut Watch<'_>,
+) -> Result<(), Failure> {
+    let (first, repeatable) = shown(engine, question, output, watch).await?;
     let mut runs = vec![first];
     if repeatable {
         for _ in 1..timing.repeat.get() {
@@ -117,7 +131,12 @@ struct Run {
 }
 
 /// Runs and writes the rows; also says whether running again is harmless.
-async fn shown(engine: &Engine, question: &Question<'_>, output: &mut Output) -> Result<(Run, bool), Failure> {
+async fn shown(
+    engine: &Engine,
+    question: &Question<'_>,
+    output: &mut Output,
+    watch: &mut Watch<'_>,
+) -> Result<(Run, bool), Failure> {
     let progress = Progress::start();
     let mut started = Started::new(engine, question, &progress).await?;
     let schema = started.stream.schema();
@@ -127,6 +146,7 @@ async fn shown(engine: &Engine, question: &Question<'_>, output: &mut Output) ->
         false => Some(output.start(&schema, question.digits())?),
     };
     while let Some(batch) = started.next().await? {
+        watch(&batch);
         if let Some(writer) = &mut writer {
             progress.aside(|| writer.write(&batch)).map_err(|error| output.failed(&error))?;
         }

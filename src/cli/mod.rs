@@ -1,7 +1,7 @@
 //! The command line: arguments here, then one file a command.
 //!
 //! Results go to stdout, everything else (errors, timings, progress) to stderr. Exit codes: 0 fine; 1 the model, the
-//! question or the data is wrong; 2 wrong usage; 130 cancelled by Ctrl-C.
+//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`); 130 cancelled by Ctrl-C.
 
 mod answer;
 mod check;
@@ -20,10 +20,12 @@ mod progress;
 mod project;
 mod prompt;
 mod query;
+mod scorecard;
 mod series;
 mod show;
 mod sql;
 mod statements;
+mod status;
 mod tree;
 mod why;
 
@@ -96,6 +98,10 @@ enum Command {
     Forecast(series::Forecast),
     /// Show a tree of indicators with values and changes
     Tree(tree::Tree),
+    /// Are indicators on track? Values, targets, red, amber, green
+    Status(status::Status),
+    /// Show a scorecard: scores, and what changed them
+    Scorecard(scorecard::Scorecard),
     /// List what the project declares
     List(list::List),
     /// Show an indicator: meaning, formula, owner, dimensions, lineage
@@ -149,6 +155,8 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::ChangePoints(change_points) => change_points.run(common).await,
         Command::Forecast(forecast) => forecast.run(common).await,
         Command::Tree(tree) => tree.run(common).await,
+        Command::Status(status) => status.run(common).await,
+        Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,
         Command::Explain(explain) => explain.run(common).await,

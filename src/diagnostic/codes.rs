@@ -263,7 +263,8 @@ these rows are the same order, so that none is counted twice.
 ";
     TOO_FINE = "B0313" Error "a grain is finer than the time axis",
 "Rows dated by the day have no hours: an answer by hour would put all of them at midnight. Ask for day or coarser, or name a
-timestamp as the time axis.
+timestamp as the time axis. Within a day dates have no order either, which the steps of a funnel may need: give all of them dates, or
+all of them timestamps.
 ";
     NO_FROM = "B0314" Error "a source has no `from`",
 "A source says where its rows lie: `from parquet 'data/orders/'`, `from query ( … )` or `from table …`.
@@ -273,6 +274,40 @@ timestamp as the time axis.
 Products and quotients carry their units; a bare number takes the other side's.
 
     indicator odd = gmv_cny + gmv_usd          -- B0401: CNY and USD cannot be added
+";
+    BAD_TARGET = "B0402" Error "a target does not fit",
+"A target is an amount in its indicator's unit, in one direction, for periods of one grain, of the whole or of a slice. The
+message says what does not fit. What should be small needs a declared formula, since two are in use and they differ: 36 hours
+where 24 were allowed attain 67 % by `attainment target / value` and 50 % by `attainment 2 - value / target`; or name a
+`baseline` from where the way began. Only what adds up can be split; of a rate say `for region = 'east'` or `for each region`.
+
+    target wait { at most 24 hours  every month }                                        -- wrong
+    target wait { at most 24 hours  every month  attainment target / value }             -- right
+";
+    TARGET_PARTS = "B0403" Error "the parts of a target do not add up",
+"The shares of a split are of the whole target, so together they are 100 %. `others` takes what is left for all slices that
+are not named. Without any percentages the parts are equal.
+
+    split region { 'east' 50%, 'south' 30% }                   -- wrong: 80 %
+    split region { 'east' 50%, 'south' 30%, others 20% }       -- right
+";
+    TARGET_VAGUE = "B0404" Warning "a target cannot be followed",
+"A target is of use if somebody can tell whether it is met, when, and who answers for it: it has a direction (`at least`,
+`at most`, `between`, or the indicator's `good up`), a period (`every month`), an owner (its own or the indicator's), and slices that
+the indicator can be asked by. The message says what is missing.
+
+    target gmv { at least 100  every month  owner \"sales@example.com\" }
+";
+    BAD_SCORECARD = "B0405" Error "a scorecard does not add up",
+"The weights of the perspectives are 100 % together, and so are those of the indicators in each perspective, in every version.
+`score weighted` (the default), `score worst` or `score geometric` says how scores make one.
+
+    perspective finance 40% { gmv 60%, profit 40% }
+    perspective customer 60% { conversion 100% }
+";
+    SCORE_WITHOUT_TARGET = "B0406" Warning "an indicator of a scorecard has no target",
+"The score of an indicator is its attainment, so without a target it has none. The weights of the others count for it as long
+as they are 80 % or more; below that the perspective, or the whole, is grey.
 ";
     NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
 "`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
@@ -361,7 +396,12 @@ overlap either: a buyer of two channels would be blamed twice.
 
     bell why p95_wait --from 2026-09 --to 2026-10 --by region     -- explain the average, or a rate above a limit
 ";
-    SHORT_SERIES = "B0507" Error "a series is too short",
+    NO_TARGET = "B0507" Error "there is no target",
+"A status compares a value with a target, and this indicator has none.
+
+    target gmv { at least 1_200_000 CNY  every month }
+";
+    SHORT_SERIES = "B0508" Error "a series is too short",
 "What stands out, when a level changed and what comes next can only be told of a number of values, one after the other. This
 indicator has too few at this grain, or more than one of five is missing. A period without rows has no value; with `fill 0` in
 the indicator it is zero.

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 
+use super::target_tables;
 use crate::analysis::arithmetic::operation_name;
 use crate::catalog::dimension::DimensionKind;
 use crate::catalog::indicator::Direction;
@@ -22,8 +23,19 @@ pub struct BellSchema {
     catalog: Arc<Catalog>,
 }
 
-const TABLES: &[&str] =
-    &["indicators", "dimensions", "indicator_dimensions", "lineage", "sources", "columns", "views", "events", "tree"];
+const TABLES: &[&str] = &[
+    "indicators",
+    "dimensions",
+    "indicator_dimensions",
+    "lineage",
+    "sources",
+    "columns",
+    "views",
+    "events",
+    "tree",
+    "targets",
+    "scorecards",
+];
 
 impl BellSchema {
     /// The tables of a catalog; they are made when they are asked for.
@@ -43,6 +55,8 @@ impl BellSchema {
             "views" => views(catalog),
             "events" => events(catalog),
             "tree" => tree(catalog),
+            "targets" => target_tables::targets(catalog),
+            "scorecards" => target_tables::scorecards(catalog),
             _ => return None,
         })
     }
@@ -66,18 +80,24 @@ impl SchemaProvider for BellSchema {
     }
 }
 
-/// Rows of texts (and flags) under names.
-struct Table {
-    names: Vec<&'static str>,
-    rows: Vec<Vec<Cell>>,
+/// Rows of texts, flags and numbers under names.
+pub(super) struct Table {
+    pub(super) names: Vec<&'static str>,
+    pub(super) rows: Vec<Vec<Cell>>,
 }
 
-enum Cell {
+/// A value; all of a column are of one kind.
+pub(super) enum Cell {
     Text(Option<String>),
     Flag(bool),
+    Number(Option<f64>),
 }
 
-fn text(value: impl Into<String>) -> Cell {
+pub(super) fn number(value: Option<f64>) -> Cell {
+    Cell::Number(value)
+}
+
+pub(super) fn text(value: impl Into<String>) -> Cell {
     Cell::Text(Some(value.into()))
 }
 
@@ -102,9 +122,14 @@ impl Table {
             let value = |cell: &Cell| matches!(cell, Cell::Flag(true));
             return Arc::new(BooleanArray::from_iter(cells.map(|cell| Some(value(cell)))));
         }
+        if matches!(self.rows.first().map(|row| &row[at]), Some(Cell::Number(_))) {
+            let value = |cell: &Cell| if let Cell::Number(number) = cell { *number } else { None };
+            return Arc::new(Float64Array::from_iter(cells.map(value)));
+        }
         Arc::new(StringArray::from_iter(cells.map(|cell| match cell {
             Cell::Text(text) => text.clone(),
             Cell::Flag(flag) => Some(flag.to_string()),
+            Cell::Number(number) => number.map(|number| number.to_string()),
         })))
     }
 }

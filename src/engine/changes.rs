@@ -1,4 +1,4 @@
-//! Analyses: the library's own methods, and the table functions of a plain session.
+//! Why did it change, are we on track: the library's own methods, and the table functions of a plain session.
 
 use std::sync::Arc;
 
@@ -11,8 +11,11 @@ use datafusion::prelude::DataFrame;
 use super::Engine;
 use super::computed::{Computed, Places};
 use crate::analysis::function::{Function, assign, function};
-use crate::analysis::{Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Outline};
+use crate::analysis::{
+    Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Outline, Score, Status,
+};
 use crate::catalog::Catalog;
+use crate::catalog::stretch::now;
 use crate::check::functions::Functions;
 use crate::error::{Error, Result};
 use crate::source::SourceSet;
@@ -75,6 +78,22 @@ impl Engine {
         self.analysed(|model| outline.prepare(model))
     }
 
+    /// Whether indicators are on track: values, targets, attainments, statuses.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn status(&self, status: &Status) -> Result<DataFrame> {
+        self.analyse(status)
+    }
+
+    /// The scores of a scorecard, and what changed them.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn scorecard(&self, score: &Score) -> Result<DataFrame> {
+        self.analyse(score)
+    }
+
     /// The project's files with the texts of such a question added, for showing the diagnostics that it gave.
     pub fn sources_with_texts(&self, texts: &[(Argument, String)]) -> SourceSet {
         let mut sources = SourceSet::clone(&self.project.sources);
@@ -88,6 +107,7 @@ impl Engine {
             catalog: &self.project.catalog,
             functions: &self.functions,
             options: state.config_options(),
+            now: now(&self.project.catalog.calendar),
             sources: SourceSet::clone(&self.project.sources),
         };
         let analysis = prepare(&mut model)?;
@@ -113,7 +133,9 @@ impl TableFunctionImpl for PlainFunction {
         };
         let functions = Functions::of(state);
         let options = state.config_options();
-        let mut model = Model { catalog: &self.catalog, functions: &functions, options, sources: SourceSet::default() };
+        let now = now(&self.catalog.calendar);
+        let sources = SourceSet::default();
+        let mut model = Model { catalog: &self.catalog, functions: &functions, options, now, sources };
         match function.prepare(&mut model) {
             Ok(analysis) => Ok(Arc::new(Computed::new(analysis, Places::Nowhere))),
             Err(Error::Diagnostics(mut list)) if !list.is_empty() => Err(Places::Nowhere.shown(list.remove(0)).into()),

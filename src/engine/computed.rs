@@ -105,8 +105,8 @@ impl TableProvider for Computed {
             inputs.push(state.create_physical_plan(&question.plan).await?);
         }
         let mut spares = Vec::new();
-        for question in &self.analysis.spares {
-            spares.push(state.create_physical_plan(&question.plan).await?);
+        for spare in &self.analysis.spares {
+            spares.push(state.create_physical_plan(&spare.question.plan).await?);
         }
         let computation = Computation { analysis: self.analysis.clone(), places: Arc::clone(&self.places), spares };
         Ok(Arc::new(ComputedExec::new(Arc::new(computation), inputs, projection.cloned())?))
@@ -212,10 +212,10 @@ impl Computation {
                 cells.add(question, &batch);
             }
         }
-        for (side, (question, spare)) in self.analysis.spares.iter().zip(&self.spares).enumerate() {
-            if !cells.has_rows(side) {
-                for batch in collect(Arc::clone(spare), Arc::clone(&context)).await? {
-                    cells.add(question, &batch);
+        for (spare, plan) in self.analysis.spares.iter().zip(&self.spares) {
+            if !cells.has_rows(spare.side) {
+                for batch in collect(Arc::clone(plan), Arc::clone(&context)).await? {
+                    cells.add(&spare.question, &batch);
                 }
             }
         }

@@ -7,20 +7,22 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, Value, VisitMut,
     VisitorMut,
 };
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, Tokenizer};
 
 use super::prepass::{inner, is_marker};
-use crate::catalog::calendar::Grain;
+use crate::catalog::calendar::{Calendar, Grain, TimePart};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::SourceFile;
+use crate::syntax::dialect::{BellDialect, Text};
 use crate::syntax::span_of;
 
 /// Moves every `AT (…)` and the `FILTER`s after it into the markers that they are about.
 ///
 /// # Errors
 /// A located diagnostic, where `AT` stands on something without an indicator.
-pub fn distribute(file: &SourceFile, statement: &mut DfStatement) -> Result<(), Diagnostic> {
+pub fn distribute(file: &SourceFile, calendar: &Calendar, statement: &mut DfStatement) -> Result<(), Diagnostic> {
     let Some(statement) = inner(statement) else { return Ok(()) };
-    match statement.visit(&mut Distribution { file }) {
+    match statement.visit(&mut Distribution { file, calendar }) {
         ControlFlow::Break(diagnostic) => Err(*diagnostic),
         ControlFlow::Continue(()) => Ok(()),
     }
@@ -28,6 +30,7 @@ pub fn distribute(file: &SourceFile, statement: &mut DfStatement) -> Result<(), 
 
 struct Distribution<'f> {
     file: &'f SourceFile,
+    calendar: &'f Calendar,
 }
 
 impl VisitorMut for Distribution<'_> {
@@ -42,7 +45,7 @@ impl VisitorMut for Distribution<'_> {
         }
         let mut args = arguments(call).into_iter();
         let Some(mut operand) = args.next() else { return ControlFlow::Continue(()) };
-        let others: Vec<Expr> = args.map(with_grains).collect();
+        let others: Vec<Expr> = args.map(|modifier| with_grains(modifier, self.calendar)).collect();
         let mut markers = Markers { found: 0, others: &others, at };
         let _ = operand.visit(&mut markers);
         if markers.found == 0 {
@@ -115,31 +118,46 @@ fn insert_arguments(call: &mut Function, arguments: &[Expr]) {
     }
 }
 
-/// Bare grains in a modifier are grains of the time axis: they become texts, since no column is called so.
-fn with_grains(modifier: Expr) -> Expr {
+/// Bare grains in a modifier are grains of the time axis, also those of a calendar from a table: they become texts, since
+/// no column is called so.
+fn with_grains(modifier: Expr, calendar: &Calendar) -> Expr {
     let Expr::Function(mut call) = modifier else { return modifier };
-    if ["bell_first", "bell_last", "bell_all"].iter().any(|name| is_call(&call, name))
-        && let FunctionArguments::List(list) = &mut call.args
-    {
-        for arg in &mut list.args {
+    let all = ["bell_first", "bell_last", "bell_all"].iter().any(|name| is_call(&call, name));
+    // The value of a `set` is an expression like any other.
+    let named = if all { usize::MAX } else { usize::from(is_call(&call, "bell_set")) };
+    if let FunctionArguments::List(list) = &mut call.args {
+        for arg in list.args.iter_mut().take(named) {
             if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg
-                && let Expr::Identifier(Ident { value, quote_style: None, span }) = expr
-                && Grain::named(&value.to_lowercase()).is_some()
+                && let Expr::Identifier(name) = expr
+                && let Some(grain) = grain_named(name, calendar)
             {
-                let text = Value::SingleQuotedString(value.to_lowercase()).with_span(*span);
-                *expr = Expr::Value(text);
+                *expr = Expr::Value(Value::SingleQuotedString(grain).with_span(name.span));
             }
         }
     }
     Expr::Function(call)
 }
 
-/// How `x AT (…)` is written, for the name of its column; `None` for other expressions.
-pub fn spoken(expr: &Expr) -> Option<String> {
+/// The grain that a bare name means, as its own name.
+fn grain_named(name: &Ident, calendar: &Calendar) -> Option<String> {
+    let lower = name.value.to_lowercase();
+    let is_period = |name: &String| matches!(TimePart::named(name, calendar), Some(TimePart::Period(_)));
+    match name.quote_style {
+        None if Grain::named(&lower).is_some() => Some(lower),
+        // SQL folds a name that is not quoted; a period may need the quotes.
+        None => Some(lower).filter(is_period),
+        Some(_) => Some(name.value.clone()).filter(is_period),
+    }
+}
+
+/// `x AT (…)` as it is written, for the name of its column, without the marker around an indicator; `None` for other
+/// expressions.
+pub fn spoken(file: &SourceFile, expr: &Expr) -> Option<String> {
     let Expr::Function(call) = expr else { return None };
-    let args = shown_arguments(call);
-    let (operand, modifiers) = args.split_first()?;
-    let operand = match operand {
+    if !is_call(call, "bell_at") && !is_call(call, "bell_filter") {
+        return None;
+    }
+    let operand = match shown_arguments(call).first()? {
         Expr::Function(inner) if is_marker(inner) && inner.filter.is_none() => {
             match shown_arguments(inner).as_slice() {
                 [Expr::CompoundIdentifier(parts)] => parts.last()?.to_string(),
@@ -147,59 +165,35 @@ pub fn spoken(expr: &Expr) -> Option<String> {
                 _ => return None,
             }
         }
-        other => spoken(other).unwrap_or_else(|| other.to_string()),
+        other => spoken(file, other).unwrap_or_else(|| other.to_string()),
     };
-    if is_call(call, "bell_at") {
-        let modifiers: Vec<String> = modifiers.iter().map(|modifier| modifier_text(modifier)).collect();
-        return Some(format!("{operand} AT ({})", modifiers.join(", ")));
-    }
-    is_call(call, "bell_filter").then(|| format!("{operand} FILTER (WHERE {})", modifiers[0]))
+    Some(format!("{operand} {}", in_brackets(file, call.name.span())?))
 }
 
-fn modifier_text(modifier: &Expr) -> String {
-    let Expr::Function(call) = modifier else { return modifier.to_string() };
-    let name = call.name.to_string();
-    let word = name.trim_start_matches("bell_").replace("to_date", "to date").to_uppercase();
-    let args: Vec<String> = shown_arguments(call)
-        .into_iter()
-        .map(|arg| match arg {
-            Expr::Function(inner) if is_call(inner, "bell_duration") => {
-                shown_arguments(inner).iter().map(|part| as_word(part)).collect::<Vec<_>>().join(" ")
+/// The text from a word to the end of the brackets behind it, in one line and without comments.
+fn in_brackets(file: &SourceFile, word: Span) -> Option<String> {
+    let rest = file.text.get(span_of(file, word)?.start as usize..)?;
+    let dialect = BellDialect::new(Text::Statement);
+    let (mut text, mut depth) = (String::new(), 0);
+    for token in Tokenizer::new(&dialect, rest).tokenize().ok()? {
+        match token {
+            Token::Whitespace(_) if text.ends_with([' ', '(']) => {}
+            Token::Whitespace(_) => text.push(' '),
+            Token::RParen => {
+                text.truncate(text.trim_end().len());
+                text.push(')');
+                depth -= 1;
+                if depth == 0 {
+                    return Some(text);
+                }
             }
-            other if matches!(name.as_str(), "bell_to_date" | "bell_previous" | "bell_each" | "bell_start_of") => {
-                as_word(other)
+            token => {
+                depth += i32::from(token == Token::LParen);
+                text.push_str(&token.to_string());
             }
-            other => unquoted(other),
-        })
-        .collect();
-    let joined = match name.as_str() {
-        "bell_set" => args.join(" = "),
-        "bell_first" | "bell_last" if args.len() > 1 => format!("{} PER {}", args[0], args[1..].join(", ")),
-        _ => args.join(", "),
-    };
-    if joined.is_empty() { word } else { format!("{word} {joined}") }
-}
-
-/// Grains and units are texts in the tree, and words where they are written.
-fn as_word(expr: &Expr) -> String {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => text.clone(),
-            other => other.to_string(),
-        },
-        other => other.to_string(),
+        }
     }
-}
-
-/// The same where a text may also be a value.
-fn unquoted(expr: &Expr) -> String {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) if Grain::named(text).is_some() || text == "period" => text.clone(),
-            other => other.to_string(),
-        },
-        other => other.to_string(),
-    }
+    None
 }
 
 fn shown_arguments(call: &Function) -> Vec<&Expr> {

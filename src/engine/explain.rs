@@ -32,7 +32,7 @@ pub async fn explain(engine: &Engine, file: &SourceFile, stage: Stage) -> Result
     let ctx = engine.context();
     match stage {
         Stage::Ast => {
-            prepass::rewrite(&mut statement, &sql::Schemas::of(&ctx.state()));
+            prepass::rewrite(file, &mut statement, &sql::Schemas::of(&ctx.state()));
             return Ok(statement.to_string());
         }
         Stage::Catalog => {

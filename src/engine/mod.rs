@@ -10,16 +10,19 @@ pub mod lineage;
 mod locate;
 mod prepass;
 mod project;
+mod pushdown;
 mod register;
 pub mod show;
 mod sql;
 mod table_functions;
+mod target_tables;
 pub mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
@@ -58,7 +61,10 @@ impl Engine {
         // With it, an answer of several facts that is ordered by a key which a condition fixes is refused by DataFusion
         // ("SanityCheckPlan … does not satisfy order requirements"): it merges partitions that it takes for sorted.
         config.options_mut().optimizer.repartition_sorts = false;
-        Engine::with_context(SessionContext::new_with_config(config), folder).await
+        let rules = pushdown::physical_rules();
+        let state = SessionStateBuilder::new_with_default_features().with_config(config);
+        let state = state.with_physical_optimizer_rules(rules).build();
+        Engine::with_context(SessionContext::new_with_state(state), folder).await
     }
 
     /// Opens the project in a folder, in a session that the caller made; `from table` reaches the tables in it.

@@ -10,6 +10,9 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, VisitMut, VisitorMut,
 };
 
+use crate::plan::Aspect;
+use crate::source::SourceFile;
+
 /// Which columns of a table are indicators.
 pub trait Views {
     /// Whether a table is an indicator view.
@@ -23,9 +26,9 @@ pub trait Views {
 }
 
 /// Rewrites a statement in place.
-pub fn rewrite(statement: &mut DfStatement, views: &dyn Views) {
+pub fn rewrite(file: &SourceFile, statement: &mut DfStatement, views: &dyn Views) {
     if let Some(statement) = inner(statement) {
-        let mut pass = Pass { views, tables: vec![] };
+        let mut pass = Pass { file, views, tables: vec![] };
         let _ = statement.visit(&mut pass);
     }
 }
@@ -75,6 +78,7 @@ enum Columns {
 }
 
 struct Pass<'v> {
+    file: &'v SourceFile,
     views: &'v dyn Views,
     /// Common table expressions in scope, innermost last.
     tables: Vec<HashMap<String, Columns>>,
@@ -166,8 +170,8 @@ impl Pass<'_> {
         match item {
             SelectItem::ExprWithAlias { expr, .. } => self.wrap(expr, scope),
             SelectItem::UnnamedExpr(expr) => {
-                let name = self.plain_measure(expr, scope);
-                let spoken = super::contexts::spoken(expr);
+                let name = self.plain_measure(expr, scope).or_else(|| self.plain_aspect(expr, scope));
+                let spoken = super::contexts::spoken(self.file, expr);
                 self.wrap(expr, scope);
                 if let Some(spoken) = spoken {
                     *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', spoken) };
@@ -200,6 +204,19 @@ impl Pass<'_> {
             _ => return None,
         };
         self.is_indicator(scope, &normal(name)).then(|| name.clone())
+    }
+
+    /// `gmv_target`, if an expression is just `TARGET(gmv)`; so with the other two.
+    fn plain_aspect(&self, expr: &Expr, scope: &Scope) -> Option<Ident> {
+        let Expr::Function(call) = expr else { return None };
+        let aspect = aspect_of(call)?;
+        let name = match only_argument(call)? {
+            Expr::Identifier(name) => name,
+            Expr::CompoundIdentifier(parts) => parts.last()?,
+            _ => return None,
+        };
+        let plain = call.filter.is_none() && call.over.is_none() && self.is_indicator(scope, &normal(name));
+        plain.then(|| Ident::with_quote('"', format!("{}_{}", normal(name), aspect.name())))
     }
 
     /// Wraps bare indicators in an expression and qualifies the arguments of markers.
@@ -313,7 +330,7 @@ impl VisitorMut for Wrapping<'_> {
         match expr {
             Expr::Function(call) if self.is_aggregate(call) => {
                 self.inside -= 1;
-                if is_marker(call)
+                if (is_marker(call) || aspect_of(call).is_some())
                     && let Some(Expr::Identifier(name)) = only_argument(call)
                 {
                     let argument = self.qualified(&name.clone());
@@ -355,6 +372,12 @@ fn measure_of(argument: Expr) -> Expr {
 /// Whether a call is the marker.
 pub fn is_marker(call: &Function) -> bool {
     last_name(&call.name).is_some_and(|name| matches!(name.as_str(), "measure" | "agg" | "aggregate"))
+}
+
+/// What a call asks for besides a value: `TARGET(gmv)` and the like.
+fn aspect_of(call: &Function) -> Option<Aspect> {
+    let function = last_name(&call.name)?;
+    Aspect::ALL.into_iter().find(|aspect| aspect.name() == function)
 }
 
 fn last_name(name: &ObjectName) -> Option<String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::{Result, TableReference, internal_err};
+use datafusion::common::{Result, TableReference};
 use datafusion::datasource::ViewTable;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -20,13 +20,16 @@ use crate::analysis::function::FUNCTIONS;
 use crate::catalog::calendar::TimePart;
 use crate::catalog::event::EventView;
 use crate::catalog::expr::Input;
-use crate::catalog::indicator::Indicator;
+use crate::catalog::indicator::{Additivity, Indicator};
+use crate::catalog::target::{Amounts, Slices};
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, Package};
 use crate::check::percentile::percentile_disc;
 use crate::plan::null_safe::NullSafeJoins;
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::{IndicatorView, event_columns};
-use crate::plan::{BellOptions, measure, measure_udaf, modifier_functions, source_rows};
+use crate::plan::{
+    Aspect, BellOptions, aspect_functions, measure, measure_aspect, measure_udaf, modifier_functions, source_rows,
+};
 
 /// Registers a project's packages, the marker `MEASURE` and the rule that expands it into a session that the caller owns.
 ///
@@ -41,6 +44,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
     if !known {
         ctx.register_udaf(measure_udaf().as_ref().clone());
         ctx.register_udaf(percentile_disc().as_ref().clone());
+        aspect_functions().into_iter().for_each(|function| ctx.register_udaf(function));
         modifier_functions().into_iter().for_each(|function| ctx.register_udf(function));
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
         ctx.add_analyzer_rule(Arc::new(NullSafeJoins::default()));
@@ -190,13 +194,44 @@ fn indicator_plan(catalog: &Arc<Catalog>, id: IndicatorId) -> Result<LogicalPlan
     let mut columns = grain_columns(catalog, indicator);
     let keys: Vec<Expr> = columns.iter().map(|(name, _)| ident(name)).collect();
     columns.push(("value".to_string(), Input::Indicator(id, vec![])));
+    let mut calls = vec![measure(col("value"))];
+    if has_target(catalog, id) {
+        calls.extend(Aspect::ALL.map(|aspect| measure_aspect(aspect, col("value"))));
+    }
     let name = format!("{}.{}", indicator.item.package, indicator.item.name);
     let view = IndicatorView::new(Arc::clone(catalog), name, columns).into_source();
     let plan = LogicalPlanBuilder::scan(TableReference::bare(indicator.item.name.as_str()), view, None)?
-        .aggregate(keys, vec![measure(col("value"))])?;
+        .aggregate(keys.clone(), calls.clone())?;
     let outputs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    let Some((value, keys)) = outputs.split_last() else { return internal_err!("an aggregate has an output") };
-    plan.project(keys.iter().cloned().chain([value.clone().alias("value")]))?.build()
+    let (keys, values) = outputs.split_at(keys.len());
+    let names = std::iter::once("value").chain(Aspect::ALL.map(Aspect::name));
+    let values = values.iter().zip(names).map(|(value, name)| value.clone().alias(name));
+    plan.project(keys.iter().cloned().chain(values))?.build()
+}
+
+/// Whether a target can stand for the rows of an indicator's own view, by its grain and its slices.
+fn has_target(catalog: &Catalog, id: IndicatorId) -> bool {
+    let indicator = catalog.indicator(id);
+    let Some(grain) = &indicator.grain else { return false };
+    let Some(TimePart::Grain(time)) = grain.time else { return false };
+    let adds_up = indicator.additivity == Additivity::Additive;
+    catalog.targets_of(id).any(|target| {
+        let period = target.every.is_some_and(|every| every == time || adds_up && every.nests_in(time));
+        let slices = match (&target.slices, &target.amounts) {
+            (Slices::These(these), _) => same(&these.iter().map(|(id, _)| *id).collect::<Vec<_>>(), &grain.by),
+            (_, _) if grain.by.is_empty() => true,
+            (Slices::Each(each), _) => same(each, &grain.by),
+            (Slices::Whole, Amounts::Rows(rows)) => grain.by.iter().all(|id| rows.by.contains(id)),
+            (Slices::Whole, Amounts::Stated(all)) => {
+                all.iter().filter_map(|it| it.split.as_ref()).any(|split| grain.by == [split.by])
+            }
+        };
+        period && slices
+    })
+}
+
+fn same(some: &[DimensionId], others: &[DimensionId]) -> bool {
+    some.len() == others.len() && some.iter().all(|id| others.contains(id))
 }
 
 fn grain_columns(catalog: &Catalog, indicator: &Indicator) -> Vec<(String, Input)> {

@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::catalog_tables::{collapsed, small_table};
 use super::lineage::{dimensions_of, dimensions_of_event, lineage_of, lineage_of_event};
+use super::target_tables::target_in_words;
 use crate::catalog::dimension::DimensionKind;
 use crate::catalog::event::EventView;
 use crate::catalog::indicator::Direction;
@@ -176,6 +177,9 @@ pub fn properties(catalog: &Catalog, id: IndicatorId) -> Vec<(&'static str, Stri
     add("unit", indicator.unit.as_ref().map(ToString::to_string).filter(|unit| !unit.is_empty()));
     add("good", indicator.good.map(|good| if good == Direction::Up { "up" } else { "down" }.to_string()));
     add("owner", indicator.item.owner.clone());
+    for target in catalog.targets_of(id) {
+        add("target", Some(target_in_words(catalog, target)));
+    }
     add("additivity", Some(indicator.additivity.to_string()));
     add("type", Some(indicator.data_type.to_string()));
     let names = dimensions_of(catalog, id).into_iter().map(|id| catalog.dimension(id).item.name.clone());

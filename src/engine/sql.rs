@@ -16,6 +16,7 @@ use super::prepass::{self, Views};
 use super::register::as_package;
 use super::{Engine, table_functions};
 use crate::catalog::Member;
+use crate::catalog::calendar::Calendar;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
 use crate::plan::rules::ExpandMeasures;
@@ -53,7 +54,10 @@ pub async fn plan(engine: &Engine, file: &SourceFile, mut statement: Statement) 
     let words = Words::of(file);
     // A copy of the session's state is dear: one serves the whole question.
     let state = ctx.state();
-    let marked = marked(&state, file, &words, statement, known).await.map_err(|error| located(error, &words, ctx))?;
+    let calendar = &engine.catalog().calendar;
+    let marked = marked(&state, (file, calendar), &words, statement, known)
+        .await
+        .map_err(|error| located(error, &words, ctx))?;
     let expanded = ExpandMeasures::default().analyze(marked, state.config_options());
     expanded.map_err(|error| located(error.into(), &words, ctx))
 }
@@ -61,14 +65,14 @@ pub async fn plan(engine: &Engine, file: &SourceFile, mut statement: Statement) 
 /// Plans a statement with its markers in place.
 async fn marked(
     state: &SessionState,
-    file: &SourceFile,
+    (file, calendar): (&SourceFile, &Calendar),
     words: &Words,
     mut statement: Statement,
     mut known: KnownTables,
 ) -> Result<LogicalPlan> {
     let schemas = Schemas::of(state);
-    prepass::rewrite(&mut statement, &schemas);
-    super::contexts::distribute(file, &mut statement)?;
+    prepass::rewrite(file, &mut statement, &schemas);
+    super::contexts::distribute(file, calendar, &mut statement)?;
     let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
     for reference in state.resolve_table_references(&statement)? {
         if let Some(view) = schemas.view(&reference, wanted.as_ref()) {

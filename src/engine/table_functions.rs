@@ -20,6 +20,7 @@ use super::computed::{Computed, Places};
 use super::prepass::{inner, normal};
 use crate::analysis::function::{Function, assign, function};
 use crate::analysis::{Argument, Model};
+use crate::catalog::stretch::now;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::{Error, Result};
 use crate::source::{SourceFile, SourceSet, Span};
@@ -91,6 +92,7 @@ impl Pass<'_> {
             catalog: self.engine.catalog(),
             functions: &self.engine.functions,
             options: state.config_options(),
+            now: now(&self.engine.catalog().calendar),
             sources: SourceSet::clone(self.engine.sources()),
         };
         let first = model.sources.files().len();
@@ -143,38 +145,33 @@ impl Pass<'_> {
             let wrong = if known.is_some() { value_place } else { name_place };
             assign(function, &name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
             seen.extend(known);
-            given.extend(places(&name, text, value_place));
+            given.extend(places(function, &name, text, value_place));
         }
-        if !seen.contains(&"indicator") {
-            return Err(unfit("the first argument is the indicator", place).into());
+        if let Some(missing) = function.required().filter(|required| !seen.contains(required)) {
+            return Err(unfit(&format!("the first argument is the {missing}"), place).into());
         }
         Ok(given)
     }
 }
 
 /// Where the texts of an argument begin: behind the quote, and behind each comma of a list.
-fn places(name: &str, text: &str, literal: Span) -> Vec<Given> {
+fn places(function: &dyn Function, name: &str, text: &str, literal: Span) -> Vec<Given> {
+    let Some(argument) = Argument::named(name) else { return vec![] };
     let begin = literal.start as usize + 1;
-    match name {
-        "by" => {
-            let mut at = begin;
-            let mut found = Vec::new();
-            for piece in text.split(',') {
-                let own = piece.trim();
-                if !own.is_empty() {
-                    let start = at + piece.len() - piece.trim_start().len();
-                    let place = Span::new(literal.file, start, start + own.len());
-                    found.push(Given { argument: Argument::By, place });
-                }
-                at += piece.len() + 1;
-            }
-            found
-        }
-        _ => {
-            let place = Span::new(literal.file, begin, begin + text.len());
-            Argument::named(name).map(|argument| Given { argument, place }).into_iter().collect()
-        }
+    if !function.lists().contains(&name) {
+        return vec![Given { argument, place: Span::new(literal.file, begin, begin + text.len()) }];
     }
+    let mut at = begin;
+    let mut found = Vec::new();
+    for piece in text.split(',') {
+        let own = piece.trim();
+        if !own.is_empty() {
+            let start = at + piece.len() - piece.trim_start().len();
+            found.push(Given { argument, place: Span::new(literal.file, start, start + own.len()) });
+        }
+        at += piece.len() + 1;
+    }
+    found
 }
 
 /// The text that an argument is; `Some(None)` for NULL, which is as if it were left out.

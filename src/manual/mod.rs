@@ -13,6 +13,7 @@
 //! | [why did it change?](decomposition) | trees, and what did what to a number |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
+//! | [are we on track?](targets) | targets, attainment, status, scorecards |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
@@ -55,6 +56,9 @@ pub mod localisation {}
 
 #[doc = include_str!("series.md")]
 pub mod series {}
+
+#[doc = include_str!("targets.md")]
+pub mod targets {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}

@@ -12,6 +12,7 @@ use super::frame::Frame;
 use super::join::{Joined, join_all};
 use super::options::Rewrites;
 use super::part::parts_of;
+use super::side_by_side::together;
 use super::windows::Periods;
 use crate::catalog::Catalog;
 use crate::catalog::expr::Expression;
@@ -116,7 +117,14 @@ pub(crate) fn answer_leaves(
     }
     let periods = Periods { bounds: &bounds, frame };
     let mut built = Vec::new();
-    for part in &parts {
+    let together = match sets {
+        None if question.rewrites.reduce_rows => together(question, &parts, &periods)?,
+        _ => None,
+    };
+    let (shared, done) = together.unzip();
+    built.extend(shared);
+    let done = done.unwrap_or_default();
+    for (_, part) in parts.iter().enumerate().filter(|(at, _)| !done.contains(at)) {
         built.extend(part.build(question, sets, &periods)?);
     }
     for fold in &folds {

@@ -64,6 +64,8 @@ pub(crate) struct Window {
     pub(crate) grain: Grain,
     /// The window begins as the period, cut at the range's end.
     pub(crate) end: Option<Expr>,
+    /// What the range was then.
+    pub(crate) ranges: Vec<Expression>,
     pub(crate) ops: Vec<TimeOp>,
     /// The periods, where an outer question has settled them.
     pub(crate) periods: Option<Arc<LogicalPlan>>,
@@ -83,8 +85,8 @@ pub(crate) enum ConditionKind {
     /// It was asked for.
     Asked,
     /// Without a period, modifiers of time change the range instead: what they made of it stays, whatever becomes of the
-    /// conditions.
-    Interval,
+    /// conditions. The number counts the changes that the condition had before it became part of the interval.
+    Interval(usize),
 }
 
 /// `first d`, `last d`, in the groups of these keys.
@@ -126,6 +128,10 @@ impl Key {
 }
 
 impl Condition {
+    pub(crate) fn is_of_interval(&self) -> bool {
+        matches!(self.kind, ConditionKind::Interval(_))
+    }
+
     pub(crate) fn asked(expr: Expression) -> Self {
         Condition { expr, kind: ConditionKind::Asked, ops: vec![] }
     }
@@ -198,16 +204,27 @@ impl Frame {
             }
         }
         let instants = axis.instants();
-        let mut changed = Vec::new();
+        let changed = |ranges: Vec<Range>, ops: &[RangeOp]| -> Result<Vec<Range>, Diagnostic> {
+            let changed = merged(ranges).into_iter().map(|range| range.changed(ops, &instants).ok_or_else(no_bounds));
+            changed.collect()
+        };
+        let (mut all, mut interval, mut since) = (Vec::new(), Vec::new(), None);
         for ((kind, ops), ranges) in groups {
-            let ranges = merged(ranges);
-            // An interval is one stretch, from the beginning of what was asked for to its end.
-            let whole = || Range { stretches: vec![Stretch { from: start_of(&ranges), to: end_of(&ranges) }] };
-            for range in if kind == ConditionKind::Interval { vec![whole()] } else { ranges.clone() } {
-                changed.push(range.changed(ops, &instants).ok_or_else(no_bounds)?);
+            match kind {
+                ConditionKind::Asked => all.extend(changed(ranges, ops)?),
+                ConditionKind::Interval(before) => {
+                    let (before, after) = ops.split_at(before.min(ops.len()));
+                    interval.extend(changed(ranges, before)?);
+                    since = Some(after);
+                }
             }
         }
-        Ok((changed, others))
+        if let Some(since) = since {
+            // An interval is one stretch, from the beginning of what was asked for to its end.
+            let whole = Stretch { from: start_of(&interval), to: end_of(&interval) };
+            all.extend(changed(vec![Range { stretches: vec![whole] }], since)?);
+        }
+        Ok((all, others))
     }
 
     /// Whether the question has periods whose order and bounds only a calendar's table knows.

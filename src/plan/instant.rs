@@ -1,8 +1,8 @@
 //! Arithmetic with instants and windows of time, as expressions.
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
-use datafusion::functions::core::expr_fn::least;
-use datafusion::logical_expr::{Expr, lit, when};
+use datafusion::functions::core::expr_fn::{greatest, least};
+use datafusion::logical_expr::{Expr, lit};
 
 use crate::catalog::calendar::{Calendar, Grain, PeriodId};
 use crate::catalog::modifier::TimeSpan;
@@ -82,17 +82,25 @@ impl Instants<'_> {
         earlier(instant, &self.data_type, span)
     }
 
-    /// The end of a range under a shift of periods that land on periods. If a period ends there, the range ends with that
-    /// period still: 30 March less a month is 28 February, and so is the last day of a range up to it.
-    pub(crate) fn end_earlier(&self, end: Expr, grain: Grain, span: TimeSpan) -> Expr {
+    /// The end of a range that is moved: no instant of the range lands at it or later. Several days may land on the last
+    /// one of a month, and all of that day belongs to the range if any of them ends in it.
+    pub(crate) fn end_earlier(&self, end: Expr, span: TimeSpan) -> Expr {
         let moved = self.earlier(end.clone(), span);
-        if span.months == 0 || grain > Grain::Day {
+        if span.months == 0 {
             return moved;
         }
-        let grain = if self.data_type == DataType::Date32 { Grain::Day } else { grain };
-        let last = self.earlier(self.earlier(end.clone(), grain.span()), span);
-        let whole = self.start_of(end.clone(), grain).eq(end);
-        when(whole, self.later(last, grain.span())).otherwise(moved.clone()).unwrap_or(moved)
+        let last = self.earlier(self.start_of(end, Grain::Day), Grain::Day.span());
+        greatest(vec![moved, self.later(self.earlier(last, span), Grain::Day.span())])
+    }
+
+    /// The beginning of a range that is moved: no instant of the range lands before it.
+    pub(crate) fn start_earlier(&self, start: Expr, span: TimeSpan) -> Expr {
+        let moved = self.earlier(start.clone(), span);
+        if span.months == 0 || self.data_type == DataType::Date32 {
+            return moved;
+        }
+        let next = self.later(self.start_of(start, Grain::Day), Grain::Day.span());
+        least(vec![moved, self.earlier(next, span)])
     }
 
     /// The instant after one.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, internal_err, not_impl_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -47,6 +47,97 @@ pub fn measure(indicator: Expr) -> Expr {
 /// `MEASURE(indicator)` in another context: the modifiers are calls of [`modifier_functions`], and act from left to right.
 pub fn measure_at(indicator: Expr, modifiers: Vec<Expr>) -> Expr {
     MEASURE.call([vec![indicator], modifiers].concat())
+}
+
+/// What is asked of an indicator besides its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aspect {
+    /// `TARGET(gmv)`: the target of the row's period and slice.
+    Target,
+    /// `ATTAINMENT(gmv)`: how much of it is attained.
+    Attainment,
+    /// `STATUS(gmv)`: in which band that is.
+    Status,
+}
+
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Aspect; 3] = [Aspect::Target, Aspect::Attainment, Aspect::Status];
+
+    /// The name of its function, and of its column in an indicator's own view.
+    pub fn name(self) -> &'static str {
+        match self {
+            Aspect::Target => "target",
+            Aspect::Attainment => "attainment",
+            Aspect::Status => "status",
+        }
+    }
+
+    /// The type of its value.
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Aspect::Target | Aspect::Attainment => DataType::Float64,
+            Aspect::Status => DataType::Utf8,
+        }
+    }
+}
+
+/// The marker that a target, an attainment or a status is asked for. It never runs either.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Judged {
+    aspect: Aspect,
+    signature: Signature,
+}
+
+/// The functions to register beside the marker: `TARGET`, `ATTAINMENT`, `STATUS`.
+pub fn aspect_functions() -> Vec<AggregateUDF> {
+    let function = |aspect| {
+        let signature = Signature::any(1, Volatility::Stable);
+        AggregateUDF::new_from_impl(Judged { aspect, signature })
+    };
+    Aspect::ALL.map(function).into()
+}
+
+/// `TARGET(indicator)` and the like for the DataFrame API.
+pub fn measure_aspect(aspect: Aspect, indicator: Expr) -> Expr {
+    let signature = Signature::any(1, Volatility::Stable);
+    AggregateUDF::new_from_impl(Judged { aspect, signature }).call(vec![indicator])
+}
+
+/// What a function asks for besides the value, if it is one of these.
+pub(crate) fn aspect_of(function: &AggregateUDF) -> Option<Aspect> {
+    function.inner().downcast_ref::<Judged>().map(|judged| judged.aspect)
+}
+
+impl AggregateUDFImpl for Judged {
+    fn name(&self) -> &str {
+        self.aspect.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        Ok(self.aspect.data_type())
+    }
+
+    /// Refuses what is not an indicator.
+    fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
+        let [field] = arg_fields else { return internal_err!("{} takes an indicator", self.name()) };
+        if field.metadata().get(KIND_KEY).map(String::as_str) == Some(KIND_INDICATOR) {
+            return Ok(Arc::new(Field::new(self.name(), self.aspect.data_type(), true)));
+        }
+        Err(not_an_indicator(field.name()).into())
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("{} was not expanded: register Bellwether into this session", self.name())
+    }
+
+    fn state_fields(&self, _args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        not_impl_err!("{} was not expanded: register Bellwether into this session", self.name())
+    }
 }
 
 /// A modifier inside a marker: `bell_all(region)`, `bell_set(channel, 'online')`, `bell_previous('year')`. It never runs.

@@ -19,7 +19,8 @@ use super::reduce::{Reduced, reduced};
 use super::rows::with_exact_types;
 use super::running::Final;
 use super::scan::Scan;
-use super::situation::{Nulls, Shows, Situation};
+use super::side_by_side::is_period;
+use super::situation::{Link, Nulls, Shows, Situation};
 use super::steps;
 use super::windows::{self, Periods, Shape};
 use crate::catalog::expr::Expression;
@@ -74,7 +75,7 @@ pub(crate) struct Placed<'q> {
 }
 
 /// A leaf with its conditions flattened to the part's source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct PlacedLeaf {
     number: usize,
     aggregate: Expression,
@@ -234,7 +235,72 @@ impl Part {
         self.key.situation.frame.window().is_some_and(|(_, window)| window.periods.is_none())
     }
 
-    fn axis<'q>(&self, question: &Question<'q>) -> Axis<'q> {
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.key.situation.frame
+    }
+
+    pub(crate) fn links(&self) -> Vec<Link> {
+        self.key.situation.links.clone()
+    }
+
+    pub(crate) fn leaf_numbers(&self) -> Vec<usize> {
+        self.leaves.iter().map(|leaf| leaf.number).collect()
+    }
+
+    /// Whether another part reads just the rows that this one reads, for periods of the same key: its own, or those of
+    /// another window.
+    pub(crate) fn reads_the_same(&self, other: &Part, question: &Question<'_>) -> bool {
+        let (mine, others) = (&self.key.situation, &other.key.situation);
+        let axis = self.axis(question);
+        let untimed = |frame: &Frame| {
+            let timed = |c: &super::frame::Condition| axis.range(&c.expr).is_some() || axis.is_range_of_table(&c.expr);
+            !frame.conditions.iter().any(timed) && frame.edges.is_empty() && frame.dated.is_empty()
+        };
+        let key_alike = |at: usize| {
+            let (mine, others) = (&mine.frame.keys[at], &others.frame.keys[at]);
+            let whose = others.role == Role::Equal || is_period(&mine.role) == is_period(&others.role);
+            mine.expr == others.expr && mine.kept == others.kept && mine.stands_for == others.stands_for && whose
+        };
+        let windows = match (mine.frame.window(), others.frame.window()) {
+            (Some((a, mine)), Some((b, others))) => {
+                a == b && mine.grain == others.grain && mine.end == others.end && others.periods.is_none()
+            }
+            (Some((_, mine)), None) => mine.end.is_none() && others.shows == Shows::All,
+            (None, _) => false,
+        };
+        let same_rows = Key { situation: mine.clone(), ..other.key.clone() } == self.key;
+        let plain = self.key.redated.is_none() && self.key.child_conditions.is_empty() && self.key.own.is_empty();
+        same_rows
+            && plain
+            && self.key.child_filters.is_empty()
+            && windows
+            && mine.links == others.links
+            && mine.frame.keys.len() == others.frame.keys.len()
+            && (0..mine.frame.keys.len()).all(key_alike)
+            && mine.frame.conditions == others.frame.conditions
+            && untimed(&mine.frame)
+            && untimed(&others.frame)
+            && self.alternatives_are(other)
+    }
+
+    /// Whether the same conditions of indicators decide about its rows.
+    fn alternatives_are(&self, other: &Part) -> bool {
+        let within = |a: &Part, b: &Part| a.alternatives.iter().all(|way| b.alternatives.contains(way));
+        within(self, other) && within(other, self)
+    }
+
+    /// The part with all these leaves.
+    pub(crate) fn with_leaves_of(&self, parts: &[&Part]) -> Part {
+        Part {
+            key: self.key.clone(),
+            precision: self.precision,
+            leaves: parts.iter().flat_map(|part| part.leaves.iter().cloned()).collect(),
+            alternatives: self.alternatives.clone(),
+            asked: self.asked,
+        }
+    }
+
+    pub(crate) fn axis<'q>(&self, question: &Question<'q>) -> Axis<'q> {
         Axis::new(question.catalog, self.key.source, self.key.axis.as_ref(), self.precision)
     }
 
@@ -266,7 +332,7 @@ impl Part {
     }
 
     /// What is asked of the rows, over their columns.
-    fn place<'q>(&'q self, question: &Question<'q>, axis: &Axis<'_>) -> Result<Placed<'q>> {
+    pub(crate) fn place<'q>(&'q self, question: &Question<'q>, axis: &Axis<'_>) -> Result<Placed<'q>> {
         let frame = &self.key.situation.frame;
         let mut scan =
             Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
@@ -304,7 +370,7 @@ impl Part {
     }
 
     /// The rows, or as few cells of them as they can be added up to, and what is asked of these.
-    fn prepare(
+    pub(crate) fn prepare(
         &self,
         question: &Question<'_>,
         placed: Placed<'_>,

@@ -293,10 +293,10 @@ impl Range {
 /// What a modifier does to a range.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum RangeOp {
-    /// Earlier by a length.
+    /// Earlier by a length: where its instants land.
     Move(TimeSpan),
-    /// The same where periods of that grain are moved to periods.
-    MovePeriods(TimeSpan, Grain),
+    /// The same of a window that was made of it, both ends by themselves.
+    MoveWindow(TimeSpan),
     /// The equally long range just before.
     MoveByLength,
     /// What lies before it is read too.
@@ -307,21 +307,23 @@ pub(crate) enum RangeOp {
 
 impl Stretch {
     fn changed(&self, op: &RangeOp, instants: &Instants<'_>) -> Option<Stretch> {
-        let moved = |bound: &Option<Expr>, span: TimeSpan| bound.clone().map(|at| instants.earlier(at, span));
+        let (from, to) = (self.from.clone(), self.to.clone());
         Some(match op {
-            RangeOp::Move(span) => Stretch { from: moved(&self.from, *span), to: moved(&self.to, *span) },
-            RangeOp::MovePeriods(span, grain) => Stretch {
-                from: moved(&self.from, *span),
-                to: self.to.clone().map(|at| instants.end_earlier(at, *grain, *span)),
+            RangeOp::Move(span) => Stretch {
+                from: from.map(|at| instants.start_earlier(at, *span)),
+                to: to.map(|at| instants.end_earlier(at, *span)),
+            },
+            RangeOp::MoveWindow(span) => Stretch {
+                from: from.map(|at| instants.earlier(at, *span)),
+                to: to.map(|at| instants.earlier(at, *span)),
             },
             RangeOp::MoveByLength => {
-                let (from, to) = (self.from.clone()?, self.to.clone()?);
+                let (from, to) = (from?, to?);
                 Stretch { from: Some(instants.mirrored(&to, &from)), to: Some(from) }
             }
-            RangeOp::Open => Stretch { from: None, to: self.to.clone() },
+            RangeOp::Open => Stretch { from: None, to },
             RangeOp::Window(op) => {
-                let to = self.to.clone()?;
-                let (from, to) = instants.changed((None, to), op);
+                let (from, to) = instants.changed((None, to?), op);
                 Stretch { from, to: Some(to) }
             }
         })

@@ -28,6 +28,18 @@ use crate::catalog::source::Source;
 /// About how many periods a time that is cut to a grain has, if nobody knows.
 const PERIODS: usize = 1_000;
 
+/// So many cells are found quickly: more are worth a computation for each row, if that makes them fewer.
+const IN_CACHE: usize = 16_384;
+
+/// When keys that are computed from columns are computed.
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    /// For each row.
+    Now,
+    /// For each cell.
+    Later,
+}
+
 /// Cells, and what is asked of them.
 pub(crate) struct Reduced {
     /// The cells with what is joined to them.
@@ -55,11 +67,16 @@ pub(crate) fn reduced(
         source: question.catalog.source(placed.scan.root()),
         factor: question.rewrites.reduce_factor,
         relation: placed.scan.root_name(),
+        joined_by: placed.scan.join_columns(),
         schema: rows.schema(),
     };
     let conditions = placed.filters.iter().cloned().flat_map(split_conjunction_owned);
     let (inner, outer): (Vec<Expr>, Vec<Expr>) = conditions.partition(|condition| root.has_all_of(condition));
-    let Some(mut plan) = Cells::of(&root, placed, &outer)? else { return Ok(None) };
+    let Some(mut plan) = Cells::of(&root, placed, &outer, Keys::Later)? else { return Ok(None) };
+    if root.cells(&plan.columns).is_some_and(|cells| cells > IN_CACHE) {
+        let Some(fewer) = Cells::of(&root, placed, &outer, Keys::Now)? else { return Ok(None) };
+        plan = Cells { coarsens: plan.coarsens, ..fewer };
+    }
     let worthwhile = plan.coarsens
         || placed.scan.joins()
         || sets.is_some_and(|sets| sets.len() > 1)
@@ -86,6 +103,8 @@ struct Root<'r> {
     /// How many times fewer cells than rows there must be.
     factor: usize,
     relation: TableReference,
+    /// What other sources are joined by, and about how many values that has.
+    joined_by: Vec<(Expr, Option<usize>)>,
     schema: &'r DFSchema,
 }
 
@@ -104,9 +123,11 @@ impl Root<'_> {
 
     /// About how many values a column has.
     fn values(&self, column: &Expr) -> Option<usize> {
-        let Expr::Column(column) = column else { return Some(PERIODS) };
-        let at = self.source.column(&column.name)?;
-        self.source.size.values_of(at, &self.source.columns[at].data_type)
+        let Expr::Column(name) = column else { return Some(PERIODS) };
+        let at = self.source.column(&name.name)?;
+        let known = self.source.size.values_of(at, &self.source.columns[at].data_type);
+        let joined = self.joined_by.iter().filter(|(own, _)| own == column).filter_map(|(_, rows)| *rows);
+        known.into_iter().chain(joined).min()
     }
 
     /// Whether there are far fewer cells than rows.
@@ -143,7 +164,7 @@ struct Cells {
 }
 
 impl Cells {
-    fn of(root: &Root<'_>, placed: &Placed<'_>, outer: &[Expr]) -> Result<Option<Cells>> {
+    fn of(root: &Root<'_>, placed: &Placed<'_>, outer: &[Expr], computed: Keys) -> Result<Option<Cells>> {
         let mut cells = Cells {
             columns: vec![],
             keys: vec![],
@@ -155,16 +176,16 @@ impl Cells {
             coarsens: false,
         };
         for (at, key) in &placed.keys {
-            let key = cells.key(root, key);
+            let key = cells.key(root, key, computed);
             cells.keys.push((*at, key));
         }
         if let Some(instant) = &placed.instant {
-            cells.instant = Some(cells.key(root, instant));
+            cells.instant = Some(cells.key(root, instant, computed));
             // Windows cut it to their cells.
             cells.coarsens = true;
         }
         outer.iter().for_each(|condition| cells.need(root.own_in(condition)));
-        cells.need(placed.scan.join_columns().iter().flat_map(|own| root.own_in(own)).collect());
+        cells.need(root.joined_by.iter().flat_map(|(own, _)| root.own_in(own)).collect());
         for (_, call) in &placed.calls {
             let Some(split) = cells.split(root, call) else { return Ok(None) };
             cells.calls.push(split);
@@ -182,10 +203,11 @@ impl Cells {
     }
 
     /// A key over cells. What is computed from few values is computed later; from many, or from unknown ones, now.
-    fn key(&mut self, root: &Root<'_>, key: &Expr) -> Expr {
+    fn key(&mut self, root: &Root<'_>, key: &Expr, computed: Keys) -> Expr {
         let own = root.own_in(key);
         let plain = matches!(key, Expr::Column(_));
-        if plain || !root.has_all_of(key) || own.is_empty() || root.cells(&own).is_some() {
+        let later = computed == Keys::Later && root.cells(&own).is_some();
+        if plain || !root.has_all_of(key) || own.is_empty() || later {
             self.coarsens |= !plain && !own.is_empty();
             self.need(own);
             return key.clone();

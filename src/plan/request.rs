@@ -6,11 +6,11 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use std::sync::Arc;
 
 use super::marker::measure;
-use super::period::Period;
 use super::query::Request;
 use super::view::IndicatorView;
 use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::{Expression, Input};
+use crate::catalog::period::Period;
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::time::cast;
 use crate::catalog::{Catalog, Member};

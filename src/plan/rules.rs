@@ -21,9 +21,10 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 
-use super::combine::answer;
+use super::combine::{Answer, answer};
 use super::context::{Call, Context, Grouping};
-use super::marker::is_measure;
+use super::judge::Groups;
+use super::marker::{Aspect, aspect_of, is_measure};
 use super::modifiers::modifiers_of;
 use super::options::BellOptions;
 use super::refuse;
@@ -110,8 +111,10 @@ impl Expansion {
     fn question(&self, aggregate: &Aggregate, traced: &Traced) -> Result<LogicalPlan> {
         let mut calls: Vec<Call> = Vec::new();
         let mut values: Vec<&AggregateFunction> = Vec::new();
+        let mut aspects: Vec<Option<Aspect>> = Vec::new();
         for expr in &aggregate.aggr_expr {
             let call = refuse::as_call(expr)?;
+            aspects.push(aspect_of(&call.func));
             match self.indicator_call(call, traced)? {
                 Some(call) => calls.push(call),
                 None => values.push(call),
@@ -127,14 +130,14 @@ impl Expansion {
         }
         let grouping = grouping_of(aggregate, traced)?;
         let context = Context { catalog, grouping, conditions, rewrites: self.options.rewrites() };
-        let answer = answer(&context, &calls)?;
+        let answer = judged_answer(&context, calls, &aspects)?;
         let outputs = answer.keys.into_iter().chain(answer.grouping_id).chain(answer.values);
         same_schema(answer.plan, outputs, &aggregate.schema)
     }
 
     /// The indicator that an aggregate call asks for; `None` if it is an ordinary aggregate over dimensions.
     fn indicator_call(&self, call: &AggregateFunction, traced: &Traced) -> Result<Option<Call>> {
-        let marker = is_measure(&call.func);
+        let marker = is_measure(&call.func) || aspect_of(&call.func).is_some();
         let (own, modifiers) = call.params.args.split_at(if marker { 1 } else { call.params.args.len() });
         let arguments = own.iter().map(|arg| traced.expression(arg)).collect::<Result<Vec<_>>>()?;
         let indicator = arguments.iter().find_map(|argument| argument.indicator());
@@ -317,6 +320,24 @@ impl Expansion {
         let (Some(left), Some(right)) = (trace(&join.left)?, trace(&join.right)?) else { return Ok(None) };
         super::across::grouped_sides(aggregate, join, (&left, &right))
     }
+}
+
+/// The answer, where targets, attainments and statuses stand in the place of the values that they are about.
+fn judged_answer(context: &Context<'_>, mut calls: Vec<Call>, aspects: &[Option<Aspect>]) -> Result<Answer> {
+    if aspects.iter().all(Option::is_none) {
+        return answer(context, &calls);
+    }
+    let groups = Groups::of(context);
+    let compared = aspects.iter().enumerate().filter_map(|(at, aspect)| Some((at, (*aspect)?)));
+    let compared = compared
+        .map(|(at, aspect)| groups.compare(context.catalog, &mut calls, at, aspect))
+        .collect::<Result<Vec<_>>>()?;
+    let mut answer = answer(context, &calls)?;
+    let judged: Vec<(usize, Expr)> =
+        compared.iter().map(|it| (it.value, groups.judged(context.catalog, it, &answer))).collect();
+    judged.into_iter().for_each(|(at, value)| answer.values[at] = value);
+    answer.values.truncate(aspects.len());
+    Ok(answer)
 }
 
 fn bare(plan: &LogicalPlan) -> &LogicalPlan {

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 use super::combine::{Question, inner_values};
 use super::events::with_event;
 use super::join_order::{Narrowing, Planned, as_declared, planned};
+use super::names::Names;
 use super::options::Rewrites;
 use crate::catalog::calendar::PeriodId;
 use crate::catalog::event::{Event, EventValue};
@@ -17,7 +18,7 @@ use crate::catalog::path::{ColumnRef, JoinPath, Step};
 use crate::catalog::reach::{Standpoint, if_found, keeps_null, replace_inputs};
 use crate::catalog::source::{Bound, Rows, SourceColumn, Validity};
 use crate::catalog::time::comparable;
-use crate::catalog::validity::{Moment, in_order, last_join};
+use crate::catalog::validity::{Moment, Way, in_order, last_join};
 use crate::catalog::{Catalog, SourceId};
 use crate::check::unreachable;
 
@@ -29,6 +30,7 @@ pub(crate) struct Scan<'c> {
     /// The time of the rows, by which slowly changing joins are asked.
     axis: Option<&'c Expression>,
     paths: BTreeSet<JoinPath>,
+    names: Names,
     /// What is looked up for each row once the paths are joined, each once, and after what it is looked up by.
     lookups: Vec<Lookup>,
     /// What later rows tell of the root's, each once.
@@ -57,6 +59,7 @@ impl<'c> Scan<'c> {
             root,
             axis,
             paths: BTreeSet::new(),
+            names: Names::default(),
             lookups: vec![],
             events: vec![],
             rows: None,
@@ -97,6 +100,7 @@ impl<'c> Scan<'c> {
             .map(|input| match input {
                 Input::Column(column) => {
                     self.need(&column.path);
+                    self.name(column);
                     self.column(column)
                 }
                 Input::Per(per) => self.per(per),
@@ -157,13 +161,14 @@ impl<'c> Scan<'c> {
         !self.paths.is_empty()
     }
 
-    /// What other sources are joined by, over columns of all of them.
-    pub(crate) fn join_columns(&self) -> Vec<Expr> {
+    /// What other sources are joined by, over columns of all of them, with about how many values it has: no more than
+    /// the joined source has rows, if it is one column.
+    pub(crate) fn join_columns(&self) -> Vec<(Expr, Option<usize>)> {
         let near = |path: &JoinPath| {
             let parent = JoinPath { root: path.root, steps: path.steps[..path.steps.len() - 1].to_vec() };
-            let join = last_join(self.catalog, path);
-            let on = join.into_iter().flat_map(|join| join.on.iter());
-            on.map(|(ours, _)| self.at(&parent, ours)).collect::<Vec<_>>()
+            let on = last_join(self.catalog, path).map_or(&[][..], |join| &join.on);
+            let rows = self.catalog.source(path.target(self.catalog)).size.rows.filter(|_| on.len() == 1);
+            on.iter().map(|(ours, _)| (self.at(&parent, ours), rows)).collect::<Vec<_>>()
         };
         self.paths.iter().flat_map(near).collect()
     }
@@ -196,12 +201,16 @@ impl<'c> Scan<'c> {
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
         let relation = |path: &JoinPath| alias(self.catalog, path);
         let mut plan = LogicalPlanBuilder::from(root);
-        let ordered = match self.rewrites().order_joins {
-            true => planned(self.catalog, &ways, &Narrowing::by(&self.conditions), &relation),
-            false => as_declared(&ways),
-        };
-        for step in ordered {
-            plan = self.join(plan, &step)?;
+        if !ways.is_empty() {
+            let mut scan = self.clone();
+            ways.iter().for_each(|way| scan.name_joined(way));
+            let ordered = match self.rewrites().order_joins {
+                true => planned(self.catalog, &ways, &Narrowing::by(&self.conditions), &relation),
+                false => as_declared(&ways),
+            };
+            for step in &ordered {
+                plan = scan.join(plan, step)?;
+            }
         }
         for (at, lookup) in self.lookups.iter().enumerate() {
             plan = match lookup {
@@ -321,8 +330,67 @@ impl<'c> Scan<'c> {
         let declared = &source.columns[column.column];
         match &declared.computed {
             Some(expression) => self.computed(&column.path, expression),
-            None => Expr::Column(Column::new(Some(alias(self.catalog, &column.path)), declared.name.clone())),
+            None => {
+                let relation = alias(self.catalog, &column.path);
+                let name = self.names.of(&column.path, &declared.name, &relation);
+                Expr::Column(Column::new(Some(relation), name))
+            }
         }
+    }
+
+    /// Sees to it that a column has a name of its own among all that are asked for.
+    fn name(&mut self, column: &ColumnRef) {
+        if column.path.steps.is_empty() {
+            return;
+        }
+        let declared = &self.catalog.source(column.path.target(self.catalog)).columns[column.column];
+        match &declared.computed {
+            Some(expression) => {
+                self.name_at(&column.path, expression);
+                let marker = column.path.marker(self.catalog);
+                marker.iter().for_each(|marker| self.name(marker));
+            }
+            None => {
+                // The root's rows always have the names that their source gives them.
+                match self.catalog.source(self.root).column(&declared.name) {
+                    Some(_) => self.names.rename(&column.path, &declared.name),
+                    None => self.names.claim(&column.path, &declared.name),
+                }
+            }
+        }
+    }
+
+    /// The same for all columns of an expression over a source's columns.
+    fn name_at(&mut self, path: &JoinPath, own: &Expression) {
+        for input in &own.inputs {
+            if let Input::Column(column) = input {
+                self.name(&ColumnRef { path: column.path.after(path), column: column.column });
+            }
+        }
+    }
+
+    /// The same for all that a join needs.
+    fn name_joined(&mut self, way: &Way) {
+        let (Some((last, before)), Some(join)) = (way.path.steps.split_last(), last_join(self.catalog, &way.path))
+        else {
+            return;
+        };
+        let parent = JoinPath { root: way.path.root, steps: before.to_vec() };
+        for (ours, theirs) in &join.on {
+            let (near, far) = if let Step::Join(_) = last { (ours, theirs) } else { (theirs, ours) };
+            self.name_at(&parent, near);
+            // What equals a column of that name may be taken for it.
+            if column_name(&self.at(&parent, near)) != column_name(&self.at(&way.path, far)) {
+                self.name_at(&way.path, far);
+            }
+        }
+        let far = if let Step::Join(_) = last { &way.path } else { &parent };
+        let bounds = join.valid.iter().flat_map(|valid| [&valid.from.value, &valid.to.value]);
+        bounds.for_each(|bound| self.name_at(far, bound));
+        let root = JoinPath::root(self.root);
+        way.moment.iter().for_each(|moment| self.name_at(&root, &moment.value));
+        let source = self.catalog.source(way.path.target(self.catalog));
+        source.filter.iter().for_each(|filter| self.name_at(&way.path, filter));
     }
 
     /// A computed column is a column of its source's rows: where a path finds no row it is NULL, whatever the expression
@@ -358,6 +426,7 @@ impl<'c> Scan<'c> {
             Rows::Table(table) => LogicalPlanBuilder::scan(name, table.clone(), None)?,
             Rows::Query(plan) => LogicalPlanBuilder::from(plan.as_ref().clone()).alias(name)?,
         };
+        let plan = self.names.renamed(plan, path)?;
         match &source.filter {
             Some(filter) => plan.filter(self.at(path, filter))?.build(),
             None => plan.build(),
@@ -395,6 +464,13 @@ impl<'c> Scan<'c> {
         };
         let ((after, from), (before, to)) = (sides(&valid.from), sides(&valid.to));
         [from.clone().is_null().or(from.lt_eq(after)), to.clone().is_null().or(before.lt(to))]
+    }
+}
+
+fn column_name(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Column(column) => Some(&column.name),
+        _ => None,
     }
 }
 

@@ -169,7 +169,7 @@ impl Situation {
     }
 
     fn replace_conditions(&mut self, asked: &[Expression]) {
-        self.frame.conditions.retain(|condition| condition.kind == ConditionKind::Interval);
+        self.frame.conditions.retain(|condition| condition.is_of_interval());
         for at in self.frame.kept() {
             if self.frame.keys[at].stands_for == StandsFor::Condition {
                 self.frame.keys[at].kept = false;
@@ -266,6 +266,7 @@ impl Situation {
         if matches!(op, TimeOp::ToDateOf(_)) && finest.is_none() {
             return Err(no_point_of_table());
         }
+        self.check_range(&op, finest, axis)?;
         let end = end_of(&self.frame.all_ranges(axis)?);
         if let TimeOp::Shift(span) = &op {
             self.shows = Shows::Nothing;
@@ -278,10 +279,8 @@ impl Situation {
             return Err(no_point());
         }
         let (asked, interval) = match &op {
-            TimeOp::Shift(span) => match finest.and_then(|at| self.lands_by(at, *span, axis)) {
-                Some(grain) => (RangeOp::MovePeriods(*span, grain), RangeOp::Move(*span)),
-                None => (RangeOp::Move(*span), RangeOp::Move(*span)),
-            },
+            TimeOp::Shift(span) if self.has_windowed_interval() => (RangeOp::Move(*span), RangeOp::MoveWindow(*span)),
+            TimeOp::Shift(span) => (RangeOp::Move(*span), RangeOp::Move(*span)),
             TimeOp::Cumulative => (RangeOp::Open, RangeOp::Open),
             op => (RangeOp::Open, RangeOp::Window(op.clone())),
         };
@@ -293,17 +292,6 @@ impl Situation {
             Some(at) => self.window(at, op, end, axis),
             None => Ok(()),
         }
-    }
-
-    /// Makes the range the interval that modifiers of time change where there is no period.
-    fn keep_interval(&mut self, axis: &Axis<'_>) {
-        if self.frame.conditions.iter().any(|condition| condition.kind == ConditionKind::Interval) {
-            return;
-        }
-        let ranges = self.frame.conditions.iter().filter(|condition| axis.range(&condition.expr).is_some());
-        let interval: Vec<Condition> =
-            ranges.map(|range| Condition { kind: ConditionKind::Interval, ..range.clone() }).collect();
-        self.frame.conditions.extend(interval);
     }
 
     fn change_ranges(&mut self, axis: &Axis<'_>, asked: RangeOp, interval: RangeOp) {
@@ -331,16 +319,6 @@ impl Situation {
         self.keep_interval(axis);
         self.change_ranges(axis, RangeOp::MoveByLength, RangeOp::MoveByLength);
         Ok(())
-    }
-
-    /// The grain of a key's periods, if a shift moves them to periods.
-    fn lands_by(&self, at: usize, span: TimeSpan, axis: &Axis<'_>) -> Option<Grain> {
-        let grain = self.period_of(at, axis);
-        let whole = match &self.frame.keys[at].role {
-            Role::Window(window) => window.periods.is_none() && lands(window).is_some(),
-            _ => true,
-        };
-        (whole && grain.lands_on(span)).then_some(grain)
     }
 
     /// The grain of a key's periods. An instant is the finest period there is.
@@ -378,10 +356,11 @@ impl Situation {
             }
             self.frame.keys[other].role = Role::Follows(at);
         }
+        let ranges = self.asked_ranges(axis);
         let key = &mut self.frame.keys[at];
         match &mut key.role {
             Role::Window(window) => window.ops.push(op),
-            role => *role = Role::Window(Window { grain, end, ops: vec![op], periods: None }),
+            role => *role = Role::Window(Window { grain, end, ranges, ops: vec![op], periods: None }),
         }
         Ok(())
     }

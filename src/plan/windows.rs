@@ -174,10 +174,7 @@ fn window_of(shape: &Shape<'_>, start: &Expr, plan: &mut LogicalPlanBuilder) -> 
     let mut is_period = true;
     for op in &shape.window.ops {
         if let TimeOp::Shift(span) = op {
-            limit = limit.map(|limit| match is_period && grain.lands_on(*span) {
-                true => instants.end_earlier(limit, grain, *span),
-                false => instants.earlier(limit, *span),
-            });
+            limit = limit.map(|limit| instants.end_earlier(limit, *span));
         } else if op.is_running() && !matches!(op, TimeOp::FirstOf(_)) {
             window.1 = cut(window.1, &limit);
         }

@@ -5,6 +5,7 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 
+use super::goals;
 use crate::source::{FileId, Span};
 
 /// One file.
@@ -54,6 +55,9 @@ pub enum ItemKind {
     Funnel(Funnel),
     Cohort(Cohort),
     Tree(Tree),
+    Target(Box<goals::Target>),
+    Bands(goals::Bands),
+    Scorecard(goals::Scorecard),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),
@@ -311,7 +315,9 @@ pub struct Indicator {
     pub time: Option<Expr>,
     /// `format '…'`, for front ends.
     pub format: Option<Text>,
-    /// Clauses whose meaning comes later (`state`, `version`, `was`, `because`, `bands`).
+    /// `bands { … }`: how its attainments are judged.
+    pub bands: Option<goals::Bands>,
+    /// Clauses whose meaning comes later (`state`, `version`, `was`, `because`).
     pub later: Vec<Name>,
 }
 
@@ -334,6 +340,7 @@ impl Indicator {
             within: None,
             time: None,
             format: None,
+            bands: None,
             later: vec![],
         }
     }
@@ -454,7 +461,7 @@ pub struct Use {
 /// An item of sections 5, 7 and 8 of the language that the engine does not answer yet.
 #[derive(Debug, Clone)]
 pub struct Later {
-    /// `target`, `scorecard`, `alert`, …
+    /// `scenario`, `alert`, …
     pub keyword: Name,
     /// Its name, where it has one.
     pub name: Option<Name>,

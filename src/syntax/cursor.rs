@@ -13,6 +13,7 @@ use crate::source::{SourceFile, Span};
 #[grammar = "../grammar/literal.pest"]
 #[grammar = "../grammar/expr.pest"]
 #[grammar = "../grammar/item.pest"]
+#[grammar = "../grammar/goal.pest"]
 #[grammar = "../grammar/later.pest"]
 struct Grammar;
 

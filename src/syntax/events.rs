@@ -103,7 +103,7 @@ fn duration(node: &Node) -> SqlExpr {
 }
 
 /// A place of the file as the trees of expressions write it.
-fn place(node: &Node, span: Span) -> TokenSpan {
+pub(super) fn place(node: &Node, span: Span) -> TokenSpan {
     let at = |offset: u32| {
         let (line, column) = node.file().line_column(offset);
         Location::new(line as u64, column as u64)

@@ -5,7 +5,7 @@
 
 use super::ast::*;
 use super::cursor::{Node, Rule};
-use super::{events, exprs, later};
+use super::{events, exprs, goal_items, later};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr as SqlExpr, Ident, Spanned};
@@ -37,6 +37,9 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::funnel => ItemKind::Funnel(events::funnel(&inner)?),
         Rule::cohort => ItemKind::Cohort(events::cohort(&inner)?),
         Rule::tree => ItemKind::Tree(tree(&inner)?),
+        Rule::target => ItemKind::Target(Box::new(goal_items::target(&inner)?)),
+        Rule::bands => ItemKind::Bands(goal_items::bands(&inner)?),
+        Rule::scorecard => ItemKind::Scorecard(goal_items::scorecard(&inner)?),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();
@@ -290,6 +293,7 @@ fn indicator(node: &Node) -> Read<Indicator> {
             Rule::within_clause => once(&mut indicator.within, clause.name(), &clause)?,
             Rule::time_clause => once(&mut indicator.time, expr(&clause)?, &clause)?,
             Rule::format_clause => once(&mut indicator.format, clause.literal(), &clause)?,
+            Rule::bands_clause => once(&mut indicator.bands, goal_items::bands(&clause)?, &clause)?,
             Rule::indicator_later => indicator.later.push(later::clause_of_indicator(&clause)?),
             _ => {}
         }

@@ -8,12 +8,7 @@ use crate::diagnostic::Diagnostic;
 /// An item of which only the shape is kept.
 pub(super) fn item(node: &Node) -> Result<Later, Diagnostic> {
     check_expressions(node)?;
-    let own_name = || {
-        node.find(Rule::path)
-            .filter(|_| node.rule() == Rule::target)
-            .map(|path| Name { text: path.text().trim_end().to_string(), span: path.span() })
-    };
-    let name = node.find(Rule::name).map(|name| name.to_name()).or_else(own_name);
+    let name = node.find(Rule::name).map(|name| name.to_name());
     let declares = match node.rule() {
         Rule::template => name.iter().cloned().collect(),
         _ => vec![],

@@ -8,11 +8,13 @@
 
 pub mod ast;
 pub mod dialect;
+pub mod goals;
 
 mod cursor;
 mod events;
 mod exprs;
 mod format;
+mod goal_items;
 mod items;
 mod later;
 mod modifier;

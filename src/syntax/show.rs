@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::ast::*;
+use super::goals::{Aim, Amount, Bands, Bound, Scorecard, Target};
 
 /// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
 pub fn show(file: &File) -> String {
@@ -67,6 +68,9 @@ impl Lines {
             ItemKind::Funnel(funnel) => self.funnel(funnel),
             ItemKind::Cohort(cohort) => self.cohort(cohort),
             ItemKind::Tree(tree) => self.tree(tree),
+            ItemKind::Target(target) => self.target(target),
+            ItemKind::Bands(bands) => self.bands(bands),
+            ItemKind::Scorecard(scorecard) => self.scorecard(scorecard),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -257,6 +261,62 @@ impl Lines {
             for branch in &tree.branches {
                 let label = branch.labels.default.as_ref().map_or(String::new(), |label| format!(" {:?}", label.text));
                 out.line(format!("{}{label} = {}", branch.name.text, branch.definition.sql));
+            }
+        });
+    }
+
+    fn target(&mut self, target: &Target) {
+        self.line(format!("target {}", path(&target.name)));
+        self.labels(&target.labels);
+        self.inside(|out| {
+            if let Some(every) = &target.every {
+                let bound = |word, text: &Option<Text>| text.as_ref().map(|text| format!(" {word} {}", text.text));
+                let (from, to) = (bound("from", &every.from), bound("to", &every.to));
+                out.line(format!("every {}{}{}", every.grain.text, from.unwrap_or_default(), to.unwrap_or_default()));
+            }
+            target.aims.iter().for_each(|aim| out.aim(aim));
+            if let Some(of) = &target.of {
+                let table = of.table.as_ref().map_or(String::new(), |table| format!(" from {}", path(table)));
+                out.line(format!("of {} by {}{table}", path(&of.indicator), paths(&of.by)));
+                out.expr("value", &of.rows.as_ref().map(|rows| rows.definition.clone()));
+            }
+            out.expr("attainment", &target.attainment);
+            target.split.iter().for_each(|split| out.line(format!("split {}", path(&split.by))));
+            for revision in &target.revisions {
+                out.line(format!("revised {}", revision.date.text));
+                out.inside(|out| revision.aims.iter().for_each(|aim| out.aim(aim)));
+            }
+            target.bands.iter().for_each(|bands| out.bands(bands));
+            out.owner(&target.owner);
+        });
+    }
+
+    fn aim(&mut self, aim: &Aim) {
+        let level = aim.level.as_ref().map_or(String::new(), |level| format!("{} ", level.text));
+        let amount = |amount: &Option<Amount>| amount.as_ref().map_or(String::new(), |it| format!(" {}", it.value));
+        self.line(match &aim.bound {
+            Bound::AtLeast(least) => format!("{level}at least{}", amount(least)),
+            Bound::AtMost(most) => format!("{level}at most{}", amount(most)),
+            Bound::Between(low, high) => format!("{level}between {} and {}", low.value, high.value),
+        });
+    }
+
+    fn bands(&mut self, bands: &Bands) {
+        let all: Vec<String> = bands.bands.iter().map(|(name, at)| format!("{} at {}", name.text, at.value)).collect();
+        self.line(format!("bands {}", all.join(", ")));
+    }
+
+    fn scorecard(&mut self, scorecard: &Scorecard) {
+        self.head("scorecard", &scorecard.name, &scorecard.labels);
+        self.inside(|out| {
+            for perspective in &scorecard.perspectives {
+                out.line(format!("perspective {} {}", perspective.name.text, perspective.weight));
+                out.inside(|out| {
+                    perspective
+                        .children
+                        .iter()
+                        .for_each(|(child, weight)| out.line(format!("{} {weight}", path(child))));
+                });
             }
         });
     }

@@ -357,3 +357,44 @@ fn every_stage_can_be_printed() {
         assert!(!stdout(&bell(project.path(), &["explain", question, "--stage", stage])).is_empty(), "{stage}");
     }
 }
+
+/// A project with a target that is met in January and missed in February.
+fn project_with_target() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("o.csv", "day,x\n2025-01-05,120\n2025-02-05,50\n");
+    write(
+        "model.bell",
+        "source o { from csv 'o.csv'  time day }\n\nindicator x = sum(o.x) { owner 'a@example.com' }\n\n\
+         target x { at least 100  every month }\n\nscorecard all { perspective p 100% { x 100% } }\n",
+    );
+    folder
+}
+
+#[test]
+fn a_missed_target_is_told_by_the_exit_code() {
+    let project = project_with_target();
+    let status = |arguments: &[&str]| bell(project.path(), &[&["status"], arguments].concat());
+    let met = status(&["--at", "2025-01"]);
+    assert_eq!(
+        stdout(&met),
+        "indicator,period,value,direction,target,target_to,attainment,due,pace,landing,score,status,reason,owner\n\
+         x,2025-01,120.0,at least,100.0,,1.2,100.0,,,1.2,green,,a@example.com\n"
+    );
+    assert_eq!(code(&status(&["--at", "2025-02"])), 3);
+    assert_eq!(code(&status(&["x", "--at", "2025-02", "--fail-on", "never"])), 0);
+    assert_eq!(code(&status(&["x", "--at", "2025-01", "--fail-on", "green,red"])), 3);
+    // Nothing can be said of a day.
+    assert_eq!(code(&status(&["--at", "2025-02-05"])), 0);
+    let wrong = status(&["y"]);
+    assert_eq!((code(&wrong), stderr(&wrong).contains("there is no indicator or dimension `y`")), (1, true));
+}
+
+#[test]
+fn a_scorecard_shows_scores_and_changes() {
+    let project = project_with_target();
+    let shown = bell(project.path(), &["scorecard", "all", "--at", "2025-02", "-F", "json"]);
+    let rows: Value = serde_json::from_str(stdout(&shown)).unwrap();
+    assert_eq!((&rows[0]["score"], &rows[0]["status"]), (&json!(0.5), &json!("red")));
+    assert_eq!(rows[1]["score_effect"], json!(-0.7));
+}

@@ -42,7 +42,7 @@ macro_rules! folders {
     };
 }
 
-folders! { analysis broken check diagnostics measure plan sql syntax }
+folders! { analysis broken check diagnostics measure plan sql syntax targets }
 
 #[test]
 fn every_folder_is_run() {

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "syntax",
     "catalog",
     "check",
+    "goal",
     "plan",
     "analysis",
     "store",

@@ -96,6 +96,7 @@ impl Wanted<'_> {
             sets: vec![dimensions, with_time],
             indicators: vec![id],
             sides: vec![Side { span: during, conditions }],
+            first: 0,
         };
         let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
         Ok((source, questions))

@@ -13,7 +13,7 @@ use super::naive::{Layer, Naive, Scope};
 use super::reach::{Why, children, overlap, reads, resolve, split};
 use super::rows::Row;
 use super::state::{Key, State};
-use super::value::Value;
+use super::value::{DAY, Value};
 
 /// One aggregate's source, and what surrounds the aggregate.
 #[derive(Debug, Clone)]
@@ -320,18 +320,14 @@ impl Naive<'_> {
         if state.finest().is_none() && state.window.is_none() {
             state.window = state.hull().filter(|hull| *hull != EVER);
         }
-        let before = state.window;
-        state.window = before.map(|(a, b)| match state.day {
-            true => (moved(a, by), moved(a, by) + (b - a)),
-            false => (moved(a, by), moved(b, by)),
+        // Without a period, and before any window, the range itself is what moves.
+        let is_range = state.finest().is_none() && !state.running;
+        state.window = state.window.map(|(a, b)| match (state.day, is_range) {
+            (true, _) => (moved(a, by), moved(a, by) + (b - a)),
+            (false, true) => landed((a, b), by),
+            (false, false) => (moved(a, by), moved(b, by)),
         });
-        // A day that ends with the range still does.
-        let unit = before.filter(|_| state.day).map(|(a, b)| b - a);
-        let ended = |b: i64| match unit {
-            Some(unit) if b != EVER.1 && b.rem_euclid(unit) == 0 => moved(b - unit, by) + unit,
-            _ => moved(b, by),
-        };
-        state.range = state.range.iter().map(|(a, b)| (moved(*a, by), ended(*b))).collect();
+        state.range = state.range.iter().map(|range| landed(*range, by)).collect();
         Ok(())
     }
 
@@ -477,6 +473,14 @@ impl Naive<'_> {
         }
         Ok(rows.into_iter().map(|(row, _)| row).collect())
     }
+}
+
+/// From the first to the last instant where those between two bounds land: several days may land on one.
+fn landed((a, b): (i64, i64), by: Amount) -> (i64, i64) {
+    let day = |at: i64| at - at.rem_euclid(DAY);
+    let first = if a == EVER.0 { a } else { moved(a, by).min(moved(day(a) + DAY, by)) };
+    let last = if b == EVER.1 { b } else { moved(b, by).max(moved(day(b) - DAY, by) + DAY) };
+    (first, last)
 }
 
 fn has_current(v: &Ex) -> bool {

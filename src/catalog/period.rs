@@ -15,7 +15,7 @@ impl Period {
     /// Reads a period; `None` if the text is none.
     ///
     /// ```
-    /// use bellwether::plan::period::Period;
+    /// use bellwether::catalog::period::Period;
     /// let quarter = Period::parse("2026-Q1").unwrap();
     /// assert_eq!(quarter.start().to_string(), "2026-01-01 00:00:00");
     /// assert_eq!(quarter.end().unwrap().to_string(), "2026-04-01 00:00:00");

@@ -1,0 +1,51 @@
+//! `bell scorecard`: scores, and what changed them.
+
+use std::process::ExitCode;
+
+use bellwether::Score;
+use clap::Args;
+
+use super::answer::{Question, TimingArgs, answer};
+use super::output::{Output, OutputArgs};
+use super::status::TargetArgs;
+use super::{Common, Failure, project};
+
+/// Show a scorecard: scores, and what changed them.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bell scorecard company --at 2026-10")]
+pub struct Scorecard {
+    /// The scorecard: company, or retail.company where several packages have one
+    scorecard: String,
+    /// The period
+    #[arg(long, value_name = "PERIOD")]
+    at: String,
+    /// What it is compared with: 2026-09, 'previous year'; default: the period just before
+    #[arg(long, value_name = "PERIOD")]
+    from: Option<String>,
+    /// Up to when the data count; default: now
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Scorecard {
+    /// Writes the scorecard.
+    pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        let mut output = Output::new(&self.output)?;
+        let engine = project::open(common).await?;
+        let score = Score {
+            scorecard: self.scorecard.clone(),
+            at: Some(self.at.clone()),
+            base: self.from.clone(),
+            as_of: self.as_of.clone(),
+            level: self.target.level(),
+            against: self.target.against(),
+        };
+        answer(&engine, &Question::Function(&score), &mut output, &TimingArgs::NONE).await?;
+        output.commit()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,108 @@
+//! `bell status`: are indicators on track?
+
+use std::process::ExitCode;
+
+use bellwether::Status as Request;
+use clap::{Args, ValueEnum};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+
+use super::answer::{Question, TimingArgs, answer_watched};
+use super::output::{Output, OutputArgs};
+use super::{Common, Failure, project};
+
+/// The exit code where something is as it must not be.
+const MISSED: u8 = 3;
+
+/// Are indicators on track? Values, targets, red, amber, green.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bell status gmv --by region --at 2026-10\n\nExit code 3: a row has a status of --fail-on."
+)]
+pub struct Status {
+    /// The indicators; all that have a target, if none is named
+    indicators: Vec<String>,
+    /// The period; default: the last one of each target that has ended
+    #[arg(long, value_name = "PERIOD")]
+    at: Option<String>,
+    /// Up to when the data count: 2026-10-15 (its end), '2026-10-15 12:00'; default: now
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// A row for each value of these dimensions
+    #[arg(long, value_delimiter = ',', value_name = "DIMENSIONS")]
+    by: Vec<String>,
+    /// Which amount counts
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Statuses for which the exit code is 3; 'never' for none
+    #[arg(long, value_delimiter = ',', value_name = "STATUSES", default_value = "red")]
+    fail_on: Vec<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Which of a target's amounts counts.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// What is committed to, what would be very good, what must not be missed
+    #[arg(long, value_enum, default_value_t = LevelArg::Commit)]
+    level: LevelArg,
+    /// Targets as they are now, or as they were before they were revised
+    #[arg(long, value_enum, default_value_t = AgainstArg::Current)]
+    against: AgainstArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LevelArg {
+    Commit,
+    Stretch,
+    Floor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AgainstArg {
+    Current,
+    Original,
+}
+
+impl TargetArgs {
+    /// As the request has them.
+    pub fn level(&self) -> Option<String> {
+        Some(word(self.level))
+    }
+
+    /// As the request has them.
+    pub fn against(&self) -> Option<String> {
+        Some(word(self.against))
+    }
+}
+
+fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default()
+}
+
+impl Status {
+    /// Writes the table.
+    pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        let mut output = Output::new(&self.output)?;
+        let engine = project::open(common).await?;
+        let request = Request {
+            indicators: self.indicators.clone(),
+            by: self.by.clone(),
+            at: self.at.clone(),
+            as_of: self.as_of.clone(),
+            level: self.target.level(),
+            against: self.target.against(),
+        };
+        let mut missed = false;
+        let mut watch = |batch: &RecordBatch| missed |= self.fails(batch);
+        answer_watched(&engine, &Question::Function(&request), &mut output, &TimingArgs::NONE, &mut watch).await?;
+        output.commit()?;
+        Ok(if missed { ExitCode::from(MISSED) } else { ExitCode::SUCCESS })
+    }
+
+    fn fails(&self, batch: &RecordBatch) -> bool {
+        let Some(column) = batch.column_by_name("status") else { return false };
+        let statuses = column.as_string::<i32>();
+        (0..statuses.len()).any(|row| statuses.is_valid(row) && self.fail_on.iter().any(|it| it == statuses.value(row)))
+    }
+}

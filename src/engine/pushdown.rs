@@ -1,0 +1,63 @@
+//! [`SafePushdown`]: DataFusion's filters for file scans, without those that may reach the wrong column.
+//!
+//! While a query runs, DataFusion 55.2 makes filters from what it has seen (the keys of a join's one side, the best rows
+//! so far) and pushes them down to the files of the other side. On the way below a join it finds a column by its name
+//! alone. Where one side has two columns of that name, the filter may reach the other one, and rows are lost.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
+
+/// DataFusion's physical optimizer rules, all of them safe.
+pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let wrapped = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| match rule.name() {
+        name if name.starts_with("FilterPushdown") => Arc::new(SafePushdown { rule }) as _,
+        _ => rule,
+    };
+    PhysicalOptimizer::new().rules.into_iter().map(wrapped).collect()
+}
+
+/// The rule, without filters that are made while the query runs where columns may be taken for one another.
+#[derive(Debug)]
+struct SafePushdown {
+    rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>,
+}
+
+impl PhysicalOptimizerRule for SafePushdown {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        if !has_twins(&plan) {
+            return self.rule.optimize(plan, config);
+        }
+        let mut config = config.clone();
+        let optimizer = &mut config.optimizer;
+        optimizer.enable_dynamic_filter_pushdown = false;
+        optimizer.enable_join_dynamic_filter_pushdown = false;
+        optimizer.enable_topk_dynamic_filter_pushdown = false;
+        optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        self.rule.optimize(plan, &config)
+    }
+
+    fn name(&self) -> &str {
+        self.rule.name()
+    }
+
+    fn schema_check(&self) -> bool {
+        self.rule.schema_check()
+    }
+}
+
+/// Whether a side of some join has two columns of the same name.
+fn has_twins(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let children = plan.children();
+    let doubled = |side: &&Arc<dyn ExecutionPlan>| {
+        let schema = side.schema();
+        let mut names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
+    };
+    children.len() > 1 && children.iter().any(doubled) || children.into_iter().any(has_twins)
+}

@@ -1,0 +1,244 @@
+//! What a target asks of a slice in a stretch of time.
+
+use chrono::NaiveDateTime;
+
+use super::Reason;
+use crate::catalog::calendar::Calendar;
+use crate::catalog::indicator::{Additivity, Indicator};
+use crate::catalog::stretch::Stretch;
+use crate::catalog::target::{Aim, Amounts, Level, Slices, Split, SplitBy, Statement, Target};
+use crate::catalog::{Catalog, DimensionId, IndicatorId};
+
+/// A slice: values of dimensions, each once. `None` is NULL.
+pub type Slice = Vec<(DimensionId, Option<String>)>;
+
+/// What of an indicator and its project decides how its targets add up.
+#[derive(Debug, Clone)]
+pub struct Scale {
+    /// The project's calendar.
+    pub calendar: Calendar,
+    /// Whether values of finer periods add up.
+    pub additivity: Additivity,
+    /// Whether it counts, so that its targets are whole numbers.
+    pub counts: bool,
+}
+
+impl Scale {
+    /// That of an indicator.
+    pub fn of(catalog: &Catalog, id: IndicatorId) -> Self {
+        let Indicator { additivity, data_type, .. } = catalog.indicator(id);
+        Scale { calendar: catalog.calendar.clone(), additivity: *additivity, counts: data_type.is_integer() }
+    }
+}
+
+/// Which of the decisions about a target counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Decided {
+    /// The last one that was known then; without an instant, the last one.
+    #[default]
+    Current,
+    /// The first one.
+    Original,
+}
+
+/// What is asked of a target.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// When.
+    pub span: Stretch,
+    /// Of which slice.
+    pub slice: &'a Slice,
+    /// On which level.
+    pub level: Level,
+    /// By which decision.
+    pub decided: Decided,
+    /// Decisions after this instant are not known yet.
+    pub known: Option<NaiveDateTime>,
+    /// The values of the slices of a dimension a year earlier, for targets that are split so.
+    pub last_year: Option<&'a [(Option<String>, f64)]>,
+}
+
+/// The amount that a stated target asks for.
+///
+/// # Errors
+/// The reason, where it asks for nothing.
+pub fn aim_of(scale: &Scale, target: &Target, wanted: &Wanted<'_>) -> Result<Aim, Reason> {
+    let Amounts::Stated(statements) = &target.amounts else { return Err(Reason::NoTarget) };
+    let share = share_of(target, wanted)?;
+    let periods = periods_of(scale, target, wanted.span)?;
+    if periods.len() > 1 && matches!(share, Share::OfSplit(Split { how: SplitBy::LastYear, .. }, _)) {
+        return Err(Reason::OtherPeriod);
+    }
+    let mut sum: Option<Aim> = None;
+    for period in periods {
+        let statement = statement_of(statements, period, wanted).ok_or(Reason::NoTarget)?;
+        let aim = statement.aims.iter().find(|(level, _)| *level == wanted.level).ok_or(Reason::NoTarget)?.1;
+        let aim = match &share {
+            Share::All => aim,
+            Share::OfSplit(_, value) => {
+                let split = statement.split.as_ref().ok_or(Reason::OtherSlice)?;
+                part_of(aim, split, value, wanted.last_year, scale.counts)?
+            }
+        };
+        sum = Some(match sum {
+            None => aim,
+            Some(before) => added(before, aim).ok_or(Reason::OtherPeriod)?,
+        });
+    }
+    sum.ok_or(Reason::OtherPeriod)
+}
+
+/// The target's periods that make up a stretch of time. Several add up only where the indicator does.
+pub fn periods_of(scale: &Scale, target: &Target, span: Stretch) -> Result<Vec<Stretch>, Reason> {
+    let every = target.every.ok_or(Reason::NoPeriod)?;
+    let periods = span.periods(every, &scale.calendar).ok_or(Reason::OtherPeriod)?;
+    if periods.len() > 1 && scale.additivity != Additivity::Additive {
+        return Err(Reason::OtherPeriod);
+    }
+    let begun = target.from.is_none_or(|from| from <= span.start);
+    let lasts = target.to.is_none_or(|to| span.end <= to);
+    if begun && lasts { Ok(periods) } else { Err(Reason::NoTarget) }
+}
+
+enum Share<'t> {
+    All,
+    /// The share of a value of the split's dimension.
+    OfSplit(&'t Split, Option<String>),
+}
+
+/// Which part of a target a slice has.
+fn share_of<'t>(target: &'t Target, wanted: &Wanted<'_>) -> Result<Share<'t>, Reason> {
+    let slice = wanted.slice;
+    let of_dimensions = |dimensions: &[DimensionId]| {
+        dimensions.len() == slice.len() && slice.iter().all(|(id, _)| dimensions.contains(id))
+    };
+    match &target.slices {
+        Slices::These(these) => {
+            let same = |(id, value): &(DimensionId, Option<String>)| {
+                these.iter().any(|(known, wanted)| known == id && Some(wanted) == value.as_ref())
+            };
+            let all = these.len() == slice.len() && slice.iter().all(same);
+            if all { Ok(Share::All) } else { Err(Reason::OtherSlice) }
+        }
+        Slices::Each(dimensions) if slice.is_empty() || of_dimensions(dimensions) => Ok(Share::All),
+        Slices::Whole if slice.is_empty() => Ok(Share::All),
+        _ => {
+            let Amounts::Stated(statements) = &target.amounts else { return Err(Reason::OtherSlice) };
+            match (slice.as_slice(), statements.iter().rev().find_map(|statement| statement.split.as_ref())) {
+                ([(id, value)], Some(split)) if split.by == *id => Ok(Share::OfSplit(split, value.clone())),
+                _ => Err(Reason::OtherSlice),
+            }
+        }
+    }
+}
+
+/// The decision that counts for a period.
+fn statement_of<'s>(statements: &'s [Statement], period: Stretch, wanted: &Wanted<'_>) -> Option<&'s Statement> {
+    let counts = |statement: &&Statement| {
+        let Some(set) = statement.set else { return true };
+        let set = set.and_time(chrono::NaiveTime::MIN);
+        let known = wanted.decided == Decided::Current && wanted.known.is_none_or(|known| set < known);
+        known && statement.from.map_or(period.end > set, |from| period.start >= from)
+    };
+    statements.iter().rev().find(counts)
+}
+
+fn added(left: Aim, right: Aim) -> Option<Aim> {
+    Some(match (left, right) {
+        (Aim::AtLeast(left), Aim::AtLeast(right)) => Aim::AtLeast(left + right),
+        (Aim::AtMost(left), Aim::AtMost(right)) => Aim::AtMost(left + right),
+        (Aim::Between(low, high), Aim::Between(more, most)) => Aim::Between(low + more, high + most),
+        _ => return None,
+    })
+}
+
+fn part_of(
+    aim: Aim,
+    split: &Split,
+    value: &Option<String>,
+    last_year: Option<&[(Option<String>, f64)]>,
+    whole: bool,
+) -> Result<Aim, Reason> {
+    let (at, shares) = match &split.how {
+        SplitBy::Shares { parts, others } => {
+            let at = parts.iter().position(|(known, _)| Some(known) == value.as_ref());
+            let at = at.ok_or(if others.is_some() { Reason::OneOfOthers } else { Reason::OtherSlice })?;
+            (at, parts.iter().map(|(_, share)| *share).chain(*others).collect::<Vec<f64>>())
+        }
+        SplitBy::LastYear => {
+            let known = last_year.ok_or(Reason::NoLastYear)?;
+            let sum: f64 = known.iter().map(|(_, value)| value).sum();
+            if sum <= 0.0 || known.iter().any(|(_, value)| *value < 0.0) {
+                return Err(Reason::NoLastYear);
+            }
+            let at = known.iter().position(|(known, _)| known == value).ok_or(Reason::NoLastYear)?;
+            (at, known.iter().map(|(_, value)| value / sum).collect())
+        }
+    };
+    let part = |amount: f64| split_up(amount, &shares, whole)[at];
+    Ok(match aim {
+        Aim::AtLeast(amount) => Aim::AtLeast(part(amount)),
+        Aim::AtMost(amount) => Aim::AtMost(part(amount)),
+        Aim::Between(low, high) => Aim::Between(part(low), part(high)),
+    })
+}
+
+/// What the rest has together that a split does not name.
+pub fn others_of(aim: Aim, split: &Split, whole: bool) -> Option<Aim> {
+    let SplitBy::Shares { parts, others } = &split.how else { return None };
+    let shares: Vec<f64> = parts.iter().map(|(_, share)| *share).chain(Some((*others)?)).collect();
+    let part = |amount: f64| split_up(amount, &shares, whole)[parts.len()];
+    Some(match aim {
+        Aim::AtLeast(amount) => Aim::AtLeast(part(amount)),
+        Aim::AtMost(amount) => Aim::AtMost(part(amount)),
+        Aim::Between(low, high) => Aim::Between(part(low), part(high)),
+    })
+}
+
+/// An amount in shares that add up to 1. A whole amount of what is counted is split into whole ones by the largest
+/// remainder, so that they add up to it.
+pub fn split_up(amount: f64, shares: &[f64], whole: bool) -> Vec<f64> {
+    let exact: Vec<f64> = shares.iter().map(|share| decimal(amount * share)).collect();
+    if !whole || amount.fract() != 0.0 {
+        return exact;
+    }
+    // A quotient a hair below a whole number is that number.
+    let mut parts: Vec<f64> = exact.iter().map(|part| (part + 1e-9).floor()).collect();
+    let left = (amount - parts.iter().sum::<f64>()).round() as usize;
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by(|a, b| (exact[*b] - parts[*b]).total_cmp(&(exact[*a] - parts[*a])));
+    order.into_iter().take(left).for_each(|at| parts[at] += 1.0);
+    parts
+}
+
+/// The product of two decimals as people compute it: 14 % of 650 000 is 91 000, and not a hair more.
+fn decimal(product: f64) -> f64 {
+    format!("{product:.14e}").parse().unwrap_or(product)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_amounts_are_split_into_whole_ones() {
+        let third = 1.0 / 3.0;
+        assert_eq!(split_up(100.0, &[third, third, third], true), [34.0, 33.0, 33.0]);
+        assert_eq!(split_up(100.0, &[0.29, 0.71], true), [29.0, 71.0]);
+        assert_eq!(split_up(7.0, &[0.5, 0.3, 0.2], true).iter().sum::<f64>(), 7.0);
+        assert_eq!(split_up(10.0, &[0.25, 0.75], false), [2.5, 7.5]);
+    }
+
+    #[test]
+    fn last_years_shares() {
+        let by = DimensionId(0);
+        let split = Split { by, how: SplitBy::LastYear };
+        let last: Vec<(Option<String>, f64)> = [("a", 400.0), ("b", 300.0), ("c", 200.0), ("d", 100.0)]
+            .map(|(name, it)| (Some(name.to_string()), it))
+            .to_vec();
+        let of = |name: &str| part_of(Aim::AtLeast(1150.0), &split, &Some(name.to_string()), Some(&last), true);
+        let found: Vec<_> = ["a", "b", "c", "d"].map(of).to_vec();
+        assert_eq!(found, [460.0, 345.0, 230.0, 115.0].map(|it| Ok(Aim::AtLeast(it))).to_vec());
+        assert_eq!(of("e"), Err(Reason::NoLastYear));
+    }
+}

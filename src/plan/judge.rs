@@ -1,0 +1,210 @@
+//! `TARGET(gmv)`, `ATTAINMENT(gmv)`, `STATUS(gmv)`: the target of a row's own period and slice, beside the value.
+//!
+//! They are markers like `MEASURE`. The value is asked for as always; what it is compared with is a function of the
+//! row's keys, or one more indicator where targets are kept in a table.
+
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
+
+use super::combine::Answer;
+use super::context::{Call, Context};
+use super::instant::{Instants, TIMESTAMP};
+use super::judgement::{Judgement, Limit, Yardstick};
+use super::marker::Aspect;
+use super::range::{conjuncts, merged, range_of};
+use crate::catalog::calendar::TimePart;
+use crate::catalog::expr::{Expression, Input, input_number};
+use crate::catalog::indicator::Additivity;
+use crate::catalog::target::{Amounts, Target};
+use crate::catalog::time::cast;
+use crate::catalog::{Catalog, DimensionId, IndicatorId};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::goal::amount::Scale;
+
+/// What is known of a question's groups before it is answered.
+pub(crate) struct Groups {
+    /// The keys that are periods and dimensions, by position.
+    times: Vec<(usize, crate::catalog::calendar::Grain)>,
+    dimensions: Vec<(usize, DimensionId)>,
+    limits: Vec<Limit>,
+    from: Option<Expr>,
+    to: Option<Expr>,
+    /// Whether keys and conditions are such that a target can be about them.
+    fits: bool,
+}
+
+/// A call whose value is compared with targets.
+pub(crate) struct Compared {
+    /// The position of the value among the calls.
+    pub(crate) value: usize,
+    aspect: Aspect,
+    indicator: IndicatorId,
+    /// For each target, the positions of what else it needs: its amount, its sample.
+    extra: Vec<[Option<usize>; 2]>,
+}
+
+impl Groups {
+    /// Those of a question.
+    pub(crate) fn of(context: &Context<'_>) -> Groups {
+        let mut groups = Groups { times: vec![], dimensions: vec![], limits: vec![], from: None, to: None, fits: true };
+        for (at, key) in context.grouping.keys.iter().enumerate() {
+            match key.as_input() {
+                Some(Input::MetricTime(TimePart::Grain(grain))) => groups.times.push((at, *grain)),
+                Some(Input::Dimension(id, TimePart::Whole)) => groups.dimensions.push((at, *id)),
+                _ => groups.fits = false,
+            }
+        }
+        let catalog = context.catalog;
+        let instants = Instants {
+            calendar: &catalog.calendar,
+            data_type: TIMESTAMP,
+            common: catalog.metric_time.clone(),
+            native: None,
+        };
+        let mut ranges = Vec::new();
+        for condition in context.conditions.iter().flat_map(conjuncts) {
+            let part = |input: &Input| match input {
+                Input::MetricTime(part) => Some(*part),
+                _ => None,
+            };
+            match range_of(&condition, part, &instants) {
+                Some(range) => ranges.push(range),
+                None => groups.limit(&condition),
+            }
+        }
+        match merged(ranges).as_slice() {
+            [] => {}
+            [range] if range.stretches.len() == 1 => {
+                groups.from = range.stretches[0].from.clone();
+                groups.to = range.stretches[0].to.clone();
+            }
+            _ => groups.fits = false,
+        }
+        groups
+    }
+
+    /// A condition that is no range: it must not reach into a group.
+    fn limit(&mut self, condition: &Expression) {
+        let dimensions: Option<Vec<DimensionId>> = condition
+            .inputs
+            .iter()
+            .map(|input| match input {
+                Input::Dimension(id, TimePart::Whole) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        match (dimensions, condition.inputs.as_slice()) {
+            (Some(dimensions), _) => self.limits.push(Limit::Dimensions { value: equals(&condition.expr), dimensions }),
+            (None, [Input::MetricTime(TimePart::Grain(grain))]) => self.limits.push(Limit::Periods(*grain)),
+            _ => self.fits = false,
+        }
+    }
+
+    /// The dimensions by which, or by conditions on which, rows are chosen.
+    fn mentioned(&self) -> Vec<DimensionId> {
+        let of_limit = |limit: &Limit| match limit {
+            Limit::Dimensions { dimensions, .. } => dimensions.clone(),
+            Limit::Periods(_) => vec![],
+        };
+        let keys = self.dimensions.iter().map(|(_, id)| *id);
+        keys.chain(self.limits.iter().flat_map(of_limit)).collect()
+    }
+
+    /// Adds what a comparison needs to the calls.
+    pub(crate) fn compare(
+        &self,
+        catalog: &Catalog,
+        calls: &mut Vec<Call>,
+        value: usize,
+        aspect: Aspect,
+    ) -> Result<Compared> {
+        let indicator = calls[value].indicator;
+        if !calls[value].filters.is_empty() || !calls[value].modifiers.is_empty() {
+            return Err(in_other_context(catalog, indicator, aspect).into());
+        }
+        let mut ask = |indicator: IndicatorId| {
+            calls.push(Call { indicator, filters: vec![], modifiers: vec![] });
+            calls.len() - 1
+        };
+        let targets: Vec<&Target> = catalog.targets_of(indicator).collect();
+        if targets.is_empty() {
+            return Err(without_target(catalog, indicator, aspect).into());
+        }
+        let mentioned = self.mentioned();
+        let mut extra = Vec::new();
+        for target in targets {
+            let amount = match &target.amounts {
+                Amounts::Rows(rows) if self.fits && mentioned.iter().all(|id| rows.by.contains(id)) => {
+                    Some(ask(rows.indicator))
+                }
+                _ => None,
+            };
+            let sample = target.judging.sample.filter(|_| self.fits && aspect == Aspect::Status);
+            extra.push([amount, sample.map(|(sample, _)| ask(sample))]);
+        }
+        Ok(Compared { value, aspect, indicator, extra })
+    }
+
+    /// The comparison as an expression over the answer.
+    pub(crate) fn judged(&self, catalog: &Catalog, compared: &Compared, answer: &Answer) -> Expr {
+        let number = |at: usize| cast(answer.values[at].clone(), DataType::Float64);
+        let instant = |bound: &Option<Expr>| match bound {
+            Some(bound) => cast(bound.clone(), TIMESTAMP),
+            None => lit(ScalarValue::TimestampNanosecond(None, None)),
+        };
+        let grouping = answer.grouping_id.clone().map_or(lit(0_u64), |id| cast(id, DataType::UInt64));
+        let mut arguments = vec![number(compared.value), grouping, instant(&self.from), instant(&self.to)];
+        let timestamp = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        arguments.extend(self.times.iter().map(|(at, _)| cast(answer.keys[*at].clone(), timestamp.clone())));
+        arguments.extend(self.dimensions.iter().map(|(at, _)| cast(answer.keys[*at].clone(), DataType::Utf8)));
+        let mut targets = Vec::new();
+        for (target, extra) in catalog.targets_of(compared.indicator).zip(&compared.extra) {
+            let places = extra.map(|at| {
+                arguments.push(number(at?));
+                Some(arguments.len() - 1)
+            });
+            targets.push((target.clone(), places));
+        }
+        let yardstick = Yardstick {
+            scale: Scale::of(catalog, compared.indicator),
+            adds_up: catalog.indicator(compared.indicator).additivity == Additivity::Additive,
+            targets,
+            keys: answer.keys.len(),
+            times: self.times.clone(),
+            dimensions: self.dimensions.clone(),
+            limits: self.limits.clone(),
+            fits: self.fits,
+        };
+        let name = catalog.indicator(compared.indicator).item.name.clone();
+        ScalarUDF::new_from_impl(Judgement::new(compared.aspect, name, yardstick)).call(arguments)
+    }
+}
+
+/// The value of `d = 'value'`.
+fn equals(expr: &Expr) -> Option<String> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = expr else { return None };
+    let of = |one: &Expr, other: &Expr| match (one, other) {
+        (Expr::Column(column), Expr::Literal(value, _)) if input_number(column).is_some() => {
+            let text = value.cast_to(&DataType::Utf8).ok()?;
+            text.try_as_str().flatten().map(ToString::to_string)
+        }
+        _ => None,
+    };
+    of(left, right).or_else(|| of(right, left))
+}
+
+fn in_other_context(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -> Diagnostic {
+    let name = &catalog.indicator(indicator).item.name;
+    let function = aspect.name().to_uppercase();
+    Diagnostic::new(codes::CONTEXT, format!("`{function}({name})` is of the question's own rows, without AT or FILTER"))
+        .note("a target stands for a period and a slice as they are")
+        .help(format!("ask for the period in a question of its own, or use LAG over `{function}({name})`"))
+}
+
+fn without_target(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -> Diagnostic {
+    let name = &catalog.indicator(indicator).item.name;
+    let function = aspect.name().to_uppercase();
+    Diagnostic::new(codes::NO_TARGET, format!("`{function}({name})`: `{name}` has no target"))
+        .help(format!("declare `target {name} {{ … }}`; `SELECT * FROM bell.targets` lists those that there are"))
+}

@@ -1,0 +1,282 @@
+//! The comparison of a row's value with the target of its period and slice, as a scalar function.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDateTime};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
+use datafusion::arrow::datatypes::{DataType, Float64Type, TimestampNanosecondType, UInt64Type};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+
+use super::marker::Aspect;
+use crate::catalog::DimensionId;
+use crate::catalog::calendar::Grain;
+use crate::catalog::indicator::Direction;
+use crate::catalog::stretch::{Stretch, containing, now};
+use crate::catalog::target::{Aim, Amounts, Level, Rows, Target};
+use crate::goal::amount::{Decided, Scale, Slice, Wanted, aim_of, periods_of};
+use crate::goal::{Reason, attainment, bands};
+
+/// A condition of the question, as far as targets are concerned.
+#[derive(Debug, Clone)]
+pub(crate) enum Limit {
+    /// On dimensions; whether it is that one of them has a value.
+    Dimensions { dimensions: Vec<DimensionId>, value: Option<String> },
+    /// On periods of that grain.
+    Periods(Grain),
+}
+
+/// What values are compared with.
+#[derive(Debug)]
+pub(crate) struct Yardstick {
+    pub(crate) scale: Scale,
+    /// Whether values of finer slices add up.
+    pub(crate) adds_up: bool,
+    /// The targets, each with the positions of its amount and its sample among the arguments.
+    pub(crate) targets: Vec<(Target, [Option<usize>; 2])>,
+    /// How many keys the question has.
+    pub(crate) keys: usize,
+    pub(crate) times: Vec<(usize, Grain)>,
+    pub(crate) dimensions: Vec<(usize, DimensionId)>,
+    pub(crate) limits: Vec<Limit>,
+    /// Whether targets can be about the question's rows at all.
+    pub(crate) fits: bool,
+}
+
+/// The function: its arguments are the value, the grouping id, the range's ends, the periods, the dimensions, and what
+/// else targets need.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    name: String,
+    aspect: Aspect,
+    signature: Signature,
+    yardstick: Arc<Yardstick>,
+}
+
+impl Judgement {
+    pub(crate) fn new(aspect: Aspect, indicator: String, yardstick: Yardstick) -> Self {
+        Judgement {
+            name: format!("bell_{}_of_{indicator}", aspect.name()),
+            aspect,
+            signature: Signature::variadic_any(Volatility::Stable),
+            yardstick: Arc::new(yardstick),
+        }
+    }
+}
+
+impl PartialEq for Judgement {
+    fn eq(&self, other: &Self) -> bool {
+        self.aspect == other.aspect && self.name == other.name && Arc::ptr_eq(&self.yardstick, &other.yardstick)
+    }
+}
+
+impl Eq for Judgement {}
+
+impl Hash for Judgement {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.aspect, &self.name).hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Judgement {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.aspect.data_type())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let arrays = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
+        let arguments = Arguments { yardstick: &self.yardstick, arrays: &arrays };
+        let now = now(&self.yardstick.scale.calendar);
+        let judged = (0..rows).map(|row| arguments.judge(row, now));
+        Ok(ColumnarValue::Array(match self.aspect {
+            Aspect::Target => Arc::new(Float64Array::from_iter(judged.map(|it| it.amount()))),
+            Aspect::Attainment => Arc::new(Float64Array::from_iter(judged.map(|it| it.attained.ok()))),
+            Aspect::Status => Arc::new(StringArray::from_iter(judged.map(|it| it.status))),
+        }))
+    }
+}
+
+/// What is said of one row.
+struct Judged {
+    aim: Result<Aim, Reason>,
+    attained: Result<f64, Reason>,
+    /// NULL without a target, grey where nothing can be said.
+    status: Option<String>,
+}
+
+impl Judged {
+    /// The amount; of a range there is no one amount.
+    fn amount(&self) -> Option<f64> {
+        match self.aim {
+            Ok(Aim::AtLeast(amount) | Aim::AtMost(amount)) => Some(amount),
+            _ => None,
+        }
+    }
+}
+
+struct Arguments<'a> {
+    yardstick: &'a Yardstick,
+    arrays: &'a [ArrayRef],
+}
+
+/// Where the arguments for keys begin.
+const FIRST_KEY: usize = 4;
+
+impl Arguments<'_> {
+    fn number(&self, at: usize, row: usize) -> Option<f64> {
+        let array = self.arrays[at].as_primitive::<Float64Type>();
+        array.is_valid(row).then(|| array.value(row))
+    }
+
+    fn instant(&self, at: usize, row: usize) -> Option<NaiveDateTime> {
+        let array = self.arrays[at].as_primitive::<TimestampNanosecondType>();
+        array.is_valid(row).then(|| DateTime::from_timestamp_nanos(array.value(row)).naive_utc())
+    }
+
+    fn text(&self, at: usize, row: usize) -> Option<String> {
+        let array = self.arrays[at].as_string::<i32>();
+        array.is_valid(row).then(|| array.value(row).to_string())
+    }
+
+    /// Whether a key is part of the row's grouping set.
+    fn is_grouped(&self, key: usize, row: usize) -> bool {
+        let left_out = self.arrays[1].as_primitive::<UInt64Type>().value(row);
+        left_out & (1 << (self.yardstick.keys - 1 - key)) == 0
+    }
+
+    fn judge(&self, row: usize, now: NaiveDateTime) -> Judged {
+        let value = self.number(0, row);
+        let found = self.place(row).and_then(|(span, slice)| Ok((span, self.aim(row, span, &slice)?)));
+        let (span, (at, aim)) = match found {
+            Ok(found) => found,
+            Err(reason) => return Judged { aim: Err(reason), attained: Err(reason), status: None },
+        };
+        let (target, [_, sample]) = &self.yardstick.targets[at];
+        let judging = &target.judging;
+        let attained = attainment::attainment(value, aim, judging);
+        let few = match (judging.sample, sample) {
+            (Some((_, least)), Some(sample)) => self.number(*sample, row).unwrap_or(0.0) < least,
+            _ => false,
+        };
+        let rank = bands::rank_of(value, aim, attained, &judging.bands).filter(|_| !few && span.end <= now);
+        let status = rank.map_or(bands::GREY, |rank| bands::name(rank, &judging.bands));
+        Judged { aim: Ok(aim), attained, status: Some(status.to_string()) }
+    }
+
+    /// The period and the slice that a row is of.
+    fn place(&self, row: usize) -> Result<(Stretch, Slice), Reason> {
+        let yardstick = self.yardstick;
+        if !yardstick.fits {
+            return Err(Reason::OtherRows);
+        }
+        let mut slice: Slice = Vec::new();
+        for (at, (key, id)) in yardstick.dimensions.iter().enumerate() {
+            if self.is_grouped(*key, row) {
+                slice.push((*id, self.text(FIRST_KEY + yardstick.times.len() + at, row)));
+            }
+        }
+        let grouped = |id: &DimensionId, slice: &Slice| slice.iter().any(|(known, _)| known == id);
+        let span = self.span(row)?;
+        for limit in &yardstick.limits {
+            match limit {
+                Limit::Dimensions { dimensions, .. } if dimensions.iter().all(|id| grouped(id, &slice)) => {}
+                Limit::Dimensions { dimensions, value: Some(value) } => {
+                    slice.push((dimensions[0], Some(value.clone())))
+                }
+                Limit::Dimensions { .. } => return Err(Reason::OtherRows),
+                Limit::Periods(grain) => {
+                    let within = containing(*grain, span.start, &yardstick.scale.calendar);
+                    if within.is_none_or(|period| span.end > period.end) {
+                        return Err(Reason::OtherRows);
+                    }
+                }
+            }
+        }
+        Ok((span, slice))
+    }
+
+    /// The finest period that a row is grouped by, whole; else the range.
+    fn span(&self, row: usize) -> Result<Stretch, Reason> {
+        let yardstick = self.yardstick;
+        let (from, to) = (self.instant(2, row), self.instant(3, row));
+        let mut span: Option<Stretch> = None;
+        for (at, (key, grain)) in yardstick.times.iter().enumerate() {
+            if !self.is_grouped(*key, row) {
+                continue;
+            }
+            let start = self.instant(FIRST_KEY + at, row).ok_or(Reason::OtherPeriod)?;
+            let period = containing(*grain, start, &yardstick.scale.calendar).ok_or(Reason::OtherPeriod)?;
+            span = Some(match span {
+                None => period,
+                // Of two periods a row is of what they share; only one inside the other is a period.
+                Some(known) if known.start <= period.start && period.end <= known.end => period,
+                Some(known) if period.start <= known.start && known.end <= period.end => known,
+                Some(_) => return Err(Reason::OtherPeriod),
+            });
+        }
+        match (span, from, to) {
+            (None, Some(start), Some(end)) if start < end => Ok(Stretch { start, end }),
+            (None, _, _) => Err(Reason::OtherPeriod),
+            (Some(span), from, to) => {
+                let whole = from.is_none_or(|from| from <= span.start) && to.is_none_or(|to| span.end <= to);
+                if whole { Ok(span) } else { Err(Reason::OtherPeriod) }
+            }
+        }
+    }
+
+    /// The first target that stands for a period and a slice, by position; those for periods like this one first.
+    fn aim(&self, row: usize, span: Stretch, slice: &Slice) -> Result<(usize, Aim), Reason> {
+        let yardstick = self.yardstick;
+        let wanted =
+            Wanted { span, slice, level: Level::Commit, decided: Decided::Current, known: None, last_year: None };
+        let exact = |target: &Target| {
+            target.every.and_then(|every| containing(every, span.start, &yardstick.scale.calendar)) == Some(span)
+        };
+        let mut order: Vec<usize> = (0..yardstick.targets.len()).collect();
+        order.sort_by_key(|at| !exact(&yardstick.targets[*at].0));
+        let mut reason = None;
+        for at in order {
+            let (target, [amount, _]) = &yardstick.targets[at];
+            let aim = match &target.amounts {
+                Amounts::Stated(_) => aim_of(&yardstick.scale, target, &wanted),
+                Amounts::Rows(rows) => self.aim_of_rows(row, target, rows, *amount, &wanted),
+            };
+            match aim {
+                Ok(aim) => return Ok((at, aim)),
+                Err(other) => _ = reason.get_or_insert(other),
+            }
+        }
+        Err(reason.unwrap_or(Reason::NoTarget))
+    }
+
+    fn aim_of_rows(
+        &self,
+        row: usize,
+        target: &Target,
+        rows: &Rows,
+        amount: Option<usize>,
+        wanted: &Wanted<'_>,
+    ) -> Result<Aim, Reason> {
+        periods_of(&self.yardstick.scale, target, wanted.span)?;
+        let amount = amount.ok_or(Reason::OtherSlice)?;
+        if !self.yardstick.adds_up && wanted.slice.len() != rows.by.len() {
+            return Err(Reason::OtherSlice);
+        }
+        let amount = self.number(amount, row).ok_or(Reason::NoTarget)?;
+        match rows.direction {
+            Some(Direction::Up) => Ok(Aim::AtLeast(amount)),
+            Some(Direction::Down) => Ok(Aim::AtMost(amount)),
+            None => Err(Reason::NoDirection),
+        }
+    }
+}

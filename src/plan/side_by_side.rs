@@ -1,0 +1,189 @@
+//! The present, its shifts and its windows in one scan.
+//!
+//! Parts that read the same rows and differ only in which periods a row counts for (its own, one a year later, three
+//! running ones) need the rows once: they are added up by cell ([`running::per_group`]), the cells meet one table of
+//! pairs of periods and cells in which each pair says whose window it is of, and each value is aggregated over the pairs
+//! of its own window.
+
+use datafusion::common::{Column, JoinType, NullEquality, Result, ScalarValue, TableReference};
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::functions_aggregate::expr_fn::max;
+use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::combine::Question;
+use super::frame::{Role, Window};
+use super::part::Part;
+use super::prepared::BuiltPart;
+use super::rows::distinct;
+use super::running;
+use super::situation::Shows;
+use super::windows::{self, Periods, Shape};
+
+const PAIRS: &str = "$pairs";
+const WHOSE: &str = "$whose";
+
+/// The first parts that can share their rows, as one; and which they are.
+pub(crate) fn together(
+    question: &Question<'_>,
+    parts: &[Part],
+    periods: &Periods<'_>,
+) -> Result<Option<(BuiltPart, Vec<usize>)>> {
+    for part in parts.iter().filter(|part| part.has_window()) {
+        let group: Vec<usize> = (0..parts.len()).filter(|at| part.reads_the_same(&parts[*at], question)).collect();
+        if group.len() < 2 {
+            continue;
+        }
+        let members: Vec<&Part> = group.iter().map(|at| &parts[*at]).collect();
+        if let Some(built) = build(question, part, &members, periods)? {
+            return Ok(Some((built, group)));
+        }
+    }
+    Ok(None)
+}
+
+fn build(question: &Question<'_>, first: &Part, members: &[&Part], periods: &Periods<'_>) -> Result<Option<BuiltPart>> {
+    let all = first.with_leaves_of(members);
+    let axis = all.axis(question);
+    let Some((at, window)) = all.frame().window() else { return Ok(None) };
+    // The period itself is a window, too.
+    let own = Window { ops: vec![], ..window.clone() };
+    let frame = all.frame();
+    let shapes: Vec<Shape<'_>> = members
+        .iter()
+        .map(|part| Shape {
+            frame,
+            outer: periods.frame,
+            at,
+            window: part.frame().window().map_or(&own, |(_, window)| window),
+            axis: &axis,
+            shows: part.shows(),
+        })
+        .collect();
+    let cell = windows::cell_grain(&shapes[0]);
+    let alike = |shape: &Shape<'_>| windows::cell_grain(shape) == cell && windows::cells_are_exact(shape);
+    if !shapes.iter().all(alike) {
+        return Ok(None);
+    }
+    let placed = all.place(question, &axis)?;
+    let (prepared, finals) = all.prepare(question, placed, None)?;
+    if prepared.fact_key.is_some() || !prepared.edges.is_empty() {
+        return Ok(None);
+    }
+    let calls: Vec<Expr> = prepared.calls.iter().map(|(_, call)| call.clone()).collect();
+    let unique = distinct(&calls);
+    let (Some(reduced), Some(bounds)) = (running::per_cell(&prepared, &shapes[0], &unique)?, prepared.own.clone())
+    else {
+        return Ok(None);
+    };
+    let pairs = pairs_of_all(&shapes, &bounds, periods)?;
+    let (Expr::Column(cell), Expr::Column(of_pair)) = (running::cell_column(), pair("c")) else { return Ok(None) };
+    let on = (vec![cell], vec![of_pair]);
+    let rows = reduced.rows.join_detailed(pairs, JoinType::Inner, on, None, NullEquality::NullEqualsNull)?;
+    let period =
+        frame.kept().into_iter().filter_map(|key| Some((key, windows::period_key(&shapes[0], key, pair("p"))?)));
+    let mut keys: Vec<(usize, Expr)> =
+        prepared.keys.iter().map(|(key, _)| (*key, windows::key_column(*key))).chain(period).collect();
+    keys.sort_by_key(|(key, _)| *key);
+    let groups = keys.iter().map(|(key, value)| value.clone().alias(windows::key_name(*key)));
+    let groups: Vec<Expr> = groups.collect();
+    let mut aggregates = vec![max(pair("shown")).alias(windows::SHOWN)];
+    for number in 0..members.len() {
+        for (output, aggregate) in reduced.aggregates.iter().enumerate() {
+            let of_it = aggregate.clone().filter(pair(WHOSE).eq(whose(number))).build()?;
+            aggregates.push(of_it.alias(output_name(number, output)));
+        }
+    }
+    let plan = rows.aggregate(groups, aggregates)?.build()?;
+    let outputs_of = |number: usize| -> Vec<Expr> {
+        let raw: Vec<Expr> = (0..reduced.aggregates.len()).map(|output| plain(&output_name(number, output))).collect();
+        let value = |call: &Expr| {
+            let at = unique.iter().position(|known| known == call).unwrap_or_default();
+            let value = reduced.finals[at].of(&raw);
+            // A window without rows has a number of them.
+            if is_count(call) { coalesce(vec![value, lit(0_i64)]) } else { value }
+        };
+        calls.iter().map(value).collect()
+    };
+    let mut values = Vec::new();
+    for (number, part) in members.iter().enumerate() {
+        let outputs = outputs_of(number);
+        for leaf in part.leaf_numbers() {
+            let value = match &finals {
+                Some(finals) => finals.iter().find(|(of, _)| *of == leaf).map(|(_, value)| value.of(&outputs)),
+                None => prepared.calls.iter().position(|(of, _)| *of == leaf).map(|call| outputs[call].clone()),
+            };
+            values.extend(value.map(|value| (leaf, value)));
+        }
+    }
+    let links = first.links();
+    Ok(Some(BuiltPart {
+        plan,
+        keys: links.iter().map(|link| windows::key_column(link.key)).collect(),
+        links,
+        grouping_id: None,
+        values,
+        shows: Shows::Running,
+        shown: Some(windows::shown_column()),
+    }))
+}
+
+/// The pairs of periods and cells of each window, with the window's number.
+fn pairs_of_all(shapes: &[Shape<'_>], bounds: &LogicalPlan, periods: &Periods<'_>) -> Result<LogicalPlan> {
+    let mut all: Option<LogicalPlanBuilder> = None;
+    for (number, shape) in shapes.iter().enumerate() {
+        let shown = match shape.shows {
+            Shows::All => lit(true),
+            Shows::Running => pair("shown"),
+            Shows::Nothing => lit(false),
+        };
+        let pairs = LogicalPlanBuilder::from(windows::pairs(shape, bounds.clone(), periods)?).project([
+            pair("p").alias("p"),
+            pair("c").alias("c"),
+            shown.alias("shown"),
+            whose(number).alias(WHOSE),
+        ])?;
+        all = Some(match all {
+            Some(all) => all.union(pairs.build()?)?,
+            None => pairs,
+        });
+    }
+    let Some(mut all) = all else { return datafusion::common::internal_err!("windows of nothing") };
+    // Rows without a time are of the group without a period, and in no window.
+    for (number, shape) in shapes.iter().enumerate().filter(|(_, shape)| shape.shows == Shows::All) {
+        let unknown = lit(ScalarValue::try_from(&shape.axis.instants().data_type)?);
+        let row = LogicalPlanBuilder::empty(true);
+        let columns =
+            [unknown.clone().alias("p"), unknown.alias("c"), lit(true).alias("shown"), whose(number).alias(WHOSE)];
+        all = all.union(row.project(columns)?.build()?)?;
+    }
+    all.alias(PAIRS)?.build()
+}
+
+fn is_count(call: &Expr) -> bool {
+    match call {
+        Expr::Alias(alias) => is_count(&alias.expr),
+        Expr::AggregateFunction(function) => function.func.name() == "count",
+        _ => false,
+    }
+}
+
+fn whose(number: usize) -> Expr {
+    lit(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn output_name(number: usize, output: usize) -> String {
+    format!("$of{number}_{output}")
+}
+
+fn pair(name: &str) -> Expr {
+    Expr::Column(Column::new(Some(TableReference::bare(PAIRS)), name))
+}
+
+fn plain(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// Whether a key is equal to the row's own, or a period that a window tells.
+pub(crate) fn is_period(role: &Role) -> bool {
+    !matches!(role, Role::Equal)
+}

@@ -1,0 +1,76 @@
+//! Columns of the same name in several joined sources, over files whose statistics prune them.
+//!
+//! A filter made from one side of a join is pushed to the files of the other; there it must reach the column that it is
+//! about, not another one of the same name.
+
+use std::path::Path;
+
+use bellwether::Engine;
+use datafusion::prelude::SessionContext;
+
+use crate::events::ask;
+
+const MODEL: &str = "
+source orders {
+  from parquet 'orders.parquet'
+  key id
+  join customer = customers on customer_id = customer.id
+  join ship_city = cities on city_id = ship_city.id
+  join shop = shops on shop_id
+}
+source customers { from parquet 'customers.parquet'  key id  join city = cities on city_id = city.id }
+source shops { from parquet 'shops.parquet'  key shop_id  join city = cities on city_id = city.id }
+source cities { from parquet 'cities.parquet'  key id }
+dimension ship = orders.ship_city.name
+dimension home = orders.customer.city.name
+dimension shop = orders.shop.city.name
+indicator n = count(*) of orders
+indicator people = count(distinct orders.customer.id)
+";
+
+/// Each city has orders shipped there by customers who live in another one.
+const FILES: [(&str, &str); 4] = [
+    ("cities", "SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (3, 'c')) AS t(id, name)"),
+    ("customers", "SELECT * FROM (VALUES (11, 2, 'ann'), (12, 2, 'bob')) AS t(id, city_id, name)"),
+    ("shops", "SELECT * FROM (VALUES (21, 3, 'x')) AS t(shop_id, city_id, name)"),
+    ("orders", "SELECT * FROM (VALUES (1, 11, 21, 1), (2, 12, 21, 1)) AS t(id, customer_id, shop_id, city_id)"),
+];
+
+async fn project(folder: &Path) -> Engine {
+    let ctx = SessionContext::new();
+    for (name, rows) in FILES {
+        let path = folder.join(name).with_extension("parquet");
+        ctx.sql(&format!("COPY ({rows}) TO '{}'", path.display())).await.unwrap().collect().await.unwrap();
+    }
+    std::fs::write(folder.join("model.bell"), MODEL).unwrap();
+    Engine::open(folder).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_condition_reaches_its_own_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = project(folder.path()).await;
+    let rows = |sql: &'static str| ask(&engine, sql);
+    let of = |values: &[&str]| vec![values.iter().map(|value| value.to_string()).collect::<Vec<String>>()];
+    let asked = "SELECT ship, MEASURE(n), MEASURE(people) FROM indicators WHERE home = 'b' GROUP BY ship";
+    assert_eq!(rows(asked).await, of(&["a", "2", "2"]));
+    let asked = "SELECT ship, home, shop, MEASURE(n) FROM indicators WHERE shop = 'c' AND home IN ('b', 'c') GROUP BY ship, home, shop";
+    assert_eq!(rows(asked).await, of(&["a", "b", "c", "2"]));
+    let asked = "SELECT home, MEASURE(n) FROM indicators WHERE shop = 'c' GROUP BY home";
+    assert_eq!(rows(asked).await, of(&["b", "2"]));
+}
+
+/// The same in SQL without indicators, where the names are not ours.
+#[tokio::test]
+async fn plain_sql_reaches_them_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = project(folder.path()).await;
+    let joined = "FROM orders JOIN shops USING (shop_id) JOIN customers ON customer_id = customers.id JOIN cities ON ";
+    for (on, shop) in [("shops.city_id = cities.id", "c"), ("customers.city_id = cities.id", "b")] {
+        let sql = format!(
+            "SELECT orders.city_id AS o, shops.city_id AS s, customers.city_id AS c, count(*) {joined}{on} \
+             WHERE cities.name = '{shop}' GROUP BY o, s, c"
+        );
+        assert_eq!(ask(&engine, &sql).await, [["1", "3", "2", "2"]], "{sql}");
+    }
+}
