@@ -8,6 +8,7 @@
 //! asked, by id. One JSON document on stdout has the rows and the times of each; what went wrong is in its place there.
 
 #[path = "../../benches/common/timing.rs"]
+#[allow(dead_code)]
 mod timing;
 
 mod questions;

@@ -67,7 +67,7 @@ pub(crate) fn planned<'w>(
 ) -> Vec<Planned<'w>> {
     let order = Order { catalog, ways, narrowing, relation };
     match ways.iter().all(|way| order.is_free(way)) {
-        true => order.from_root(),
+        true => order.all(),
         false => as_declared(ways),
     }
 }
@@ -91,7 +91,7 @@ impl<'w> Order<'_, 'w> {
         own && way.moment.is_none() && matches!(way.path.steps.last(), Some(Step::Join(_)))
     }
 
-    fn from_root(&self) -> Vec<Planned<'w>> {
+    fn all(&self) -> Vec<Planned<'w>> {
         let Some(first) = self.ways.first() else { return vec![] };
         let root = JoinPath::root(first.path.root);
         let narrowed_root = self.narrowing.share(&(self.relation)(&root)) < 1.0;

@@ -17,7 +17,7 @@ use super::instant::TimeOp;
 use super::prepared::{BuiltPart, Prepared};
 use super::reduce::{Reduced, reduced};
 use super::rows::with_exact_types;
-use super::running::Final;
+use super::running::Finals;
 use super::scan::Scan;
 use super::side_by_side::is_period;
 use super::situation::{Link, Nulls, Shows, Situation};
@@ -375,7 +375,7 @@ impl Part {
         question: &Question<'_>,
         placed: Placed<'_>,
         sets: Option<&[Vec<usize>]>,
-    ) -> Result<(Prepared, Option<Vec<(usize, Final)>>)> {
+    ) -> Result<(Prepared, Option<Finals>)> {
         let reduced = match question.rewrites.reduce_rows {
             true => reduced(question, &placed, sets)?,
             false => None,

@@ -22,7 +22,7 @@ use super::combine::Question;
 use super::guards::guarded;
 use super::part::Placed;
 use super::rows::{columns_of, distinct};
-use super::running::Final;
+use super::running::{Final, Finals};
 use crate::catalog::source::Source;
 
 /// About how many periods a time that is cut to a grain has, if nobody knows.
@@ -49,7 +49,7 @@ pub(crate) struct Reduced {
     /// Aggregates over cells.
     pub(crate) calls: Vec<Expr>,
     /// For each leaf its value over the outputs of these aggregates.
-    pub(crate) finals: Vec<(usize, Final)>,
+    pub(crate) finals: Finals,
 }
 
 /// The part over cells, if that is possible and pays.
@@ -158,7 +158,7 @@ struct Cells {
     calls: Vec<SplitCall>,
     partials: Vec<Expr>,
     outputs: Vec<Expr>,
-    finals: Vec<(usize, Final)>,
+    finals: Finals,
     /// Whether some key is computed from a column: for each cell now, and no longer for each row.
     coarsens: bool,
 }

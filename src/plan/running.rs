@@ -148,6 +148,9 @@ pub(crate) struct PerCell {
     pub(crate) finals: Vec<Final>,
 }
 
+/// Leaves, and their values over the outputs of aggregates.
+pub(crate) type Finals = Vec<(usize, Final)>;
+
 /// What becomes of the outputs of aggregates.
 #[derive(Debug, Clone)]
 pub(crate) enum Final {
