@@ -127,7 +127,7 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 
-pub use analysis::{Change, Outline, Score, Status};
+pub use analysis::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline, Score, Status};
 pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};
 pub use plan::Request;

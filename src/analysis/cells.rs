@@ -58,6 +58,12 @@ impl Cells {
         self.values.contains_key(&(side, vec![], vec![]))
     }
 
+    /// All that is known of the slices of a set of dimensions: side, slice, values.
+    pub fn of_set(&self, set: &[usize]) -> impl Iterator<Item = (usize, &Key, &HashMap<IndicatorId, f64>)> {
+        let of_set = self.values.iter().filter(move |((_, known, _), _)| known == set);
+        of_set.map(|((side, _, key), values)| (*side, key, values))
+    }
+
     /// The slices of a set of dimensions that either side has, in order of their values, NULL last.
     pub fn slices(&self, set: &[usize]) -> Vec<Key> {
         let of_set = self.values.keys().filter(|(_, known, _)| known == set);

@@ -12,8 +12,9 @@ use super::cells::Cells;
 use super::components::{OverSlices, over_slices};
 use super::effects::Method;
 use super::explanation::Explanation;
+use super::function::{Function, Texts, choice, names};
 use super::question::{Asked, Question, Side};
-use super::reader::{Argument, Reader};
+use super::reader::{Argument, ONE_TIME, Reader};
 use super::rows::{schema, to_batch};
 use super::span::Span;
 use super::{Analysis, Model};
@@ -55,34 +56,52 @@ pub struct Change {
     pub current_where: Vec<String>,
 }
 
-impl Change {
-    /// The texts of the question that are read, in the order in which they are read: for showing where one is wrong.
-    pub fn texts(&self) -> Vec<(Argument, String)> {
-        let one =
-            |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        let all = |argument, texts: &[String]| texts.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        [
-            vec![(Argument::Indicator, self.indicator.clone())],
-            one(Argument::Current, &self.current),
-            one(Argument::Base, &self.base),
-            all(Argument::By, &self.by),
-            all(Argument::Where, &self.conditions),
-            all(Argument::BaseWhere, &self.base_where),
-            all(Argument::CurrentWhere, &self.current_where),
-        ]
-        .concat()
+impl Function for Change {
+    fn name(&self) -> &'static str {
+        "explain_change"
     }
 
-    /// What answers the question.
-    ///
-    /// # Errors
-    /// Diagnostics whose places are in the texts, which are added to the model's.
-    pub fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
+    fn arguments(&self) -> &'static [&'static str] {
+        &["indicator", "base", "current", "by", "method", "where", "base_where", "current_where"]
+    }
+
+    fn example(&self) -> &'static str {
+        "explain_change('gmv', base => '2026-09', current => '2026-10', by => 'region, channel')"
+    }
+
+    fn set(&mut self, argument: &str, text: &str) -> Result<(), Diagnostic> {
+        let own = || text.to_string();
+        match argument {
+            "indicator" => self.indicator = own(),
+            "base" => self.base = Some(own()),
+            "current" => self.current = Some(own()),
+            "by" => self.by = names(text),
+            "method" => self.method = choice("method", text, &Method::ASKED.map(|method| (method.name(), method)))?,
+            "base_where" => self.base_where = vec![own()],
+            "current_where" => self.current_where = vec![own()],
+            _ => self.conditions = vec![own()],
+        }
+        Ok(())
+    }
+
+    fn texts(&self) -> Vec<(Argument, String)> {
+        Texts::default()
+            .one(Argument::Indicator, Some(&self.indicator))
+            .one(Argument::Current, self.current.as_deref())
+            .one(Argument::Base, self.base.as_deref())
+            .all(Argument::By, &self.by)
+            .all(Argument::Where, &self.conditions)
+            .all(Argument::BaseWhere, &self.base_where)
+            .all(Argument::CurrentWhere, &self.current_where)
+            .0
+    }
+
+    fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
         let options = model.options;
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;
         let sides = self.sides(&mut reader)?;
-        let by = reader.dimensions(&self.by, &package)?;
+        let by = reader.dimensions(&self.by, &package, ONE_TIME)?;
         let both = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let of_base = reader.conditions(Argument::BaseWhere, &self.base_where, &package)?;
         let of_current = reader.conditions(Argument::CurrentWhere, &self.current_where, &package)?;
@@ -113,7 +132,9 @@ impl Change {
         let questions = questions.map_err(|error| reader.at_dimension(error.into()))?;
         Ok(Analysis { spares: asked.spares(options)?, questions, answer: Arc::new(explanation) })
     }
+}
 
+impl Change {
     /// The periods of both sides.
     fn sides(&self, reader: &mut Reader<'_, '_>) -> Result<[Option<Span>; 2], Diagnostic> {
         let current = self.current.as_deref().map(|text| reader.span(Argument::Current, text, None)).transpose()?;

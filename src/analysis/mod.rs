@@ -1,10 +1,12 @@
-//! Why did it change? From an indicator, two sides and perhaps dimensions to the parts of the change.
+//! Why did it change? From an indicator, two sides and perhaps dimensions to the parts of the change. And what of it over
+//! time: what stands out, what comes next.
 //!
 //! 1. The values come from the engine like those of any question: as few plans as there can be over as few scans as there
 //!    can be (`question`), one row for each side and slice.
 //! 2. What is done with them is arithmetic on a few numbers (one for each node of a tree and each slice), and so it is
 //!    plain Rust, not a plan: `effects` shares a change among the parts of a formula, `nested` follows it down a tree,
-//!    `slices` shares it among slices.
+//!    `slices` shares it among slices, `localise` finds the combination of values that is to blame,
+//!    `series` looks at values over time.
 //!
 //! Invariant: the parts of a change add up to it. What no part explains is a row of its own with a flag, or the answer is
 //! refused; nothing is spread silently.
@@ -15,13 +17,16 @@ mod change;
 mod components;
 pub mod effects;
 mod explanation;
+pub mod function;
 mod identity;
+pub mod localise;
 pub mod nested;
 mod outline;
 mod question;
 mod reader;
 mod rows;
 mod scores;
+pub mod series;
 pub mod slices;
 mod span;
 mod standing;
@@ -41,11 +46,14 @@ use crate::source::SourceSet;
 
 pub use cells::Cells;
 pub use change::Change;
+pub use function::Function;
 pub use identity::Promise;
+pub use localise::Localise;
 pub use outline::Outline;
 pub use question::{Question, Spare};
 pub use reader::Argument;
 pub use scores::Score;
+pub use series::{Anomalies, ChangePoints, Forecast, Reach};
 pub use status::Status;
 
 /// What questions are read against.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cells::Cells;
 use super::change::give_tree;
 use super::question::{Asked, Side};
-use super::reader::{Argument, Reader};
+use super::reader::{Argument, ONE_TIME, Reader};
 use super::span::relative;
 use super::{Analysis, Model};
 use crate::catalog::{Catalog, IndicatorId};
@@ -66,7 +66,7 @@ impl Outline {
             (None, Some(current)) => relative("previous period", current).transpose()?,
             (None, None) => None,
         };
-        let by = reader.dimensions(&self.by, &package)?;
+        let by = reader.dimensions(&self.by, &package, ONE_TIME)?;
         let conditions = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let mut catalog = Catalog::clone(reader.catalog());
         give_tree(&mut catalog, root);

@@ -1,7 +1,6 @@
 //! The values that an analysis needs, as plans: what any question to the same indicators would be.
 //!
-//! Where both sides are one period of the same grain, they are two groups of one question, and every source is read
-//! once. Otherwise (ranges of any length, slices compared with each other) each side is a question of its own: a side
+//! Where all sides are periods of the same grain, they are groups of one question, and every source is read once. Otherwise (ranges of any length, slices compared with each other) each side is a question of its own: a side
 //! may overlap the other, and what an indicator looks back on moves with its own side's range.
 
 use std::sync::Arc;
@@ -85,7 +84,7 @@ impl Asked {
         (0..self.sides.len()).map(|side| self.question(&Sides::One(side), options)).collect()
     }
 
-    /// Where both sides are groups of one question, a side without rows is no group of it: what its totals are then, such
+    /// Where the sides are groups of one question, a side without rows is no group of it: what its totals are then, such
     /// as a count of nothing. One question for each side, to be asked only if need be.
     ///
     /// # Errors

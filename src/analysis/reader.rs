@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chrono::NaiveDateTime;
+use datafusion::arrow::datatypes::DataType;
 
 use super::Model;
-use super::span::{Span, relative};
+use super::span::{Span, base_periods, relative};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::period::Period;
 use crate::catalog::{Catalog, IndicatorId, Member};
@@ -23,6 +24,9 @@ pub enum Argument {
     Indicator,
     Base,
     Current,
+    Grain,
+    During,
+    Landing,
     By,
     Where,
     BaseWhere,
@@ -35,12 +39,37 @@ pub enum Argument {
 }
 
 impl Argument {
+    /// The argument of a table function that gives it; `None`, if it is not read as a text of its own.
+    pub fn named(name: &str) -> Option<Argument> {
+        Some(match name {
+            "indicator" => Argument::Indicator,
+            "base" => Argument::Base,
+            "current" => Argument::Current,
+            "grain" => Argument::Grain,
+            "during" => Argument::During,
+            "landing" => Argument::Landing,
+            "by" => Argument::By,
+            "where" => Argument::Where,
+            "base_where" => Argument::BaseWhere,
+            "current_where" => Argument::CurrentWhere,
+            "at" => Argument::At,
+            "as_of" => Argument::AsOf,
+            "level" => Argument::Level,
+            "against" => Argument::Against,
+            "scorecard" => Argument::Scorecard,
+            _ => return None,
+        })
+    }
+
     /// The name under which the text is shown in diagnostics.
     pub fn file(self) -> &'static str {
         match self {
             Argument::Indicator => "<indicator>",
             Argument::Base => "<base>",
             Argument::Current => "<current>",
+            Argument::Grain => "<grain>",
+            Argument::During => "<during>",
+            Argument::Landing => "<landing>",
             Argument::By => "<by>",
             Argument::Where => "<where>",
             Argument::BaseWhere => "<base where>",
@@ -53,6 +82,9 @@ impl Argument {
         }
     }
 }
+
+/// Why time slices no comparison.
+pub(super) const ONE_TIME: &str = "both sides are of one time each, so `{}` cannot slice them";
 
 /// Reads the texts of one question, in order.
 pub(super) struct Reader<'r, 'm> {
@@ -69,7 +101,7 @@ impl<'r, 'm> Reader<'r, 'm> {
         self.model.catalog
     }
 
-    fn add(&mut self, argument: Argument, text: &str) -> usize {
+    pub(super) fn add(&mut self, argument: Argument, text: &str) -> usize {
         let file = self.model.sources.add(argument.file(), text);
         self.read.push((argument, file));
         self.read.iter().filter(|(known, _)| *known == argument).count() - 1
@@ -101,7 +133,8 @@ impl<'r, 'm> Reader<'r, 'm> {
             let about = diagnostic.message.split('`').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
             let text = |file: source::FileId| self.model.sources.file(file).text.as_str();
             let slicing = |argument: Argument| {
-                matches!(argument, Argument::By | Argument::Where | Argument::BaseWhere | Argument::CurrentWhere)
+                use Argument::{BaseWhere, By, CurrentWhere, Where};
+                matches!(argument, By | Where | BaseWhere | CurrentWhere)
             };
             let found = self.read.iter().find(|(argument, file)| slicing(*argument) && text(*file).contains(about));
             match found {
@@ -133,8 +166,13 @@ impl<'r, 'm> Reader<'r, 'm> {
         }
     }
 
-    /// The dimensions of these names.
-    pub(super) fn dimensions(&mut self, names: &[String], package: &str) -> Result<Vec<(String, Input)>, Diagnostic> {
+    /// The dimensions of these names; `no_time` says why time is none of them.
+    pub(super) fn dimensions(
+        &mut self,
+        names: &[String],
+        package: &str,
+        no_time: &str,
+    ) -> Result<Vec<(String, Input)>, Diagnostic> {
         let mut found: Vec<(String, Input)> = Vec::new();
         for name in names {
             let number = self.add(Argument::By, name);
@@ -142,7 +180,7 @@ impl<'r, 'm> Reader<'r, 'm> {
             let unfit = if found.iter().any(|(_, known)| *known == input) {
                 Some(format!("`{name}` is said twice"))
             } else if matches!(input, Input::MetricTime(_)) {
-                Some(format!("both sides are of one time each, so `{name}` cannot slice them"))
+                Some(no_time.replace("{}", name))
             } else {
                 None
             };
@@ -217,6 +255,27 @@ impl<'r, 'm> Reader<'r, 'm> {
             Some(found) => found,
             None => Span::parse(text),
         };
+        let found = found.and_then(|span| self.on_axis(span));
         found.map_err(|diagnostic| self.at(diagnostic, argument, number))
+    }
+
+    /// A stretch of time, if time is kept so finely.
+    fn on_axis(&self, span: Span) -> Result<Span, Diagnostic> {
+        let dates = matches!(self.catalog().metric_time, DataType::Date32 | DataType::Date64);
+        match dates && !span.of_whole_days() {
+            true => Err(Diagnostic::new(codes::PERIOD, format!("time is kept by the day, and {span} cuts one"))),
+            false => Ok(span),
+        }
+    }
+
+    /// The periods of which a base is the mean; where nothing is said the text is ours.
+    pub(super) fn spans(&mut self, text: &str, said: bool, current: Span) -> Result<Vec<Span>, Diagnostic> {
+        if !said {
+            return base_periods(text, current);
+        }
+        let number = self.add(Argument::Base, text);
+        let found = base_periods(text, current);
+        let found = found.and_then(|spans| spans.into_iter().map(|span| self.on_axis(span)).collect());
+        found.map_err(|diagnostic| self.at(diagnostic, Argument::Base, number))
     }
 }

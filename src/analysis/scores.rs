@@ -8,6 +8,7 @@ use datafusion::common::Result as PlanResult;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
+use super::function::Function;
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Subject, Terms, ask};
@@ -39,9 +40,41 @@ pub struct Score {
     pub against: Option<String>,
 }
 
-impl Score {
-    /// The texts of the question that are read, in the order in which they are read.
-    pub fn texts(&self) -> Vec<(Argument, String)> {
+impl Function for Score {
+    fn name(&self) -> &'static str {
+        "scorecard"
+    }
+
+    fn arguments(&self) -> &'static [&'static str] {
+        &["scorecard", "at", "base", "as_of", "level", "against"]
+    }
+
+    fn needed(&self) -> Option<&'static str> {
+        Some("scorecard")
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn example(&self) -> &'static str {
+        "scorecard('company', at => '2026-10')"
+    }
+
+    fn set(&mut self, argument: &str, text: &str) -> Result<(), Diagnostic> {
+        let own = Some(text.to_string());
+        match argument {
+            "scorecard" => self.scorecard = text.to_string(),
+            "at" => self.at = own,
+            "base" => self.base = own,
+            "as_of" => self.as_of = own,
+            "level" => self.level = own,
+            _ => self.against = own,
+        }
+        Ok(())
+    }
+
+    fn texts(&self) -> Vec<(Argument, String)> {
         let one =
             |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
         [
@@ -55,11 +88,7 @@ impl Score {
         .concat()
     }
 
-    /// What answers the question.
-    ///
-    /// # Errors
-    /// Diagnostics whose places are in the texts, which are added to the model's.
-    pub fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
+    fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
         let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let terms = terms(&mut reader, now, &self.as_of, &self.level, &self.against)?;

@@ -9,6 +9,7 @@ use datafusion::common::Result as PlanResult;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Key};
+use super::function::{Function, names};
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Judged, Subject, Terms, ask, last_ended};
@@ -45,9 +46,44 @@ pub struct Status {
     pub against: Option<String>,
 }
 
-impl Status {
-    /// The texts of the question that are read, in the order in which they are read.
-    pub fn texts(&self) -> Vec<(Argument, String)> {
+/// Why time slices no status.
+const ONE_PERIOD: &str = "a status is of one period, so `{}` cannot slice it";
+
+impl Function for Status {
+    fn name(&self) -> &'static str {
+        "status"
+    }
+
+    fn arguments(&self) -> &'static [&'static str] {
+        &["indicator", "by", "at", "as_of", "level", "against"]
+    }
+
+    fn needed(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &["indicator", "by"]
+    }
+
+    fn example(&self) -> &'static str {
+        "status('gmv', by => 'region', at => '2026-10')"
+    }
+
+    fn set(&mut self, argument: &str, text: &str) -> Result<(), Diagnostic> {
+        let own = Some(text.to_string());
+        match argument {
+            "indicator" => self.indicators = names(text),
+            "by" => self.by = names(text),
+            "at" => self.at = own,
+            "as_of" => self.as_of = own,
+            "level" => self.level = own,
+            _ => self.against = own,
+        }
+        Ok(())
+    }
+
+    fn texts(&self) -> Vec<(Argument, String)> {
         let one =
             |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
         let all = |argument, texts: &[String]| texts.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
@@ -62,17 +98,13 @@ impl Status {
         .concat()
     }
 
-    /// What answers the question.
-    ///
-    /// # Errors
-    /// Diagnostics whose places are in the texts, which are added to the model's.
-    pub fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
+    fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
         let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let terms = terms(&mut reader, now, &self.as_of, &self.level, &self.against)?;
         let at = self.at.as_deref().map(|text| reader.span(Argument::At, text, None)).transpose()?;
         let (package, indicators) = self.indicators(&mut reader)?;
-        let by = reader.dimensions(&self.by, &package)?;
+        let by = reader.dimensions(&self.by, &package, ONE_PERIOD)?;
         let catalog = Arc::clone(reader.catalog());
         let subject = |indicator: IndicatorId| {
             let span = match at {
@@ -100,7 +132,9 @@ impl Status {
         let by = by.into_iter().map(|(name, _)| name).collect();
         Ok(Analysis { questions, spares, answer: Arc::new(Shown { catalog, terms, book, subjects, by, dimensions }) })
     }
+}
 
+impl Status {
     /// The indicators that are asked for.
     fn indicators(&self, reader: &mut Reader<'_, '_>) -> Result<(String, Vec<IndicatorId>), Diagnostic> {
         let mut found: Vec<IndicatorId> = Vec::new();

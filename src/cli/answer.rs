@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether::{Change, Engine, Error, Outline, Request, Result, Score, Status};
+use bellwether::analysis::Function;
+use bellwether::{Engine, Error, Outline, Request, Result};
 use clap::Args;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
@@ -45,14 +46,10 @@ pub enum Question<'a> {
     },
     /// Indicators by name.
     Request(&'a Request),
-    /// Why something changed.
-    Change(&'a Change),
+    /// What is also a table function of SQL.
+    Function(&'a dyn Function),
     /// A tree with values.
     Outline(&'a Outline),
-    /// Whether indicators are on track.
-    Status(&'a Status),
-    /// The scores of a scorecard.
-    Score(&'a Score),
 }
 
 impl<'a> Question<'a> {
@@ -65,7 +62,7 @@ impl<'a> Question<'a> {
     fn digits(&self) -> Digits {
         match self {
             Question::Sql { .. } | Question::Request(_) => Digits::All,
-            Question::Change(_) | Question::Outline(_) | Question::Status(_) | Question::Score(_) => Digits::Six,
+            Question::Function(_) | Question::Outline(_) => Digits::Six,
         }
     }
 
@@ -73,10 +70,8 @@ impl<'a> Question<'a> {
         match self {
             Question::Sql { statement, .. } => engine.sql(statement).await,
             Question::Request(request) => engine.query(request).await,
-            Question::Change(change) => engine.explain_change(change),
+            Question::Function(function) => engine.analyse(*function),
             Question::Outline(outline) => engine.outline(outline),
-            Question::Status(status) => engine.status(status),
-            Question::Score(score) => engine.scorecard(score),
         }
     }
 
@@ -85,10 +80,8 @@ impl<'a> Question<'a> {
         let sources = match self {
             Question::Sql { text, .. } => engine.sources_with(text),
             Question::Request(request) => engine.sources_with_request(request),
-            Question::Change(change) => engine.sources_with_texts(&change.texts()),
+            Question::Function(function) => engine.sources_with_texts(&function.texts()),
             Question::Outline(outline) => engine.sources_with_texts(&outline.texts()),
-            Question::Status(status) => engine.sources_with_texts(&status.texts()),
-            Question::Score(score) => engine.sources_with_texts(&score.texts()),
         };
         Failure::new(error, sources)
     }

@@ -14,12 +14,14 @@ mod init;
 mod input;
 mod interrupt;
 mod list;
+mod localise;
 mod output;
 mod progress;
 mod project;
 mod prompt;
 mod query;
 mod scorecard;
+mod series;
 mod show;
 mod sql;
 mod statements;
@@ -86,6 +88,14 @@ enum Command {
     Sql(sql::Sql),
     /// Why did an indicator change? By its tree, and by slices
     Why(why::Why),
+    /// Which combination of dimension values is to blame for a change?
+    Localise(localise::Localise),
+    /// Which values of an indicator stand out?
+    Anomalies(series::Anomalies),
+    /// Since when is an indicator on another level?
+    ChangePoints(series::ChangePoints),
+    /// What comes next, and where will a period land?
+    Forecast(series::Forecast),
     /// Show a tree of indicators with values and changes
     Tree(tree::Tree),
     /// Are indicators on track? Values, targets, red, amber, green
@@ -140,6 +150,10 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Query(query) => query.run(common).await,
         Command::Sql(sql) => sql.run(common).await,
         Command::Why(why) => why.run(common).await,
+        Command::Localise(localise) => localise.run(common).await,
+        Command::Anomalies(anomalies) => anomalies.run(common).await,
+        Command::ChangePoints(change_points) => change_points.run(common).await,
+        Command::Forecast(forecast) => forecast.run(common).await,
         Command::Tree(tree) => tree.run(common).await,
         Command::Status(status) => status.run(common).await,
         Command::Scorecard(scorecard) => scorecard.run(common).await,

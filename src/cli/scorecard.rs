@@ -44,7 +44,7 @@ impl Scorecard {
             level: self.target.level(),
             against: self.target.against(),
         };
-        answer(&engine, &Question::Score(&score), &mut output, &TimingArgs::NONE).await?;
+        answer(&engine, &Question::Function(&score), &mut output, &TimingArgs::NONE).await?;
         output.commit()?;
         Ok(ExitCode::SUCCESS)
     }

@@ -95,7 +95,7 @@ impl Status {
         };
         let mut missed = false;
         let mut watch = |batch: &RecordBatch| missed |= self.fails(batch);
-        answer_watched(&engine, &Question::Status(&request), &mut output, &TimingArgs::NONE, &mut watch).await?;
+        answer_watched(&engine, &Question::Function(&request), &mut output, &TimingArgs::NONE, &mut watch).await?;
         output.commit()?;
         Ok(if missed { ExitCode::from(MISSED) } else { ExitCode::SUCCESS })
     }

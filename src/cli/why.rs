@@ -64,7 +64,7 @@ impl Why {
         let mut output = Output::new(&self.output)?;
         let engine = project::open(common).await?;
         let change = self.change();
-        answer(&engine, &Question::Change(&change), &mut output, &self.timing).await?;
+        answer(&engine, &Question::Function(&change), &mut output, &self.timing).await?;
         output.commit()?;
         Ok(ExitCode::SUCCESS)
     }

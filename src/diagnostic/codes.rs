@@ -396,9 +396,17 @@ divides by nothing there. It is refused, because a change from nothing has no si
     NOT_SLICEABLE = "B0506" Error "slices do not add up to an indicator",
 "The change of a sum or a count is the sum of the changes of its slices, and the change of a ratio of two sums comes from
 the rates and the weights of its slices. Of a median, an extreme, a product, or a share of a fixed whole nothing like that
-holds: each slice can stay as it is while the whole moves.
+holds: each slice can stay as it is while the whole moves. To find the combination of values that is to blame, slices must not
+overlap either: a buyer of two channels would be blamed twice.
 
     bell why p95_wait --from 2026-09 --to 2026-10 --by region     -- explain the average, or a rate above a limit
+";
+    SHORT_SERIES = "B0508" Error "a series is too short",
+"What stands out, when a level changed and what comes next can only be told of a number of values, one after the other. This
+indicator has too few at this grain, or more than one of five is missing. A period without rows has no value; with `fill 0` in
+the indicator it is zero.
+
+    bell forecast gmv --grain month      -- not year: of five years nobody can tell
 ";
     NOT_YET_ITEM = "B0901" Warning "an item is not yet supported",
 "The language has it and files may hold it, but the engine does not answer it yet. It is left out; everything else works.

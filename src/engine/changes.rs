@@ -1,4 +1,4 @@
-//! Why did it change, are we on track: the library's own methods, and the table functions of a plain session.
+//! Analyses: the library's own methods, and the table functions of a plain session.
 
 use std::sync::Arc;
 
@@ -10,8 +10,10 @@ use datafusion::prelude::DataFrame;
 
 use super::Engine;
 use super::computed::{Computed, Places};
-use super::questions::Asked;
-use crate::analysis::{Analysis, Argument, Change, Model, Outline, Score, Status};
+use crate::analysis::function::{Function, assign, function};
+use crate::analysis::{
+    Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Outline, Score, Status,
+};
 use crate::catalog::Catalog;
 use crate::catalog::stretch::now;
 use crate::check::functions::Functions;
@@ -19,13 +21,53 @@ use crate::error::{Error, Result};
 use crate::source::SourceSet;
 
 impl Engine {
+    /// Answers what is also a table function of SQL.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn analyse(&self, function: &dyn Function) -> Result<DataFrame> {
+        self.analysed(|model| function.prepare(model))
+    }
+
     /// Explains a change: what each part of the indicator's tree, and each slice, did to it.
     ///
     /// # Errors
     /// [`Error::Diagnostics`] whose places are in its texts: use [`Engine::sources_with_texts`] to show them. What only
     /// the data tells (a side has no value, a tree is no identity) is an error of the frame when it runs.
     pub fn explain_change(&self, change: &Change) -> Result<DataFrame> {
-        self.analysed(|model| change.prepare(model))
+        self.analyse(change)
+    }
+
+    /// Finds the combination of dimension values that is to blame for a change.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn localise(&self, localise: &Localise) -> Result<DataFrame> {
+        self.analyse(localise)
+    }
+
+    /// Finds values of an indicator that stand out.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn anomalies(&self, anomalies: &Anomalies) -> Result<DataFrame> {
+        self.analyse(anomalies)
+    }
+
+    /// Finds the periods since which an indicator is on another level.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn change_points(&self, change_points: &ChangePoints) -> Result<DataFrame> {
+        self.analyse(change_points)
+    }
+
+    /// Forecasts an indicator.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn forecast(&self, forecast: &Forecast) -> Result<DataFrame> {
+        self.analyse(forecast)
     }
 
     /// A tree with the values of its nodes.
@@ -41,7 +83,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::explain_change`].
     pub fn status(&self, status: &Status) -> Result<DataFrame> {
-        self.analysed(|model| status.prepare(model))
+        self.analyse(status)
     }
 
     /// The scores of a scorecard, and what changed them.
@@ -49,7 +91,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::explain_change`].
     pub fn scorecard(&self, score: &Score) -> Result<DataFrame> {
-        self.analysed(|model| score.prepare(model))
+        self.analyse(score)
     }
 
     /// The project's files with the texts of such a question added, for showing the diagnostics that it gave.
@@ -75,29 +117,26 @@ impl Engine {
 
 /// A table function in a session that the caller owns: its planner knows arguments by their order only.
 #[derive(Debug)]
-pub(super) struct TableQuestion {
+pub(super) struct PlainFunction {
+    pub(super) name: &'static str,
     pub(super) catalog: Arc<Catalog>,
-    /// Its name.
-    pub(super) function: &'static str,
 }
 
-impl TableFunctionImpl for TableQuestion {
+impl TableFunctionImpl for PlainFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> PlanResult<Arc<dyn TableProvider>> {
-        let function = self.function;
-        let Some(mut asked) = Asked::named(function) else { return plan_err!("there is no {function}") };
-        let text = |expr: &Expr| text(expr, function);
-        let texts = args.exprs().iter().map(text).collect::<PlanResult<Vec<Option<String>>>>()?;
-        let mut given = asked.names().iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
-        given.try_for_each(|(name, text)| asked.set(name, &text))?;
+        let Some(mut function) = function(self.name) else { return plan_err!("there is no {}", self.name) };
+        let texts = args.exprs().iter().map(|it| text(self.name, it)).collect::<PlanResult<Vec<Option<String>>>>()?;
+        let mut given = function.arguments().iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
+        given.try_for_each(|(name, text)| assign(function.as_mut(), name, &text))?;
         let Some(state) = args.session().as_any().downcast_ref::<SessionState>() else {
-            return plan_err!("{function} needs a session of DataFusion's own");
+            return plan_err!("{} needs a session of DataFusion's own", self.name);
         };
         let functions = Functions::of(state);
         let options = state.config_options();
         let now = now(&self.catalog.calendar);
         let mut model =
             Model { catalog: &self.catalog, functions: &functions, options, now, sources: SourceSet::default() };
-        match asked.prepare(&mut model) {
+        match function.prepare(&mut model) {
             Ok(analysis) => Ok(Arc::new(Computed::new(analysis, Places::Nowhere))),
             Err(Error::Diagnostics(mut list)) if !list.is_empty() => Err(Places::Nowhere.shown(list.remove(0)).into()),
             Err(Error::Engine(error)) => Err(*error),
@@ -106,7 +145,7 @@ impl TableFunctionImpl for TableQuestion {
     }
 }
 
-fn text(expr: &Expr, function: &str) -> PlanResult<Option<String>> {
+fn text(function: &str, expr: &Expr) -> PlanResult<Option<String>> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => {
             Ok(text.clone())

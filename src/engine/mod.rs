@@ -11,7 +11,6 @@ mod locate;
 mod prepass;
 mod project;
 mod pushdown;
-mod questions;
 mod register;
 pub mod show;
 mod sql;

@@ -13,10 +13,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{SessionContext, col, ident};
 
 use super::catalog_tables;
-use super::changes::TableQuestion;
+use super::changes::PlainFunction;
 use super::division::IndicatorDivision;
 use super::lineage::serves;
-use super::questions::FUNCTIONS;
+use crate::analysis::function::FUNCTIONS;
 use crate::catalog::calendar::TimePart;
 use crate::catalog::event::EventView;
 use crate::catalog::expr::Input;
@@ -66,8 +66,8 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         });
         session.register_schema(&package.name, schema)?;
     }
-    for function in FUNCTIONS {
-        ctx.register_udtf(function, Arc::new(TableQuestion { catalog: Arc::clone(catalog), function }));
+    for name in FUNCTIONS {
+        ctx.register_udtf(name, Arc::new(PlainFunction { name, catalog: Arc::clone(catalog) }));
     }
     session.register_schema("bell", Arc::new(catalog_tables::BellSchema::new(Arc::clone(catalog))))?;
     Ok(())

@@ -1,5 +1,5 @@
-//! `FROM explain_change('gmv', base => '2026-09', …)` through our own entrance: named arguments, and errors at the very
-//! place in the text.
+//! `FROM explain_change('gmv', base => '2026-09', …)` and the others through our own entrance: named arguments, and errors
+//! at the very place in the text.
 //!
 //! DataFusion's planner drops named arguments without a word, so the call is replaced by a table of its own before the
 //! statement is planned.
@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::Engine;
 use super::computed::{Computed, Places};
 use super::prepass::{inner, normal};
-use super::questions::{Asked, argument, is_list};
+use crate::analysis::function::{Function, assign, function};
 use crate::analysis::{Argument, Model};
 use crate::catalog::stretch::now;
 use crate::diagnostic::{Diagnostic, codes};
@@ -54,22 +54,20 @@ impl VisitorMut for Pass<'_> {
         let TableFactor::Table { name, alias, args: args @ Some(_), .. } = factor else {
             return ControlFlow::Continue(());
         };
-        let called = match name.0.as_slice() {
-            [only] => only.as_ident().and_then(|it| Asked::named(&normal(it))),
-            _ => None,
-        };
-        let (Some(asked), Some(given)) = (called, args.clone()) else { return ControlFlow::Continue(()) };
+        let [only] = name.0.as_slice() else { return ControlFlow::Continue(()) };
+        let called = only.as_ident().and_then(|it| function(&normal(it)));
+        let (Some(mut function), Some(given)) = (called, args.clone()) else { return ControlFlow::Continue(()) };
         *args = None;
-        let function = asked.function();
+        let own_name = function.name();
         let place = span_of(self.file, name.span()).unwrap_or(whole(self.file));
-        match self.table(asked, &given, place) {
+        match self.table(function.as_mut(), &given, place) {
             Ok(table) => {
-                let own = format!("{function} {}", self.tables.len());
+                let own = format!("{own_name} {}", self.tables.len());
                 self.tables.insert(TableReference::bare(own.clone()), provider_as_source(Arc::new(table)));
                 *name = ObjectName::from(vec![Ident::with_quote('"', own)]);
                 alias.get_or_insert_with(|| TableAlias {
                     explicit: false,
-                    name: Ident::new(function),
+                    name: Ident::new(own_name),
                     columns: vec![],
                     at: None,
                 });
@@ -87,8 +85,8 @@ struct Given {
 }
 
 impl Pass<'_> {
-    fn table(&self, asked: Asked, args: &TableFunctionArgs, place: Span) -> Result<Computed> {
-        let (asked, given) = self.asked(asked, args, place)?;
+    fn table(&self, function: &mut dyn Function, args: &TableFunctionArgs, place: Span) -> Result<Computed> {
+        let given = self.fill(function, args, place)?;
         let state = self.engine.context().state();
         let mut model = Model {
             catalog: self.engine.catalog(),
@@ -98,8 +96,8 @@ impl Pass<'_> {
             sources: SourceSet::clone(self.engine.sources()),
         };
         let first = model.sources.files().len();
-        let prepared = asked.prepare(&mut model);
-        let texts = asked.texts().into_iter().scan(Vec::new(), |seen: &mut Vec<Argument>, (argument, _)| {
+        let prepared = function.prepare(&mut model);
+        let texts = function.texts().into_iter().scan(Vec::new(), |seen: &mut Vec<Argument>, (argument, _)| {
             let number = seen.iter().filter(|known| **known == argument).count();
             seen.push(argument);
             Some(given.iter().filter(|given| given.argument == argument).nth(number).map(|given| given.place))
@@ -114,9 +112,13 @@ impl Pass<'_> {
         }
     }
 
-    /// The question, and where its texts stand.
-    fn asked(&self, mut asked: Asked, args: &TableFunctionArgs, place: Span) -> Result<(Asked, Vec<Given>)> {
-        let (function, example, names) = (asked.function(), asked.example(), asked.names());
+    /// Gives the question its parts, and says where their texts stand.
+    fn fill(&self, function: &mut dyn Function, args: &TableFunctionArgs, place: Span) -> Result<Vec<Given>> {
+        let (names, example) = (function.arguments(), format!("write `{}`", function.example()));
+        let called = function.name();
+        let unfit = |message: &str, place: Span| {
+            Diagnostic::new(codes::REQUEST, format!("`{called}`: {message}")).at(place).help(example.clone())
+        };
         let mut given = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
         for (at, argument) in args.args.iter().enumerate() {
@@ -125,25 +127,11 @@ impl Pass<'_> {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if at < names.len() => {
                     (names[at].to_string(), value)
                 }
-                _ => {
-                    return Err(unfit(
-                        function,
-                        example,
-                        "it takes texts, each under its name: `base => '2026-09'`",
-                        place,
-                    )
-                    .into());
-                }
+                _ => return Err(unfit("it takes texts, each under its name: `where => '…'`", place).into()),
             };
             let value_place = span_of(self.file, value.span()).unwrap_or(place);
             let Some(text) = literal(value) else {
-                return Err(unfit(
-                    function,
-                    example,
-                    &format!("`{name}` takes a text, and `{value}` is none"),
-                    value_place,
-                )
-                .into());
+                return Err(unfit(&format!("`{name}` takes a text, and `{value}` is none"), value_place).into());
             };
             let Some(text) = text else { continue };
             let name_place = match argument {
@@ -152,25 +140,25 @@ impl Pass<'_> {
             };
             let known = names.iter().find(|known| **known == name);
             if known.is_some_and(|known| seen.contains(known)) {
-                return Err(unfit(function, example, &format!("`{name}` is given twice"), name_place).into());
+                return Err(unfit(&format!("`{name}` is given twice"), name_place).into());
             }
             let wrong = if known.is_some() { value_place } else { name_place };
-            asked.set(&name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
+            assign(function, &name, text).map_err(|diagnostic| diagnostic.at(wrong))?;
             seen.extend(known);
             given.extend(places(function, &name, text, value_place));
         }
-        if let Some(missing) = asked.missing() {
-            return Err(unfit(function, example, missing, place).into());
+        if let Some(needed) = function.needed().filter(|needed| !seen.contains(needed)) {
+            return Err(unfit(&format!("the first argument is the {needed}"), place).into());
         }
-        Ok((asked, given))
+        Ok(given)
     }
 }
 
 /// Where the texts of an argument begin: behind the quote, and behind each comma of a list.
-fn places(function: &str, name: &str, text: &str, literal: Span) -> Vec<Given> {
-    let Some(argument) = argument(name) else { return vec![] };
+fn places(function: &dyn Function, name: &str, text: &str, literal: Span) -> Vec<Given> {
+    let Some(argument) = Argument::named(name) else { return vec![] };
     let begin = literal.start as usize + 1;
-    if !is_list(function, name) {
+    if !function.lists().contains(&name) {
         return vec![Given { argument, place: Span::new(literal.file, begin, begin + text.len()) }];
     }
     let mut at = begin;
@@ -194,10 +182,6 @@ fn literal(expr: &Expr) -> Option<Option<&str>> {
         Value::Null => Some(None),
         _ => None,
     }
-}
-
-fn unfit(function: &str, example: &str, message: &str, place: Span) -> Diagnostic {
-    Diagnostic::new(codes::REQUEST, format!("`{function}`: {message}")).at(place).help(format!("write `{example}`"))
 }
 
 fn whole(file: &SourceFile) -> Span {

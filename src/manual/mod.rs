@@ -12,6 +12,8 @@
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [why did it change?](decomposition) | trees, and what did what to a number |
 //! | [are we on track?](targets) | targets, attainment, status, scorecards |
+//! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
+//! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
@@ -51,6 +53,12 @@ pub mod decomposition {}
 
 #[doc = include_str!("targets.md")]
 pub mod targets {}
+
+#[doc = include_str!("localisation.md")]
+pub mod localisation {}
+
+#[doc = include_str!("series.md")]
+pub mod series {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}
