@@ -12,11 +12,11 @@ pub trait Function: Debug {
     fn name(&self) -> &'static str;
     /// Its arguments in their order.
     fn arguments(&self) -> &'static [&'static str];
-    /// The argument without which there is no question.
-    fn required(&self) -> Option<&'static str> {
+    /// The argument that cannot be left out.
+    fn needed(&self) -> Option<&'static str> {
         Some("indicator")
     }
-    /// Those that are lists of names.
+    /// The arguments that are lists of names.
     fn lists(&self) -> &'static [&'static str] {
         &["by"]
     }

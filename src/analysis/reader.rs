@@ -133,7 +133,8 @@ impl<'r, 'm> Reader<'r, 'm> {
             let about = diagnostic.message.split('`').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
             let text = |file: source::FileId| self.model.sources.file(file).text.as_str();
             let slicing = |argument: Argument| {
-                matches!(argument, Argument::By | Argument::Where | Argument::BaseWhere | Argument::CurrentWhere)
+                use Argument::{BaseWhere, By, CurrentWhere, Where};
+                matches!(argument, By | Where | BaseWhere | CurrentWhere)
             };
             let found = self.read.iter().find(|(argument, file)| slicing(*argument) && text(*file).contains(about));
             match found {

@@ -38,6 +38,16 @@ impl Span {
         }
     }
 
+    /// From an instant up to another.
+    pub fn between(start: NaiveDateTime, end: NaiveDateTime) -> Span {
+        Span::of(start, end)
+    }
+
+    /// The same without its grain.
+    pub fn stretch(self) -> Stretch {
+        Stretch { start: self.start, end: self.end }
+    }
+
     /// The periods of a grain that it consists of; `None`, if it is not made of whole ones.
     pub fn periods(self, grain: Grain) -> Option<Vec<Span>> {
         let mut found = Vec::new();
@@ -48,16 +58,6 @@ impl Span {
             start = end;
         }
         (start == self.end && found.iter().all(|span| span.grain == Some(grain))).then_some(found)
-    }
-
-    /// From an instant up to another.
-    pub fn between(start: NaiveDateTime, end: NaiveDateTime) -> Span {
-        Span::of(start, end)
-    }
-
-    /// The same without its grain.
-    pub fn stretch(self) -> Stretch {
-        Stretch { start: self.start, end: self.end }
     }
 
     fn of(start: NaiveDateTime, end: NaiveDateTime) -> Span {

@@ -9,7 +9,7 @@ use datafusion::common::Result as PlanResult;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Key};
-use super::function::{Function, Texts, names};
+use super::function::{Function, names};
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Judged, Subject, Terms, ask, last_ended};
@@ -46,6 +46,9 @@ pub struct Status {
     pub against: Option<String>,
 }
 
+/// Why time slices no status.
+const ONE_PERIOD: &str = "a status is of one period, so `{}` cannot slice it";
+
 impl Function for Status {
     fn name(&self) -> &'static str {
         "status"
@@ -55,7 +58,7 @@ impl Function for Status {
         &["indicator", "by", "at", "as_of", "level", "against"]
     }
 
-    fn required(&self) -> Option<&'static str> {
+    fn needed(&self) -> Option<&'static str> {
         None
     }
 
@@ -81,14 +84,18 @@ impl Function for Status {
     }
 
     fn texts(&self) -> Vec<(Argument, String)> {
-        Texts::default()
-            .one(Argument::AsOf, self.as_of.as_deref())
-            .one(Argument::Level, self.level.as_deref())
-            .one(Argument::Against, self.against.as_deref())
-            .one(Argument::At, self.at.as_deref())
-            .all(Argument::Indicator, &self.indicators)
-            .all(Argument::By, &self.by)
-            .0
+        let one =
+            |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
+        let all = |argument, texts: &[String]| texts.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
+        [
+            one(Argument::AsOf, &self.as_of),
+            one(Argument::Level, &self.level),
+            one(Argument::Against, &self.against),
+            one(Argument::At, &self.at),
+            all(Argument::Indicator, &self.indicators),
+            all(Argument::By, &self.by),
+        ]
+        .concat()
     }
 
     fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
@@ -159,9 +166,6 @@ impl Status {
         }
     }
 }
-
-/// Why time slices no status.
-const ONE_PERIOD: &str = "a status is of one period, so `{}` cannot slice it";
 
 fn without_period(catalog: &Catalog, indicator: IndicatorId) -> Diagnostic {
     let name = &catalog.indicator(indicator).item.name;

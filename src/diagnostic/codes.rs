@@ -388,6 +388,11 @@ arithmetic on other indicators, and no dimension was said.
 "A change needs a value on both sides. On this one the indicator is NULL: no rows fulfil the conditions in that period, or it
 divides by nothing there. It is refused, because a change from nothing has no size in percent and no parts.
 ";
+    NO_TARGET = "B0507" Error "there is no target",
+"A status compares a value with a target, and this indicator has none.
+
+    target gmv { at least 1_200_000 CNY  every month }
+";
     NOT_SLICEABLE = "B0506" Error "slices do not add up to an indicator",
 "The change of a sum or a count is the sum of the changes of its slices, and the change of a ratio of two sums comes from
 the rates and the weights of its slices. Of a median, an extreme, a product, or a share of a fixed whole nothing like that
@@ -395,11 +400,6 @@ holds: each slice can stay as it is while the whole moves. To find the combinati
 overlap either: a buyer of two channels would be blamed twice.
 
     bell why p95_wait --from 2026-09 --to 2026-10 --by region     -- explain the average, or a rate above a limit
-";
-    NO_TARGET = "B0507" Error "there is no target",
-"A status compares a value with a target, and this indicator has none.
-
-    target gmv { at least 1_200_000 CNY  every month }
 ";
     SHORT_SERIES = "B0508" Error "a series is too short",
 "What stands out, when a level changed and what comes next can only be told of a number of values, one after the other. This

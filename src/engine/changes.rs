@@ -1,4 +1,4 @@
-//! Why did it change, are we on track: the library's own methods, and the table functions of a plain session.
+//! Analyses: the library's own methods, and the table functions of a plain session.
 
 use std::sync::Arc;
 
@@ -134,8 +134,8 @@ impl TableFunctionImpl for PlainFunction {
         let functions = Functions::of(state);
         let options = state.config_options();
         let now = now(&self.catalog.calendar);
-        let sources = SourceSet::default();
-        let mut model = Model { catalog: &self.catalog, functions: &functions, options, now, sources };
+        let mut model =
+            Model { catalog: &self.catalog, functions: &functions, options, now, sources: SourceSet::default() };
         match function.prepare(&mut model) {
             Ok(analysis) => Ok(Arc::new(Computed::new(analysis, Places::Nowhere))),
             Err(Error::Diagnostics(mut list)) if !list.is_empty() => Err(Places::Nowhere.shown(list.remove(0)).into()),

@@ -147,8 +147,8 @@ impl Pass<'_> {
             seen.extend(known);
             given.extend(places(function, &name, text, value_place));
         }
-        if let Some(missing) = function.required().filter(|required| !seen.contains(required)) {
-            return Err(unfit(&format!("the first argument is the {missing}"), place).into());
+        if let Some(needed) = function.needed().filter(|needed| !seen.contains(needed)) {
+            return Err(unfit(&format!("the first argument is the {needed}"), place).into());
         }
         Ok(given)
     }

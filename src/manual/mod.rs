@@ -11,9 +11,9 @@
 //! | [ten quick calculations](quick_calculations) | 同比 环比 累计 占比 and the others by name, in Bell and in SQL |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
 //! | [why did it change?](decomposition) | trees, and what did what to a number |
+//! | [are we on track?](targets) | targets, attainment, status, scorecards |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
-//! | [are we on track?](targets) | targets, attainment, status, scorecards |
 //! | [the numbers](numbers) | what an answer means, exactly |
 //! | [SQL](sql) | asking in SQL |
 //! | [the command line](command_line) | `bell` and its commands |
@@ -51,14 +51,14 @@ pub mod events {}
 #[doc = include_str!("decomposition.md")]
 pub mod decomposition {}
 
+#[doc = include_str!("targets.md")]
+pub mod targets {}
+
 #[doc = include_str!("localisation.md")]
 pub mod localisation {}
 
 #[doc = include_str!("series.md")]
 pub mod series {}
-
-#[doc = include_str!("targets.md")]
-pub mod targets {}
 
 #[doc = include_str!("numbers.md")]
 pub mod numbers {}

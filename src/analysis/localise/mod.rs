@@ -135,7 +135,7 @@ impl Function for Localise {
             places: [Argument::Base, Argument::Current].map(|side| reader.place(side, 0)),
             dimensions: reader.place(Argument::By, 0),
         };
-        let asked = Asked { catalog, package, by, sets: vec![vec![], all], indicators, sides, first: 0 };
+        let asked = Asked { first: 0, catalog, package, by, sets: vec![vec![], all], indicators, sides };
         let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
         Ok(Analysis { spares: asked.spares(options)?, questions, answer: Arc::new(located) })
     }

@@ -90,13 +90,13 @@ impl Wanted<'_> {
         };
         let time = (format!("metric_time{}", part.suffix(&catalog.calendar)), Input::MetricTime(part));
         let asked = Asked {
+            first: 0,
             by: by.into_iter().chain([time]).collect(),
             catalog,
             package,
             sets: vec![dimensions, with_time],
             indicators: vec![id],
             sides: vec![Side { span: during, conditions }],
-            first: 0,
         };
         let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
         Ok((source, questions))
