@@ -1,4 +1,5 @@
-//! The questions of the suite, by id, as an analyst would ask them. Where a filtered sum has no rows, the suite wants 0.
+//! The questions of the suite, by id, as an analyst would ask them. Where a filtered sum has no rows, the suite wants
+//! 0, and no number of orders for a month without orders.
 
 /// Ids and SQL.
 pub const QUESTIONS: &[(&str, &str)] = &[
@@ -38,7 +39,7 @@ pub const QUESTIONS: &[(&str, &str)] = &[
     ),
     (
         "q08",
-        "SELECT metric_time__month, MEASURE(revenue), MEASURE(order_count), MEASURE(revenue) / MEASURE(order_count)
+        "SELECT metric_time__month, MEASURE(revenue), nullif(MEASURE(order_count), 0), MEASURE(revenue) / MEASURE(order_count)
          FROM tpch.indicators GROUP BY 1",
     ),
     ("q09", "SELECT order_date__month, MEASURE(buyers) FROM tpch.indicators GROUP BY 1"),
