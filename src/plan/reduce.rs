@@ -13,10 +13,11 @@
 //! up exactly take part (integers and decimals, not doubles, whose last digit depends on the order), each in its type.
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, Result, TableReference};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator};
 
 use super::combine::Question;
 use super::guards::guarded;
@@ -76,6 +77,10 @@ pub(crate) fn reduced(
     if root.cells(&plan.columns).is_some_and(|cells| cells > IN_CACHE) {
         let Some(fewer) = Cells::of(&root, placed, &outer, Keys::Now)? else { return Ok(None) };
         plan = Cells { coarsens: plan.coarsens, ..fewer };
+    }
+    // A condition on another source acts on cells: what it leaves out must not fail before.
+    if !outer.is_empty() && plan.early().any(|expr| may_fail(expr, root.schema)) {
+        return Ok(None);
     }
     let worthwhile = plan.coarsens
         || placed.scan.joins()
@@ -197,6 +202,11 @@ impl Cells {
         Ok(Some(cells))
     }
 
+    /// What is computed from each row.
+    fn early(&self) -> impl Iterator<Item = &Expr> {
+        self.columns.iter().chain(&self.partials)
+    }
+
     fn need(&mut self, columns: Vec<Expr>) {
         self.columns.extend(columns);
         self.columns = distinct(&self.columns);
@@ -306,6 +316,25 @@ impl Cells {
         });
         Expr::Column(Column::new_unqualified(format!("$part{at}")))
     }
+}
+
+/// Whether an expression can end a query with an error for some values: texts that are no numbers, a division by zero, a
+/// function of which that is not known.
+fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
+    const SAFE: [&str; 6] = ["coalesce", "date_trunc", "greatest", "least", "lower", "upper"];
+    let fails = |expr: &Expr| match expr {
+        Expr::Cast(cast) if !matches!(*cast.expr, Expr::Literal(..)) => !cast.expr.get_type(schema).is_ok_and(|from| {
+            let number = from.is_integer() || from.is_floating() || is_decimal(&from);
+            (number && cast.field.data_type().is_floating())
+                || (from.is_temporal() && cast.field.data_type().is_temporal())
+        }),
+        Expr::BinaryExpr(binary) if matches!(binary.op, Operator::Divide | Operator::Modulo) => {
+            !expr.get_type(schema).is_ok_and(|data_type| data_type.is_floating())
+        }
+        Expr::ScalarFunction(function) => !SAFE.contains(&function.name()),
+        _ => false,
+    };
+    expr.exists(|expr| Ok(fails(expr))).unwrap_or(true)
 }
 
 fn is_decimal(data_type: &DataType) -> bool {

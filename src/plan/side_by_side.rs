@@ -5,10 +5,10 @@
 //! pairs of periods and cells in which each pair says whose window it is of, and each value is aggregated over the pairs
 //! of its own window.
 
-use datafusion::common::{Column, JoinType, NullEquality, Result, ScalarValue, TableReference};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result, ScalarValue, TableReference};
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::max;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::combine::Question;
 use super::frame::{Role, Window};
@@ -70,6 +70,12 @@ fn build(question: &Question<'_>, first: &Part, members: &[&Part], periods: &Per
         return Ok(None);
     }
     let calls: Vec<Expr> = prepared.calls.iter().map(|(_, call)| call.clone()).collect();
+    // The present is computed as it is alone, to the last digit; windows are put together from days anyway.
+    let of_present = |leaf: &usize| members.iter().any(|part| !part.has_window() && part.leaf_numbers().contains(leaf));
+    let mut present = prepared.calls.iter().filter(|(leaf, _)| finals.is_none() && of_present(leaf));
+    if !present.all(|(_, call)| adds_up_exactly(call, prepared.rows.schema())) {
+        return Ok(None);
+    }
     let unique = distinct(&calls);
     let (Some(reduced), Some(bounds)) = (running::per_cell(&prepared, &shapes[0], &unique)?, prepared.own.clone())
     else {
@@ -157,6 +163,18 @@ fn pairs_of_all(shapes: &[Shape<'_>], bounds: &LogicalPlan, periods: &Periods<'_
         all = all.union(row.project(columns)?.build()?)?;
     }
     all.alias(PAIRS)?.build()
+}
+
+/// Whether a call gives the same digits however its rows are put together.
+fn adds_up_exactly(call: &Expr, schema: &DFSchema) -> bool {
+    match call {
+        Expr::Alias(alias) => adds_up_exactly(&alias.expr, schema),
+        Expr::AggregateFunction(function) if matches!(function.func.name(), "sum" | "avg") => {
+            let exact = |argument: &Expr| argument.get_type(schema).is_ok_and(|kind| !kind.is_floating());
+            function.params.args.iter().all(exact)
+        }
+        _ => true,
+    }
 }
 
 fn is_count(call: &Expr) -> bool {
