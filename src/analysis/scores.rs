@@ -8,7 +8,7 @@ use datafusion::common::Result as PlanResult;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
-use super::function::Function;
+use super::function::{Function, Texts};
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Subject, Terms, ask};
@@ -75,17 +75,14 @@ impl Function for Score {
     }
 
     fn texts(&self) -> Vec<(Argument, String)> {
-        let one =
-            |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        [
-            one(Argument::AsOf, &self.as_of),
-            one(Argument::Level, &self.level),
-            one(Argument::Against, &self.against),
-            vec![(Argument::Scorecard, self.scorecard.clone())],
-            one(Argument::At, &self.at),
-            one(Argument::Base, &self.base),
-        ]
-        .concat()
+        Texts::default()
+            .one(Argument::AsOf, self.as_of.as_deref())
+            .one(Argument::Level, self.level.as_deref())
+            .one(Argument::Against, self.against.as_deref())
+            .one(Argument::Scorecard, Some(&self.scorecard))
+            .one(Argument::At, self.at.as_deref())
+            .one(Argument::Base, self.base.as_deref())
+            .0
     }
 
     fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {

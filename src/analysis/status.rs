@@ -9,7 +9,7 @@ use datafusion::common::Result as PlanResult;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Key};
-use super::function::{Function, names};
+use super::function::{Function, Texts, names};
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Judged, Subject, Terms, ask, last_ended};
@@ -84,18 +84,14 @@ impl Function for Status {
     }
 
     fn texts(&self) -> Vec<(Argument, String)> {
-        let one =
-            |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        let all = |argument, texts: &[String]| texts.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        [
-            one(Argument::AsOf, &self.as_of),
-            one(Argument::Level, &self.level),
-            one(Argument::Against, &self.against),
-            one(Argument::At, &self.at),
-            all(Argument::Indicator, &self.indicators),
-            all(Argument::By, &self.by),
-        ]
-        .concat()
+        Texts::default()
+            .one(Argument::AsOf, self.as_of.as_deref())
+            .one(Argument::Level, self.level.as_deref())
+            .one(Argument::Against, self.against.as_deref())
+            .one(Argument::At, self.at.as_deref())
+            .all(Argument::Indicator, &self.indicators)
+            .all(Argument::By, &self.by)
+            .0
     }
 
     fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
