@@ -178,10 +178,14 @@ fn number(node: &Node) -> f64 {
     node.text().trim().replace('_', "").parse().unwrap_or(f64::NAN)
 }
 
-/// A percentage as a fraction: `3.5%` is the number nearest to 0.035.
+/// A percentage as a fraction: `3.5%` is the number nearest to 0.035. A quotient of doubles may be a neighbour of it, and a
+/// target would be missed by that.
 fn percent(node: &Node) -> f64 {
-    let digits = node.text().trim().trim_end_matches('%').replace('_', "");
-    digits.parse().map_or(f64::NAN, |value: f64| value / 100.0)
+    let digits = node.text().trim().trim_end_matches('%').replace('_', "").to_lowercase();
+    match digits.contains('e') {
+        true => digits.parse().map_or(f64::NAN, |value: f64| value / 100.0),
+        false => format!("{digits}e-2").parse().unwrap_or(f64::NAN),
+    }
 }
 
 fn split(node: &Node) -> Split {
