@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `REQUESTS.json` names the folder with `TABLE.parquet`, the number of threads and of runs, and which questions are
-//! asked, by id. One JSON document on stdout has the rows and the times of each; what went wrong is in its place there.
+//! asked, by id; `"set": {"bell.share_rows": "false"}` sets options first, which tells what a rewrite brings. One JSON document on stdout has the rows and the times of each; what went wrong is in its place there.
 
 #[path = "../../benches/common/timing.rs"]
 #[allow(dead_code)]
@@ -13,6 +13,7 @@ mod timing;
 
 mod questions;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
@@ -38,6 +39,8 @@ struct Requests {
     warmup: usize,
     runs: usize,
     queries: Vec<Asked>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +64,9 @@ async fn answer_all(requests: &Requests) -> Result<Value, Box<dyn Error>> {
     let loaded = began.elapsed().as_secs_f64() * 1e3;
     let threads = format!("SET datafusion.execution.target_partitions = {}", requests.threads);
     engine.sql(&threads).await.map_err(|error| error.to_string())?;
+    for (option, value) in &requests.set {
+        engine.sql(&format!("SET {option} = '{value}'")).await.map_err(|error| error.to_string())?;
+    }
     let mut results = Vec::new();
     for asked in &requests.queries {
         eprintln!("{}", asked.id);

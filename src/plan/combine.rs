@@ -10,6 +10,7 @@ use super::fill::dense_of;
 use super::fold::folds_of;
 use super::frame::Frame;
 use super::join::{Joined, join_all};
+use super::looked_up::looked_up;
 use super::options::Rewrites;
 use super::part::parts_of;
 use super::side_by_side::together;
@@ -117,13 +118,19 @@ pub(crate) fn answer_leaves(
     }
     let periods = Periods { bounds: &bounds, frame };
     let mut built = Vec::new();
-    let together = match sets {
-        None if question.rewrites.reduce_rows => together(question, &parts, &periods)?,
-        _ => None,
-    };
-    let (shared, done) = together.unzip();
-    built.extend(shared);
-    let done = done.unwrap_or_default();
+    let mut done: Vec<usize> = Vec::new();
+    if sets.is_none() && question.rewrites.share_rows {
+        if let Some((shared, whose)) = together(question, &parts, &periods)? {
+            built.push(shared);
+            done.extend(whose);
+        }
+        // Groups that others show look values up, too.
+        let alone = done.is_empty() && folds.is_empty() && dense.is_none() && leaves.fillers.is_empty();
+        if let Some((shared, whose)) = if alone { looked_up(question, &parts)? } else { None } {
+            built.push(shared);
+            done.extend(whose);
+        }
+    }
     for (_, part) in parts.iter().enumerate().filter(|(at, _)| !done.contains(at)) {
         built.extend(part.build(question, sets, &periods)?);
     }
@@ -133,7 +140,8 @@ pub(crate) fn answer_leaves(
     for filler in &leaves.fillers {
         built.extend(filler.build(question, frame, &built)?);
     }
-    join_all(built, dense.as_ref())
+    let count = built.len().max(done.len());
+    join_all(built, count, dense.as_ref())
 }
 
 /// Grouping sets where a modifier or a finer grain makes each set a question of its own.

@@ -31,15 +31,14 @@ impl Joined {
     }
 }
 
-/// Joins the parts of a frame.
-pub(crate) fn join_all(mut parts: Vec<BuiltPart>, dense: Option<&Dense>) -> Result<Joined> {
+/// Joins the parts of a frame, of which some plans may have several: `count` of them.
+pub(crate) fn join_all(mut parts: Vec<BuiltPart>, count: usize, dense: Option<&Dense>) -> Result<Joined> {
     // Parts that show groups come first, those that only look values up are joined to them.
     parts.sort_by_key(|part| match part.shows {
         Shows::All => 0,
         Shows::Running => 1,
         Shows::Nothing => 2,
     });
-    let count = parts.len();
     let running = parts.iter().any(|part| part.shows == Shows::Running);
     let mut parts = parts.into_iter();
     let Some(first) = parts.next() else {

@@ -14,8 +14,13 @@ extensions_options! {
         pub reduce_rows: bool, default = true
         /// How many times fewer they must be; 0 does it also where nobody knows.
         pub reduce_factor: usize, default = 4
+        /// Whether a value, its windows in time and what is looked up beside it read their rows once. It changes no answer.
+        pub share_rows: bool, default = true
         /// Whether joins are made in the order that promises the fewest rows. It changes no answer.
         pub order_joins: bool, default = true
+        /// Whether products of decimals are computed in 64 bits where the statistics of files tell that these hold them.
+        /// It changes no answer.
+        pub narrow_decimals: bool, default = true
     }
 }
 
@@ -26,6 +31,8 @@ pub struct Rewrites {
     pub reduce_rows: bool,
     /// As [`BellOptions::reduce_factor`].
     pub reduce_factor: usize,
+    /// As [`BellOptions::share_rows`].
+    pub share_rows: bool,
     /// As [`BellOptions::order_joins`].
     pub order_joins: bool,
 }
@@ -39,7 +46,8 @@ impl Default for Rewrites {
 impl BellOptions {
     /// Which rewrites the session uses.
     pub fn rewrites(&self) -> Rewrites {
-        Rewrites { reduce_rows: self.reduce_rows, reduce_factor: self.reduce_factor, order_joins: self.order_joins }
+        let BellOptions { reduce_rows, reduce_factor, share_rows, order_joins, .. } = *self;
+        Rewrites { reduce_rows, reduce_factor, share_rows, order_joins }
     }
 }
 

@@ -239,6 +239,10 @@ impl Part {
         &self.key.situation.frame
     }
 
+    pub(crate) fn situation(&self) -> &Situation {
+        &self.key.situation
+    }
+
     pub(crate) fn links(&self) -> Vec<Link> {
         self.key.situation.links.clone()
     }
@@ -268,11 +272,7 @@ impl Part {
             (Some((_, mine)), None) => mine.end.is_none() && others.shows == Shows::All,
             (None, _) => false,
         };
-        let same_rows = Key { situation: mine.clone(), ..other.key.clone() } == self.key;
-        let plain = self.key.redated.is_none() && self.key.child_conditions.is_empty() && self.key.own.is_empty();
-        same_rows
-            && plain
-            && self.key.child_filters.is_empty()
+        self.is_beside(other)
             && windows
             && mine.links == others.links
             && mine.frame.keys.len() == others.frame.keys.len()
@@ -281,6 +281,14 @@ impl Part {
             && untimed(&mine.frame)
             && untimed(&others.frame)
             && self.alternatives_are(other)
+    }
+
+    /// Whether another part differs in its context only, and nothing else than conditions and keys decides about rows.
+    pub(crate) fn is_beside(&self, other: &Part) -> bool {
+        let Key { redated, child_conditions, child_filters, own, counted, .. } = &self.key;
+        let plain = redated.is_none() && child_conditions.is_empty() && child_filters.is_empty();
+        let same = Key { situation: self.key.situation.clone(), ..other.key.clone() } == self.key;
+        plain && own.is_empty() && counted.is_empty() && same && self.precision == other.precision
     }
 
     /// Whether the same conditions of indicators decide about its rows.
@@ -298,6 +306,24 @@ impl Part {
             alternatives: self.alternatives.clone(),
             asked: self.asked,
         }
+    }
+
+    /// The part over the rows of all times.
+    pub(crate) fn without_ranges(mut self, axis: &Axis<'_>) -> Part {
+        self.key.situation.frame.conditions.retain(|condition| axis.range(&condition.expr).is_none());
+        self
+    }
+
+    /// The condition of its ranges, over the rows of a scan.
+    pub(crate) fn range_filter(
+        &self,
+        question: &Question<'_>,
+        axis: &Axis<'_>,
+        scan: &mut Scan<'_>,
+    ) -> Result<Option<Expr>, Diagnostic> {
+        let mut ranges = Frame { conditions: self.frame().conditions.clone(), ..Frame::default() };
+        ranges.conditions.retain(|condition| axis.range(&condition.expr).is_some());
+        Ok(conjunction(self.context_filters(question, axis, scan, &ranges)?))
     }
 
     pub(crate) fn axis<'q>(&self, question: &Question<'q>) -> Axis<'q> {
@@ -442,15 +468,7 @@ impl Part {
         scan: &mut Scan<'_>,
     ) -> Result<Vec<Expr>, Diagnostic> {
         let frame = &self.key.situation.frame;
-        let (ranges, conditions) = frame.ranges(axis)?;
-        let mut all: Vec<Expr> = Vec::new();
-        for condition in &conditions {
-            all.push(scan.place(&self.flat(question, axis, condition)?));
-        }
-        if !ranges.is_empty() {
-            let instant = self.instant(question, axis, scan)?;
-            all.extend(ranges.iter().filter_map(|range| range.contains(&instant)));
-        }
+        let mut all = self.context_filters(question, axis, scan, frame)?;
         // A set dimension equals the row's own value, which NULL never does.
         for link in self.key.situation.links.iter().filter(|link| link.nulls == Nulls::Never) {
             let key = self.flat(question, axis, &frame.keys[link.key].expr)?;
@@ -465,6 +483,26 @@ impl Part {
                 ways.extend(way.filter(|way| !ways.contains(way)));
             }
             all.extend(disjunction(ways));
+        }
+        Ok(all)
+    }
+
+    /// The conditions of a frame.
+    fn context_filters(
+        &self,
+        question: &Question<'_>,
+        axis: &Axis<'_>,
+        scan: &mut Scan<'_>,
+        frame: &Frame,
+    ) -> Result<Vec<Expr>, Diagnostic> {
+        let (ranges, conditions) = frame.ranges(axis)?;
+        let mut all: Vec<Expr> = Vec::new();
+        for condition in &conditions {
+            all.push(scan.place(&self.flat(question, axis, condition)?));
+        }
+        if !ranges.is_empty() {
+            let instant = self.instant(question, axis, scan)?;
+            all.extend(ranges.iter().filter_map(|range| range.contains(&instant)));
         }
         Ok(all)
     }

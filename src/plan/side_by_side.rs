@@ -6,7 +6,6 @@
 //! of its own window.
 
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result, ScalarValue, TableReference};
-use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 
@@ -104,9 +103,7 @@ fn build(question: &Question<'_>, first: &Part, members: &[&Part], periods: &Per
         let raw: Vec<Expr> = (0..reduced.aggregates.len()).map(|output| plain(&output_name(number, output))).collect();
         let value = |call: &Expr| {
             let at = unique.iter().position(|known| known == call).unwrap_or_default();
-            let value = reduced.finals[at].of(&raw);
-            // A window without rows has a number of them.
-            if is_count(call) { coalesce(vec![value, lit(0_i64)]) } else { value }
+            reduced.finals[at].of(&raw)
         };
         calls.iter().map(value).collect()
     };
@@ -174,14 +171,6 @@ fn adds_up_exactly(call: &Expr, schema: &DFSchema) -> bool {
             function.params.args.iter().all(exact)
         }
         _ => true,
-    }
-}
-
-fn is_count(call: &Expr) -> bool {
-    match call {
-        Expr::Alias(alias) => is_count(&alias.expr),
-        Expr::AggregateFunction(function) => function.func.name() == "count",
-        _ => false,
     }
 }
 

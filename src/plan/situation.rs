@@ -26,6 +26,15 @@ pub(crate) struct Link {
     pub(crate) key: usize,
     /// Whether NULL belongs to NULL.
     pub(crate) nulls: Nulls,
+    /// By how much a period is moved on the way.
+    pub(crate) back: Vec<TimeSpan>,
+}
+
+impl Link {
+    /// The group with the same value of a key.
+    fn of_key(position: usize, key: usize) -> Link {
+        Link { outer: outer_key(position), key, nulls: Nulls::Match, back: vec![] }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +67,7 @@ impl Situation {
     pub(crate) fn of(frame: &Frame) -> Self {
         // Groups have values of the keys in use only.
         let kept = frame.kept().into_iter().enumerate();
-        let links: Vec<Link> =
-            kept.map(|(position, at)| Link { outer: outer_key(position), key: at, nulls: Nulls::Match }).collect();
+        let links: Vec<Link> = kept.map(|(position, at)| Link::of_key(position, at)).collect();
         let mut frame = Frame { ..frame.clone() };
         frame.edges.iter_mut().for_each(|edge| edge.origin = Origin::Frame);
         Situation { links, shows: Shows::All, frame }
@@ -213,7 +221,7 @@ impl Situation {
                 let key = self.frame.keys.len();
                 let equal = Key::equal(Expression::input(target.clone()));
                 self.frame.keys.push(Key { stands_for: StandsFor::Condition, ..equal });
-                self.links.push(Link { outer, key, nulls: Nulls::Never });
+                self.links.push(Link { outer, key, nulls: Nulls::Never, back: vec![] });
             }
             None => {
                 let mut inputs = vec![target.clone()];
@@ -422,6 +430,7 @@ impl Situation {
                 for span in &spans {
                     link.outer = earlier(link.outer.clone(), &key_type, *span);
                 }
+                link.back.extend(&spans);
                 // Rows without a time have no earlier ones.
                 link.nulls = Nulls::Never;
             }

@@ -1,7 +1,8 @@
 //! Golden scripts: the specification. Every file below `tests/scripts/` that ends in `.script` shows one behaviour.
 //!
 //! A script is a text file: comment lines (`# …`) that say what is shown and why; files (`== orders.csv`, then its
-//! lines; `== bad.parquet hex` takes bytes; `== table events` is a CSV that the embedding program registers); then
+//! lines; `== bad.parquet hex` takes bytes; `== rows.parquet query` the rows of an SQL query; `== table events` is a CSV
+//! that the embedding program registers); then
 //! questions, each followed by what is printed:
 //!
 //! ```text
@@ -26,6 +27,7 @@ use bellwether::{Engine, Error, Request, syntax};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::FormatOptions;
 use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
+use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{CsvReadOptions, DataFrame, SessionConfig, SessionContext};
 
 macro_rules! folders {
@@ -176,6 +178,12 @@ async fn write_file(folder: &Path, ctx: &SessionContext, header: &str, content: 
         None => folder.join(name),
     };
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    if let Some(name) = header.strip_suffix(" query") {
+        let rows = SessionContext::new().sql(content).await.unwrap();
+        let (file, options) = (folder.join(name), DataFrameWriteOptions::new().with_single_file_output(true));
+        rows.write_parquet(file.to_str().unwrap(), options, None).await.unwrap();
+        return;
+    }
     let bytes = if header.ends_with(" hex") { from_hex(content) } else { with_newline(content).into_bytes() };
     std::fs::write(&path, bytes).unwrap();
     if let Some(table) = name.strip_prefix("table ") {
