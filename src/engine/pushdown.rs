@@ -2,15 +2,19 @@
 //!
 //! While a query runs, DataFusion 55.2 makes filters from what it has seen (the keys of a join's one side, the best rows
 //! so far) and pushes them down to the files of the other side. On the way below a join it finds a column by its name
-//! alone. Where one side has two columns of that name, the filter may reach the other one, and rows are lost.
+//! alone. Where one side has two columns of that name, the filter may reach the other one, and rows are lost. And for
+//! extremes without groups it skips rows that cannot change an extreme of a column, though other extremes need them.
 
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
 
 /// DataFusion's physical optimizer rules, all of them safe.
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
@@ -29,7 +33,7 @@ struct SafePushdown {
 
 impl PhysicalOptimizerRule for SafePushdown {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        if !has_twins(&plan) {
+        if !has_twins(&plan) && !has_forgotten_extremes(&plan) {
             return self.rule.optimize(plan, config);
         }
         let mut config = config.clone();
@@ -60,4 +64,14 @@ fn has_twins(plan: &Arc<dyn ExecutionPlan>) -> bool {
         names.windows(2).any(|pair| pair[0] == pair[1])
     };
     children.len() > 1 && children.iter().any(doubled) || children.into_iter().any(has_twins)
+}
+
+/// Whether some aggregation without groups has extremes of columns and of other things.
+fn has_forgotten_extremes(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let of_column = |call: &Arc<AggregateFunctionExpr>| call.expressions().iter().all(|argument| argument.is::<Column>());
+    let forgotten = plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| {
+        let calls = aggregate.aggr_expr();
+        aggregate.group_expr().is_empty() && calls.iter().any(of_column) && !calls.iter().all(of_column)
+    });
+    forgotten || plan.children().into_iter().any(has_forgotten_extremes)
 }

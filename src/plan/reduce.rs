@@ -22,7 +22,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator
 use super::combine::Question;
 use super::guards::guarded;
 use super::part::Placed;
-use super::rows::{columns_of, distinct};
+use super::rows::{aggregate, columns_of, distinct};
 use super::running::{Final, Finals};
 use crate::catalog::source::Source;
 
@@ -93,7 +93,7 @@ pub(crate) fn reduced(
     if let Some(condition) = conjunction(inner).map(guarded) {
         rows = rows.filter(condition)?;
     }
-    let cells = rows.aggregate(std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?.build()?;
+    let cells = aggregate(rows, std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?.build()?;
     let scan = placed.scan.clone().narrowed_by(&outer).over(cells);
     let rows = match conjunction(outer).map(guarded) {
         Some(condition) => scan.build()?.filter(condition)?,

@@ -3,6 +3,7 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
 
 use crate::catalog::time::cast;
@@ -39,7 +40,7 @@ impl Rows {
         let (count, values) = (self.keys.len(), self.aggregates.len());
         let rows = named_keys(self.builder, &self.keys, &columns_in(&self.aggregates))?;
         let aggregates = if values == 0 && count == 0 { vec![one_row()] } else { self.aggregates };
-        let plan = rows.aggregate(grouping(count, sets), aggregates)?.build()?;
+        let plan = aggregate(rows, grouping(count, sets), aggregates)?.build()?;
         let columns = output(&plan);
         let first_value = count + usize::from(sets.is_some());
         Ok(Aggregated {
@@ -75,7 +76,7 @@ impl Rows {
         let values = self.aggregates.len();
         let aggregates = if values == 0 && groups.is_empty() { vec![one_row()] } else { self.aggregates };
         let group_count = groups.len();
-        let plan = once.aggregate(groups, aggregates)?.build()?;
+        let plan = aggregate(once, groups, aggregates)?.build()?;
         let columns = output(&plan);
         Ok(Aggregated {
             keys: columns[..count].to_vec(),
@@ -83,6 +84,44 @@ impl Rows {
             values: columns[group_count..group_count + values].to_vec(),
             plan,
         })
+    }
+}
+
+/// An aggregation whose arguments are columns if it is one of extremes without groups.
+///
+/// For these DataFusion 55.2 skips rows that cannot change an extreme of a column, and forgets extremes of anything else
+/// beside it (`min(a), min(b + c)`): rows are lost that only those need.
+pub(crate) fn aggregate(
+    rows: LogicalPlanBuilder,
+    groups: Vec<Expr>,
+    mut aggregates: Vec<Expr>,
+) -> Result<LogicalPlanBuilder> {
+    if !groups.is_empty() || aggregates.len() < 2 || !aggregates.iter().all(is_extreme) {
+        return rows.aggregate(groups, aggregates);
+    }
+    let mut columns: Vec<Expr> = columns_in(&aggregates);
+    for call in aggregates.iter_mut().filter_map(call_in) {
+        for argument in call.params.args.iter_mut().filter(|argument| !matches!(argument, Expr::Column(_))) {
+            let name = format!("$argument{}", columns.len());
+            columns.push(std::mem::replace(argument, Expr::Column(Column::new_unqualified(&name))).alias(name));
+        }
+    }
+    rows.project(columns)?.aggregate(groups, aggregates)
+}
+
+fn is_extreme(call: &Expr) -> bool {
+    match call {
+        Expr::Alias(alias) => is_extreme(&alias.expr),
+        Expr::AggregateFunction(call) => matches!(call.func.name(), "min" | "max"),
+        _ => false,
+    }
+}
+
+fn call_in(expr: &mut Expr) -> Option<&mut AggregateFunction> {
+    match expr {
+        Expr::Alias(alias) => call_in(&mut alias.expr),
+        Expr::AggregateFunction(call) => Some(call),
+        _ => None,
     }
 }
 

@@ -74,3 +74,34 @@ async fn plain_sql_reaches_them_too() {
         assert_eq!(ask(&engine, &sql).await, [["1", "3", "2", "2"]], "{sql}");
     }
 }
+
+/// Files that cannot change the least value of a column, and have that of something else. There are some in each
+/// partition, so that the first ones tell what the later ones can change.
+#[tokio::test]
+async fn no_extreme_is_forgotten_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows");
+    std::fs::create_dir(&rows).unwrap();
+    let writer = SessionContext::new();
+    for n in 1..=8 {
+        let file = rows.join(n.to_string()).with_extension("parquet");
+        let row = format!("SELECT {n} AS n, {} AS m, {} AS w", 20 - n, 10 - n);
+        writer.sql(&format!("COPY ({row}) TO '{}'", file.display())).await.unwrap().collect().await.unwrap();
+    }
+    let model = "
+source rows { from parquet 'rows/' }
+indicator least = min(rows.n)
+indicator twice = min(rows.w + rows.w)
+indicator both = min(rows.n) + min(rows.m * 2) + max(rows.w + rows.n + rows.n)";
+    std::fs::write(folder.path().join("model.bell"), model).unwrap();
+    let indicators = "SELECT MEASURE(least), MEASURE(twice), MEASURE(both) FROM indicators";
+    let engine = Engine::open(folder.path()).await.unwrap();
+    ask(&engine, "SET datafusion.execution.target_partitions = 2").await;
+    for sql in [indicators, "SELECT min(n), min(w + w), min(n) + min(m * 2) + max(w + n + n) FROM rows"] {
+        assert_eq!(ask(&engine, sql).await, [["1", "4", "43"]], "{sql}");
+    }
+    // And in a caller's own session.
+    let config = datafusion::prelude::SessionConfig::new().with_target_partitions(2);
+    let caller = Engine::with_context(SessionContext::new_with_config(config), folder.path()).await.unwrap();
+    assert_eq!(ask(&caller, indicators).await, [["1", "4", "43"]]);
+}
