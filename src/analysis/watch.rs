@@ -35,7 +35,8 @@ pub fn ended(catalog: &Catalog, grain: Grain, as_of: NaiveDateTime, count: u32) 
 pub fn prepare(model: &Model<'_>, alert: &Alert, condition: &Condition, as_of: NaiveDateTime) -> Result<Analysis> {
     let catalog = model.catalog;
     let package = &catalog.indicator(alert.of).item.package;
-    let spans = ended(catalog, condition.every, as_of, alert.periods);
+    // At least two, so that they are groups of one question: in it `previous period` is the period before, not as many days.
+    let spans = ended(catalog, condition.every, as_of, alert.periods.max(2));
     let by: Vec<(String, Input)> = alert.by.iter().map(|id| (name_of(catalog, *id, package), whole(*id))).collect();
     let all: Vec<usize> = (0..by.len()).collect();
     let side = |span: &Span| Side { span: Some(*span), conditions: condition.conditions.clone() };
@@ -54,7 +55,7 @@ pub fn prepare(model: &Model<'_>, alert: &Alert, condition: &Condition, as_of: N
     Ok(Analysis {
         questions,
         spares,
-        answer: Arc::new(Held { condition: condition.clone(), by, all, sides: spans.len() }),
+        answer: Arc::new(Held { condition: condition.clone(), by, all, periods: alert.periods as usize }),
     })
 }
 
@@ -83,13 +84,13 @@ struct Held {
     condition: Condition,
     by: Vec<String>,
     all: Vec<usize>,
-    sides: usize,
+    periods: usize,
 }
 
 impl Held {
     /// Whether it holds in all periods.
     fn holds(&self, cells: &Cells, key: &Key) -> bool {
-        (0..self.sides).all(|side| cells.value(side, &self.all, key, self.condition.test) == Some(1.0))
+        (0..self.periods).all(|side| cells.value(side, &self.all, key, self.condition.test) == Some(1.0))
     }
 }
 

@@ -107,7 +107,8 @@ fn column_form(catalog: &Catalog, column: &ColumnRef) -> Expr {
     let declared = &catalog.source(at).columns[column.column];
     leaf(match &declared.computed {
         Some(computed) => format!("{way}: {}", over_names(catalog, computed)),
-        None => format!("{way}.{}", declared.name),
+        // The same file may be read as other types.
+        None => format!("{way}.{}: {}", declared.name, declared.data_type),
     })
 }
 

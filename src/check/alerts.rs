@@ -99,14 +99,18 @@ impl<'a> Checker<'a> {
     /// The periods that are looked at: as said, else those of the indicator's own view.
     fn every(&self, tree: &goals::Alert, of: IndicatorId) -> Result<Grain, Failure> {
         if let Some(word) = &tree.every {
-            let known = Grain::named(&word.text.to_lowercase()).filter(|it| it.fits(&self.catalog.metric_time));
+            let fiscal = |it: &Grain| matches!(it, Grain::FiscalQuarter | Grain::FiscalYear);
+            let known = Grain::named(&word.text.to_lowercase()).filter(|it| !fiscal(it));
+            let known = known.filter(|it| it.fits(&self.catalog.metric_time));
             return known.ok_or_else(|| {
-                bad(format!("time is not kept by the `{}`", word.text), word.span).help("write `every day`").into()
+                bad(format!("alerts do not look at time by the `{}`", word.text), word.span)
+                    .help("write `every day`, or another grain that time is kept by")
+                    .into()
             });
         }
         let indicator = self.catalog.indicator(of);
         match indicator.grain.as_ref().and_then(|grain| grain.time) {
-            Some(TimePart::Grain(grain)) => Ok(grain),
+            Some(TimePart::Grain(grain)) if !matches!(grain, Grain::FiscalQuarter | Grain::FiscalYear) => Ok(grain),
             _ => {
                 Err(bad(format!("in which periods `{}` is looked at is not said", indicator.item.name), tree.name.span)
                     .help("write `every day`, or give the indicator a `grain`")

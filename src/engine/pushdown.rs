@@ -68,7 +68,8 @@ fn has_twins(plan: &Arc<dyn ExecutionPlan>) -> bool {
 
 /// Whether some aggregation without groups has extremes of columns and of other things.
 fn has_forgotten_extremes(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let of_column = |call: &Arc<AggregateFunctionExpr>| call.expressions().iter().all(|argument| argument.is::<Column>());
+    let of_column =
+        |call: &Arc<AggregateFunctionExpr>| call.expressions().iter().all(|argument| argument.is::<Column>());
     let forgotten = plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| {
         let calls = aggregate.aggr_expr();
         aggregate.group_expr().is_empty() && calls.iter().any(of_column) && !calls.iter().all(of_column)

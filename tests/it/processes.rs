@@ -96,6 +96,22 @@ const PAIRS: &[(&str, &str, &str)] = &[
          FROM steps WHERE step = 'check' GROUP BY 1 HAVING count(*) FILTER (WHERE stay > 3600) > 0 ORDER BY 1",
     ),
     (
+        "a running sum, by product",
+        "SELECT product, metric_time__day, plain_time AT (TO DATE month) FROM indicators
+         GROUP BY product, metric_time__day HAVING plain_visits > 0 ORDER BY 1, 2",
+        "SELECT product, day, sum(time) OVER (PARTITION BY product, date_trunc('month', day) ORDER BY day) FROM (
+           SELECT product, date_trunc('day', begun) AS day, sum(stay) / 60.0 AS time FROM steps GROUP BY 1, 2)
+         ORDER BY 1, 2",
+    ),
+    (
+        "only the last day of each product",
+        "SELECT product, plain_time AT (LAST day) FROM indicators WHERE product IS NOT NULL GROUP BY product ORDER BY 1",
+        "SELECT product, sum(stay) / 60.0 FROM (
+           SELECT *, max(day) OVER (PARTITION BY product) AS last FROM (
+             SELECT *, date_trunc('day', begun) AS day FROM steps)) WHERE day = last AND product IS NOT NULL
+         GROUP BY product ORDER BY 1",
+    ),
+    (
         "the month before",
         "SELECT metric_time__month, plain_time, plain_time AT (PREVIOUS month) FROM indicators
          GROUP BY metric_time__month HAVING plain_time IS NOT NULL ORDER BY 1",

@@ -8,7 +8,7 @@
 //! > SELECT MEASURE(gmv) FROM indicators     rows (more lines of one question begin with `>` too)
 //! > query {"indicators": ["gmv"]}           a request
 //! [ast] > …  [catalog] > …  [plan] > …  [optimized] > …     a stage of the question
-//! [alerts] > 2026-02-28                      the events of all alerts as of then
+//! [alerts] > …  [alerts brief] > 2026-02-28  the events of all alerts as of then
 //! [tree] >                                  the files, parsed and written canonically
 //! [check] >      [data] >      [audit] >     what `bell check`, `bell check --data`, `bell audit` print
 //! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
@@ -161,7 +161,7 @@ async fn run(script: &Script) -> String {
             (_, "tree") => tree(&texts),
             (_, "check" | "data") => findings(&engine, &texts, question.tag == "data").await,
             (Ok(engine), "audit") => audited(engine, &texts),
-            (Ok(engine), "alerts") => events(engine, &question.text).await,
+            (Ok(engine), "alerts" | "alerts brief") => events(engine, question).await,
             (Ok(engine), _) => answer(engine, question).await,
             (Err(error), _) => failure(error, &texts),
         };
@@ -228,11 +228,19 @@ async fn findings(engine: &Result<Engine, Error>, texts: &SourceSet, data: bool)
     format!("{}\nerrors: {errors}, warnings: {warnings}", shown(texts, &findings))
 }
 
-async fn events(engine: &Engine, as_of: &str) -> String {
-    let asked = Alerts { as_of: Some(as_of.to_string()), ..Alerts::default() };
+async fn events(engine: &Engine, question: &Question) -> String {
+    let brief = question.tag == "alerts brief";
+    let causes = if brief { 0 } else { 3 };
+    let asked = Alerts { as_of: Some(question.text.clone()), causes, ..Alerts::default() };
     match evaluate(engine, &asked).await {
         Ok(outcome) => {
-            let events = outcome.events.iter().map(|event| serde_json::to_string_pretty(event).unwrap());
+            let events = outcome.events.iter().map(|event| match brief {
+                true => format!(
+                    "{}: {:?}, target {:?}, limit {:?}, expected {:?}, {:?}, to {:?}",
+                    event.key, event.value, event.target, event.limit, event.expected, event.status, event.notify
+                ),
+                false => serde_json::to_string_pretty(event).unwrap(),
+            });
             let failures = outcome.failures.iter().map(|(alert, error)| format!("{alert}: {error}"));
             events.chain(failures).collect::<Vec<_>>().join("\n")
         }
