@@ -1,6 +1,6 @@
 //! Machines of three plants, day by day, from January to March 2026; each plant writes its own columns in its own units.
 //!
-//! Hidden: in March machine L3 in Leipzig stands still for a third of its planned time. Availability falls there and nowhere else;
+//! Hidden: in March machine L3 in Leipzig stands still for a third of its planned time more than before. Availability falls there and nowhere else;
 //! speed and quality are as before.
 
 use crate::dice::Dice;
