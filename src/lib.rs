@@ -112,7 +112,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+pub mod alert;
 pub mod analysis;
+pub mod audit;
 pub mod catalog;
 pub mod check;
 pub mod diagnostic;
@@ -127,6 +129,7 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 
+pub use alert::Alerts;
 pub use analysis::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline, Score, Status};
 pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};

@@ -7,6 +7,9 @@
 //! The files are committed, so this is needed only after a change to [`simulate`].
 
 #[allow(missing_docs)]
+#[path = "../stories/dice.rs"]
+mod dice;
+#[allow(missing_docs)]
 mod simulate;
 
 use std::error::Error;

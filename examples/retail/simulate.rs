@@ -1,13 +1,12 @@
 //! Two years of an omni-channel retailer, invented: the same rows on every run and machine.
 //!
-//! Only integers are drawn and compared, and the generator is our own, because neither `rand`'s small generator nor
-//! floating-point functions promise the same values everywhere.
-//!
 //! What is hidden in the rows, for questions to find:
 //! - from 2025-09-10 to 2025-10-31 the app's payment step fails in 华南, so online conversion falls there;
 //! - o2o (ordered online, brought by a store) grows from almost nothing to a fifth of the visits;
 //! - waiting times double in November, and satisfaction falls with them;
 //! - orders without a customer (cash), without a store (online), of unknown cities and customers, and test orders.
+
+use crate::dice::Dice;
 
 /// The first day, 2024-01-01, counted from 1970-01-01.
 pub const FIRST_DAY: i32 = 19_723;
@@ -191,55 +190,14 @@ pub fn list_price(product: i32) -> i32 {
     CATEGORIES[category as usize].2 * (10 + rank * rank / 2) / 10 / 10 * 10 + 90
 }
 
-/// SplitMix64: small, and the same for ever.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: i32) -> i32 {
-        (self.roll() % bound.max(1) as u64) as i32
-    }
-
-    fn between(&mut self, low: i32, high: i32) -> i32 {
-        low + self.below(high - low + 1)
-    }
-
-    fn percent(&mut self, chance: u32) -> bool {
-        self.per_mille(chance * 10)
-    }
-
-    fn per_mille(&mut self, chance: u32) -> bool {
-        self.below(1000) < chance as i32
-    }
-
-    fn weighted(&mut self, weights: impl Iterator<Item = u32> + Clone) -> usize {
-        let mut left = self.below(weights.clone().sum::<u32>() as i32) as u32;
-        weights
-            .clone()
-            .position(|weight| {
-                left < weight || {
-                    left -= weight;
-                    false
-                }
-            })
-            .unwrap_or(0)
-    }
-
-    fn city(&mut self) -> i32 {
-        self.weighted(CITIES.iter().map(|city| city.3)) as i32 + 1
-    }
+fn city_of(dice: &mut Dice) -> i32 {
+    dice.weighted(CITIES.iter().map(|city| city.3)) as i32 + 1
 }
 
 fn customer(n: i32, dice: &mut Dice) -> Customer {
     let old = CUSTOMERS / 2;
     let registered = if n < old { -730 + n * 730 / old } else { (n - old) * DAYS / (CUSTOMERS - old) };
-    let city = (!dice.per_mille(8)).then(|| dice.city());
+    let city = (!dice.per_mille(8)).then(|| city_of(dice));
     let level = dice.weighted(LEVELS.iter().map(|level| level.1));
     Customer { id: FIRST_CUSTOMER + n, city, level, registered: FIRST_DAY + registered }
 }
@@ -308,7 +266,7 @@ impl World {
             _ => 85,
         });
         let (customer, home) = if member { self.some_customer(day, dice) } else { (None, None) };
-        let city = if dice.percent(6) { None } else { home }.unwrap_or_else(|| dice.city());
+        let city = if dice.percent(6) { None } else { home }.unwrap_or_else(|| city_of(dice));
         let platform = (channel != "store").then(|| ["app", "web", "mini"][dice.weighted([55, 25, 20].into_iter())]);
         let store = (channel != "online").then(|| self.some_store(city, dice));
         let broken = payment_is_broken(day) && CITIES[city as usize - 1].2 == "华南" && platform == Some("app");
@@ -429,7 +387,7 @@ fn order(at: i64, channel: &'static str, (customer, store, city): Party, sale: b
         ["paid", "created", "cancelled"][dice.weighted([93, 3, 4].into_iter())]
     };
     let (shipped, delivered) = if status == "paid" { delivery(channel, ordered, city, dice) } else { (None, None) };
-    let ship_city = if channel == "online" && dice.percent(9) { dice.city() } else { city };
+    let ship_city = if channel == "online" && dice.percent(9) { city_of(dice) } else { city };
     Order {
         id: 0,
         customer: if dice.per_mille(1) { Some(FIRST_CUSTOMER + CUSTOMERS + dice.below(50)) } else { customer },

@@ -28,9 +28,10 @@ mod rows;
 mod scores;
 pub mod series;
 pub mod slices;
-mod span;
+pub mod span;
 mod standing;
 mod status;
+pub mod watch;
 
 use std::fmt::Debug;
 use std::sync::Arc;

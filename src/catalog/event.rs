@@ -4,11 +4,14 @@
 //! each row one more column; a funnel or a cohort chooses among the rows and repeats them, once for each step or age, so
 //! only the indicators of its own view are made of its columns.
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::DataType;
 
 use super::calendar::Grain;
 use super::expr::Expression;
 use super::modifier::{Modifier, TimeSpan};
+use super::process::Process;
 use super::{Catalog, DimensionId, IndicatorId, Item, SourceId};
 
 /// A column that an [`Event`] gives the rows of its source.
@@ -31,6 +34,8 @@ pub enum Event {
     Funnel(Funnel),
     /// When an entity came back after its first row.
     Cohort(Box<Cohort>),
+    /// How long a case stays in the step that a row is.
+    Process(Arc<Process>),
 }
 
 /// The columns that there are.
@@ -58,6 +63,16 @@ pub enum EventColumn {
     Age,
     /// Of a cohort: whether the entity has a row then.
     Active,
+    /// Of a process: how long until the next step.
+    Stay,
+    /// Of a process: how long of that somebody works on it.
+    Working,
+    /// Of a process: how long of that nobody does.
+    Waiting,
+    /// Of a process: the number of the case's visit to this step, from 1.
+    Visit,
+    /// Of a process: the next step.
+    Next,
 }
 
 /// `conversion from a to b by e within 7 days matching m`.
@@ -233,6 +248,7 @@ impl Event {
             Event::Dated(dated) => dated.source,
             Event::Funnel(funnel) => funnel.steps[0].rows.source,
             Event::Cohort(cohort) => cohort.starts.source,
+            Event::Process(process) => process.source,
         }
     }
 
@@ -243,13 +259,14 @@ impl Event {
             Event::Dated(dated) => &catalog.source(dated.source).item.name,
             Event::Funnel(funnel) => &funnel.steps[0].name,
             Event::Cohort(cohort) => &catalog.source(cohort.starts.source).item.name,
+            Event::Process(process) => &process.name,
         }
     }
 
     /// The columns of which one must be fixed wherever its rows are counted: it has each row once for every step, or age.
     pub fn apart(&self) -> &'static [EventColumn] {
         match self {
-            Event::Conversion(_) | Event::Dated(_) => &[],
+            Event::Conversion(_) | Event::Dated(_) | Event::Process(_) => &[],
             Event::Funnel(_) => &[EventColumn::Step, EventColumn::Position],
             Event::Cohort(_) => &[EventColumn::Age],
         }
@@ -265,6 +282,7 @@ impl Event {
             Event::Dated(dated) => vec![&dated.time],
             Event::Funnel(funnel) => funnel.steps.iter().flat_map(|step| step.rows.expressions()).collect(),
             Event::Cohort(cohort) => cohort.starts.expressions().chain(cohort.returns.expressions()).collect(),
+            Event::Process(process) => process.expressions().collect(),
         }
     }
 }
@@ -290,6 +308,11 @@ impl EventColumn {
             EventColumn::Start => "cohort",
             EventColumn::Age => "age",
             EventColumn::Active => "active",
+            EventColumn::Stay => "stay",
+            EventColumn::Working => "working",
+            EventColumn::Waiting => "waiting",
+            EventColumn::Visit => "visit",
+            EventColumn::Next => "next",
         }
     }
 }
@@ -302,12 +325,14 @@ impl EventValue {
                 DataType::Boolean
             }
             EventColumn::Step => DataType::Utf8,
-            EventColumn::Position | EventColumn::Age | EventColumn::Credits => DataType::Int64,
+            EventColumn::Position | EventColumn::Age | EventColumn::Credits | EventColumn::Visit => DataType::Int64,
+            EventColumn::Stay | EventColumn::Working | EventColumn::Waiting => DataType::Float64,
             EventColumn::Start => DataType::Date32,
-            EventColumn::Entity | EventColumn::Day => match &self.event {
+            EventColumn::Entity | EventColumn::Day | EventColumn::Next => match &self.event {
                 Event::Funnel(funnel) => funnel.entity_type.clone(),
                 Event::Cohort(cohort) => cohort.entity_type.clone(),
                 Event::Dated(dated) => dated.data_type.clone(),
+                Event::Process(process) => process.step.data_type.clone(),
                 Event::Conversion(_) => DataType::Null,
             },
         }

@@ -5,6 +5,7 @@
 //! Invariant: nothing in here is a string that will be parsed again, and no name is looked up again after `check`:
 //! expressions hold ids ([`expr::Input`]), kinds are enum variants.
 
+pub mod alert;
 pub mod calendar;
 pub mod dimension;
 pub mod event;
@@ -13,7 +14,9 @@ pub mod indicator;
 pub mod modifier;
 pub mod path;
 pub mod period;
+pub mod process;
 pub mod reach;
+pub mod scenario;
 pub mod size;
 pub mod source;
 pub mod stretch;
@@ -30,11 +33,14 @@ use std::collections::HashMap;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use crate::source::Span;
+use alert::Alert;
 use calendar::Calendar;
 use dimension::Dimension;
 use event::EventView;
 use expr::{Expression, Input};
 use indicator::Indicator;
+use process::DeclaredProcess;
+use scenario::Scenario;
 use source::Source;
 use target::{Scorecard, Target};
 use tree::Tree;
@@ -130,12 +136,18 @@ pub struct Catalog {
     pub hierarchies: Vec<Hierarchy>,
     /// Funnels and cohorts.
     pub events: Vec<EventView>,
+    /// Processes.
+    pub processes: Vec<DeclaredProcess>,
     /// What indicators break down into.
     pub trees: Vec<Tree>,
     /// What indicators should reach.
     pub targets: Vec<Target>,
     /// Scorecards.
     pub scorecards: Vec<Scorecard>,
+    /// What indicators are for.
+    pub scenarios: Vec<Scenario>,
+    /// What is looked out for, and who is told.
+    pub alerts: Vec<Alert>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -237,9 +249,12 @@ impl Default for Catalog {
             views: vec![],
             hierarchies: vec![],
             events: vec![],
+            processes: vec![],
             trees: vec![],
             targets: vec![],
             scorecards: vec![],
+            scenarios: vec![],
+            alerts: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: HashMap::new(),

@@ -64,13 +64,14 @@ fn event_words(catalog: &Catalog, value: &EventValue) -> String {
         }
         Event::Dated(dated) => format!("day on which {} counts", worded(catalog, &dated.time)),
         Event::Funnel(_) | Event::Cohort(_) => value.column.name().to_string(),
+        Event::Process(process) => format!("{}.{}", process.name, value.column.name()),
     }
 }
 
 /// What a funnel or a cohort looks for, a property and its words each.
 pub fn event_in_words(catalog: &Catalog, event: &Event) -> Vec<(String, String)> {
     match event {
-        Event::Conversion(_) | Event::Dated(_) => vec![],
+        Event::Conversion(_) | Event::Dated(_) | Event::Process(_) => vec![],
         Event::Funnel(funnel) => {
             let steps = funnel.steps.iter().enumerate().map(|(at, step)| {
                 let later = if step.follows == Follows::After { ", later than the step before it" } else { "" };

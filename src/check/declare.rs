@@ -23,13 +23,17 @@ pub(crate) struct Declarations<'a> {
     pub(crate) members: Vec<Declared<'a, MemberTree<'a>>>,
     pub(crate) views: Vec<Declared<'a, &'a ast::View>>,
     pub(crate) events: Vec<Declared<'a, EventTree<'a>>>,
+    pub(crate) processes: Vec<Declared<'a, &'a ast::Process>>,
     pub(crate) trees: Vec<Declared<'a, &'a ast::Tree>>,
     pub(crate) targets: Vec<Declared<'a, &'a goals::Target>>,
     pub(crate) bands: Vec<Declared<'a, &'a goals::Bands>>,
     pub(crate) scorecards: Vec<Declared<'a, &'a goals::Scorecard>>,
+    pub(crate) alerts: Vec<Declared<'a, &'a goals::Alert>>,
+    pub(crate) scenarios: Vec<Declared<'a, &'a goals::Scenario>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: HashMap<(String, String), usize>,
     source_index: HashMap<(String, String), usize>,
+    process_index: HashMap<(String, String), usize>,
     /// `use finance.cost` in package `retail`: (`retail`, `cost`) is (`finance`, `cost`).
     uses: HashMap<(String, String), (String, String)>,
     /// The places of `use`, to be checked when all names are known.
@@ -75,6 +79,11 @@ impl<'a> Declarations<'a> {
     /// The position of the source that `name` means in `package`.
     pub(crate) fn source(&self, package: &str, name: &str) -> Option<usize> {
         self.find(&self.source_index, package, name)
+    }
+
+    /// The position of the process that `name` means in `package`.
+    pub(crate) fn process(&self, package: &str, name: &str) -> Option<usize> {
+        self.find(&self.process_index, package, name)
     }
 
     fn find(&self, index: &HashMap<(String, String), usize>, package: &str, name: &str) -> Option<usize> {
@@ -156,10 +165,13 @@ impl<'a> Checker<'a> {
             }
             ItemKind::Funnel(tree) => self.declare_event(package, item, &tree.name, EventTree::Funnel(tree)),
             ItemKind::Cohort(tree) => self.declare_event(package, item, &tree.name, EventTree::Cohort(tree)),
+            ItemKind::Process(tree) => self.declare_process(Declared { package, item, tree }),
             ItemKind::Tree(tree) => self.declare_tree(Declared { package, item, tree }),
             ItemKind::Target(tree) => self.declare_target(Declared { package, item, tree }),
             ItemKind::Bands(tree) => self.declare_bands(Declared { package, item, tree }),
             ItemKind::Scorecard(tree) => self.declare_scorecard(Declared { package, item, tree }),
+            ItemKind::Alert(tree) => self.declare_alert(Declared { package, item, tree }),
+            ItemKind::Scenario(tree) => self.declare_scenario(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
             ItemKind::Calendar(_) => {}
@@ -174,6 +186,23 @@ impl<'a> Checker<'a> {
     fn declare_event(&mut self, package: &'a str, item: &'a ast::Item, name: &Name, tree: EventTree<'a>) {
         if self.take_relation(package, name) {
             self.declared.events.push(Declared { package, item, tree });
+        }
+    }
+
+    /// A process is a view, and the dimension and the indicators in it are like any others.
+    fn declare_process(&mut self, declared: Declared<'a, &'a ast::Process>) {
+        let (package, tree) = (declared.package, declared.tree);
+        if !self.take_relation(package, &tree.name) {
+            return;
+        }
+        let at = self.declared.processes.len();
+        self.declared.process_index.insert((package.to_string(), tree.name.text.clone()), at);
+        self.declared.processes.push(declared);
+        self.declare_member(package, declared.item, MemberTree::Dimension(&tree.steps));
+        for indicator in &tree.indicators {
+            if self.take_relation(package, &indicator.name) {
+                self.declare_member(package, declared.item, MemberTree::Indicator(indicator));
+            }
         }
     }
 
@@ -218,13 +247,23 @@ impl<'a> Checker<'a> {
     }
 
     fn declare_scorecard(&mut self, declared: Declared<'a, &'a goals::Scorecard>) {
-        let name = &declared.tree.name;
-        let same = |other: &&Declared<'a, &'a goals::Scorecard>| {
-            other.package == declared.package && other.tree.name.text == name.text
-        };
-        match self.declared.scorecards.iter().find(same).map(|first| first.tree.name.span) {
-            Some(first) => self.report(duplicate(name, first)),
+        match same_name(&self.declared.scorecards, &declared, |tree| &tree.name) {
+            Some(first) => self.report(duplicate(&declared.tree.name, first)),
             None => self.declared.scorecards.push(declared),
+        }
+    }
+
+    fn declare_scenario(&mut self, declared: Declared<'a, &'a goals::Scenario>) {
+        match same_name(&self.declared.scenarios, &declared, |tree| &tree.name) {
+            Some(first) => self.report(duplicate(&declared.tree.name, first)),
+            None => self.declared.scenarios.push(declared),
+        }
+    }
+
+    fn declare_alert(&mut self, declared: Declared<'a, &'a goals::Alert>) {
+        match same_name(&self.declared.alerts, &declared, |tree| &tree.name) {
+            Some(first) => self.report(duplicate(&declared.tree.name, first)),
+            None => self.declared.alerts.push(declared),
         }
     }
 
@@ -304,7 +343,8 @@ impl<'a> Checker<'a> {
             let [from, name] = path.parts.as_slice() else { continue };
             let key = (from.text.clone(), name.text.clone());
             let known = &self.declared;
-            if known.member_index.contains_key(&key) || known.source_index.contains_key(&key) {
+            let indexes = [&known.member_index, &known.source_index, &known.process_index];
+            if indexes.iter().any(|index| index.contains_key(&key)) {
                 continue;
             }
             if !known.is_broken(&from.text, &[&name.text]) {
@@ -323,6 +363,16 @@ impl<'a> Checker<'a> {
             self.declared.broken.extend(users);
         }
     }
+}
+
+/// Where an item of the same kind and name stands already.
+fn same_name<'a, T: Copy>(
+    known: &[Declared<'a, T>],
+    new: &Declared<'a, T>,
+    name: impl Fn(T) -> &'a Name,
+) -> Option<Span> {
+    let same = |other: &&Declared<'a, T>| other.package == new.package && name(other.tree).text == name(new.tree).text;
+    known.iter().find(same).map(|first| name(first.tree).span)
 }
 
 pub(super) fn duplicate(name: &Name, first: Span) -> Diagnostic {
@@ -350,13 +400,17 @@ pub(crate) fn item_of(package: &str, item: &ast::Item, name: &Name, labels: &Lab
         name: name.text.clone(),
         label: labels.default.as_ref().map(|text| text.text.clone()),
         labels: labels.by_language.iter().map(|(tag, text)| (tag.text.clone(), text.text.clone())).collect(),
-        description: item.doc.clone().filter(|_| !is_branch(item, name)),
+        description: item.doc.clone().filter(|_| !is_part(item, name)),
         owner: None,
         span: name.span,
     }
 }
 
-/// Whether a name is that of a tree's branch, which the text before the tree is not about.
-fn is_branch(item: &ast::Item, name: &Name) -> bool {
-    matches!(&item.kind, ItemKind::Tree(tree) if tree.root.name.span != name.span)
+/// Whether a name is that of a part of an item, such as a tree's branch, which the text before the item is not about.
+fn is_part(item: &ast::Item, name: &Name) -> bool {
+    match &item.kind {
+        ItemKind::Tree(tree) => tree.root.name.span != name.span,
+        ItemKind::Process(process) => process.name.text != name.text,
+        _ => false,
+    }
 }

@@ -148,11 +148,11 @@ impl<'a> Checker<'a> {
             None => {}
         }
         self.progress.insert(key.clone(), Progress::Resolving);
-        let result = match declared.tree {
+        let result = self.require_whole_process(declared.item).and_then(|()| match declared.tree {
             MemberTree::Dimension(tree) => self.dimension(declared, tree).map(Member::Dimension),
             MemberTree::Segment(tree) => self.segment(declared, tree).map(Member::Dimension),
             MemberTree::Indicator(tree) => self.indicator(declared, tree).map(Member::Indicator),
-        };
+        });
         let kept = self.keep(result);
         self.progress.insert(key, kept.map_or(Progress::Broken, Progress::Done));
         kept.map(Some).ok_or(Failure::Silent)

@@ -70,7 +70,8 @@ impl<'a> Checker<'a> {
 
     /// The definition with all its conditions: without them it would be another indicator.
     fn definition_text(&self, tree: &ast::Indicator) -> String {
-        let formula = self.files.text(tree.definition.span).to_string();
+        let in_file = || self.files.text(tree.definition.span).to_string();
+        let formula = tree.written.clone().unwrap_or_else(in_file);
         match tree.conditions.iter().map(|condition| self.files.text(condition.span)).collect::<Vec<_>>().as_slice() {
             [] => formula,
             [only] => format!("{formula} where {only}"),

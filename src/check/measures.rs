@@ -230,7 +230,12 @@ impl Resolver<'_, '_> {
             catalog,
             &Expression {
                 expr: aggregate.expr.clone(),
-                inputs: aggregate.inputs.iter().filter(|i| matches!(i, Input::Column(_))).cloned().collect(),
+                inputs: aggregate
+                    .inputs
+                    .iter()
+                    .filter(|i| matches!(i, Input::Column(_) | Input::Event(_)))
+                    .cloned()
+                    .collect(),
             },
         );
         let reaches_all = |from: SourceId| roots.iter().all(|root| chains(catalog, from, *root).len() == 1);

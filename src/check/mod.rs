@@ -5,6 +5,7 @@
 //!
 //! Invariant: this is the only stage that sees both the tree and the catalog; it reads no file, clock or environment.
 
+mod alerts;
 mod calendars;
 mod contexts;
 mod declare;
@@ -19,7 +20,9 @@ mod indicators;
 mod joins;
 mod measures;
 pub mod percentile;
+mod processes;
 mod resolve;
+mod scenarios;
 mod scorecards;
 pub mod source_rows;
 mod sources;
@@ -30,10 +33,12 @@ mod views;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 
 use crate::catalog::expr::{Expression, Input};
+use crate::catalog::process::Process;
 use crate::catalog::source::Rows;
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, SourceId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -84,9 +89,12 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_members();
     checker.check_views();
     checker.check_events();
+    checker.check_processes();
     checker.check_trees();
     checker.check_targets();
     checker.check_scorecards();
+    checker.check_scenarios();
+    checker.check_alerts();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }
@@ -124,6 +132,8 @@ pub(crate) struct Checker<'a> {
     /// Joins that were reported: names that go through them stay silent.
     pub(crate) broken_joins: HashSet<(SourceId, String)>,
     progress: HashMap<(String, String), Progress>,
+    /// The processes that were asked for, by their place; `None` if one is broken.
+    pub(crate) processes: HashMap<usize, Option<Arc<Process>>>,
 }
 
 impl<'a> Checker<'a> {
@@ -145,6 +155,7 @@ impl<'a> Checker<'a> {
             declared: Declarations::default(),
             broken_joins: HashSet::new(),
             progress: HashMap::new(),
+            processes: HashMap::new(),
         }
     }
 

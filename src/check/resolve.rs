@@ -143,7 +143,8 @@ impl Checker<'_> {
 
     /// The source that a path begins with (`orders.…` or `retail.orders.…`) and how many parts it took.
     fn source_at_head(&self, package: &str, parts: &[sql::Ident]) -> Option<(SourceId, usize)> {
-        if let Some(id) = self.source_id(package, &parts[0].value) {
+        let name = &parts[0].value;
+        if let Some(id) = self.source_id(package, name).or_else(|| self.source_of_process(package, name)) {
             return Some((id, 1));
         }
         let second = parts.get(1).filter(|_| parts.len() > 2)?;
@@ -297,6 +298,14 @@ impl<'c, 'a> Resolver<'c, 'a> {
 
     /// `orders.amount`, `orders.store.region`, `retail.orders.amount`, `finance.cost`.
     fn compound(&mut self, parts: &[sql::Ident]) -> Result<sql::Expr, Failure> {
+        if !matches!(self.scope.place, Place::Source | Place::Axis)
+            && let Some(column) = self.column_of_process(parts)?
+        {
+            return match self.scope.place {
+                Place::Formula => Err(not_aggregated(&written(parts), self.place_of_all(parts)).into()),
+                _ => Ok(column),
+            };
+        }
         if let Some((root, used)) = self.head(parts)? {
             if self.scope.place == Place::Formula {
                 return Err(not_aggregated(&written(parts), self.place_of_all(parts)).into());

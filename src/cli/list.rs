@@ -31,6 +31,14 @@ pub enum Kind {
     Views,
     /// Funnels and cohorts
     Events,
+    /// Processes
+    Processes,
+    /// What is to be reached
+    Targets,
+    /// What indicators are for
+    Scenarios,
+    /// What is looked out for, and who is told
+    Alerts,
 }
 
 impl Kind {
@@ -41,6 +49,10 @@ impl Kind {
             Kind::Dimensions => "SELECT * FROM bell.dimensions ORDER BY 1, 2",
             Kind::Sources => "SELECT * FROM bell.sources ORDER BY 1, 2",
             Kind::Events => "SELECT * FROM bell.events ORDER BY 1, 2",
+            Kind::Processes => "SELECT * FROM bell.processes ORDER BY 1, 2",
+            Kind::Targets => "SELECT * FROM bell.targets ORDER BY 1, 2",
+            Kind::Scenarios => "SELECT * FROM bell.scenarios ORDER BY 1, 2",
+            Kind::Alerts => "SELECT * FROM bell.alerts ORDER BY 1, 2",
             Kind::Views => {
                 "SELECT table_schema AS package, table_name AS view FROM information_schema.tables \
                  WHERE table_schema NOT IN ('information_schema', 'bell') ORDER BY 1, 2"

@@ -1,9 +1,11 @@
 //! The command line: arguments here, then one file a command.
 //!
 //! Results go to stdout, everything else (errors, timings, progress) to stderr. Exit codes: 0 fine; 1 the model, the
-//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`); 130 cancelled by Ctrl-C.
+//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`) or found (`audit`); 130 cancelled by Ctrl-C.
 
+mod alerts;
 mod answer;
+mod audit;
 mod check;
 mod explain;
 mod explain_code;
@@ -78,6 +80,8 @@ enum Command {
     Import(import::Import),
     /// Check a project: all errors in one pass
     Check(check::Check),
+    /// Audit a project: owners, targets, scenarios, what is there twice
+    Audit(audit::Audit),
     /// Lay out .bell files the one way
     Fmt(fmt::Fmt),
     /// Explain a diagnostic code
@@ -100,6 +104,8 @@ enum Command {
     Tree(tree::Tree),
     /// Are indicators on track? Values, targets, red, amber, green
     Status(status::Status),
+    /// Evaluate the alerts, and tell whom they concern, once
+    Alerts(alerts::Alerts),
     /// Show a scorecard: scores, and what changed them
     Scorecard(scorecard::Scorecard),
     /// List what the project declares
@@ -145,6 +151,7 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Init(init) => init.run().await,
         Command::Import(import) => import.run().await,
         Command::Check(check) => check.run(common).await,
+        Command::Audit(audit) => audit.run(common).await,
         Command::Fmt(fmt) => fmt.run(common),
         Command::ExplainCode(explain_code) => explain_code.run(),
         Command::Query(query) => query.run(common).await,
@@ -156,6 +163,7 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Forecast(forecast) => forecast.run(common).await,
         Command::Tree(tree) => tree.run(common).await,
         Command::Status(status) => status.run(common).await,
+        Command::Alerts(alerts) => alerts.run(common).await,
         Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 
-use super::target_tables;
+use super::{mapping_tables, target_tables};
 use crate::analysis::arithmetic::operation_name;
 use crate::catalog::dimension::DimensionKind;
 use crate::catalog::indicator::Direction;
@@ -35,6 +35,13 @@ const TABLES: &[&str] = &[
     "tree",
     "targets",
     "scorecards",
+    "scenarios",
+    "scenario_indicators",
+    "scenario_processes",
+    "processes",
+    "alerts",
+    "owners",
+    "audit",
 ];
 
 impl BellSchema {
@@ -57,6 +64,13 @@ impl BellSchema {
             "tree" => tree(catalog),
             "targets" => target_tables::targets(catalog),
             "scorecards" => target_tables::scorecards(catalog),
+            "scenarios" => mapping_tables::scenarios(catalog),
+            "scenario_indicators" => mapping_tables::scenario_indicators(catalog),
+            "scenario_processes" => mapping_tables::scenario_processes(catalog),
+            "processes" => mapping_tables::processes(catalog),
+            "alerts" => mapping_tables::alerts(catalog),
+            "owners" => mapping_tables::owners(catalog),
+            "audit" => mapping_tables::findings(catalog),
             _ => return None,
         })
     }
@@ -135,7 +149,7 @@ impl Table {
 }
 
 /// package, name, label, description.
-fn named(item: &Item) -> Vec<Cell> {
+pub(super) fn named(item: &Item) -> Vec<Cell> {
     vec![text(&item.package), text(&item.name), Cell::Text(item.label.clone()), Cell::Text(item.description.clone())]
 }
 

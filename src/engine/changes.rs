@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDateTime;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result as PlanResult, ScalarValue, plan_err};
 use datafusion::execution::SessionState;
@@ -12,9 +13,10 @@ use super::Engine;
 use super::computed::{Computed, Places};
 use crate::analysis::function::{Function, assign, function};
 use crate::analysis::{
-    Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Outline, Score, Status,
+    Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Localise, Model, Outline, Score, Status, watch,
 };
 use crate::catalog::Catalog;
+use crate::catalog::alert::{Alert, Condition};
 use crate::catalog::stretch::now;
 use crate::check::functions::Functions;
 use crate::error::{Error, Result};
@@ -84,6 +86,14 @@ impl Engine {
     /// As [`Engine::explain_change`].
     pub fn status(&self, status: &Status) -> Result<DataFrame> {
         self.analyse(status)
+    }
+
+    /// The slices in which the condition of an alert holds, as of a time.
+    ///
+    /// # Errors
+    /// As [`Engine::explain_change`].
+    pub fn holds(&self, alert: &Alert, condition: &Condition, as_of: NaiveDateTime) -> Result<DataFrame> {
+        self.analysed(|model| watch::prepare(model, alert, condition, as_of))
     }
 
     /// The scores of a scorecard, and what changed them.

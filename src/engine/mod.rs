@@ -8,6 +8,7 @@ mod division;
 mod explain;
 pub mod lineage;
 mod locate;
+mod mapping_tables;
 mod prepass;
 mod project;
 mod pushdown;

@@ -10,8 +10,11 @@
 //! | [contexts] | indicators elsewhere: shares, other periods, windows, closing values, values of values |
 //! | [ten quick calculations](quick_calculations) | 同比 环比 累计 占比 and the others by name, in Bell and in SQL |
 //! | [events] | what rows lead to: conversions, funnels, cohorts |
+//! | [where does the time go?](processes) | processes: steps, waiting, rework, bottlenecks |
 //! | [why did it change?](decomposition) | trees, and what did what to a number |
 //! | [are we on track?](targets) | targets, attainment, status, scorecards |
+//! | [who answers, and what for?](scenarios) | scenarios, owners, the audit |
+//! | [who is told?](alerts) | alerts: rules, events, webhooks |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
 //! | [the numbers](numbers) | what an answer means, exactly |
@@ -48,11 +51,20 @@ pub mod quick_calculations {}
 #[doc = include_str!("events.md")]
 pub mod events {}
 
+#[doc = include_str!("processes.md")]
+pub mod processes {}
+
 #[doc = include_str!("decomposition.md")]
 pub mod decomposition {}
 
 #[doc = include_str!("targets.md")]
 pub mod targets {}
+
+#[doc = include_str!("scenarios.md")]
+pub mod scenarios {}
+
+#[doc = include_str!("alerts.md")]
+pub mod alerts {}
 
 #[doc = include_str!("localisation.md")]
 pub mod localisation {}

@@ -54,10 +54,13 @@ pub enum ItemKind {
     View(View),
     Funnel(Funnel),
     Cohort(Cohort),
+    Process(Box<Process>),
     Tree(Tree),
     Target(Box<goals::Target>),
     Bands(goals::Bands),
     Scorecard(goals::Scorecard),
+    Scenario(goals::Scenario),
+    Alert(Box<goals::Alert>),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),
@@ -317,6 +320,8 @@ pub struct Indicator {
     pub format: Option<Text>,
     /// `bands { … }`: how its attainments are judged.
     pub bands: Option<goals::Bands>,
+    /// What it computes in words of the language, where the file does not say it.
+    pub written: Option<String>,
     /// Clauses whose meaning comes later (`state`, `version`, `was`, `because`).
     pub later: Vec<Name>,
 }
@@ -341,6 +346,7 @@ impl Indicator {
             time: None,
             format: None,
             bands: None,
+            written: None,
             later: vec![],
         }
     }
@@ -442,6 +448,35 @@ pub struct Every {
     pub ages: Option<Name>,
 }
 
+/// `process approval from events(case, step, happened_at) { waits 'queued'  unit hours }`.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub labels: Labels,
+    /// The source with a row for each step of a case.
+    pub source: Path,
+    /// What goes through the steps; like the others by its whole path.
+    pub case: Expr,
+    /// Which step a row is.
+    pub step: Expr,
+    /// When it begins.
+    pub time: Expr,
+    /// When work on it ends.
+    pub until: Option<Expr>,
+    /// Steps in which nobody works on a case.
+    pub waits: Vec<Text>,
+    /// In which unit times are told.
+    pub unit: Option<Name>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+    /// The steps as a dimension.
+    pub steps: Dimension,
+    /// The indicators that it declares.
+    pub indicators: Vec<Indicator>,
+}
+
 /// `tree profit = revenue - cost { revenue = price * volume }`.
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -461,7 +496,7 @@ pub struct Use {
 /// An item of sections 5, 7 and 8 of the language that the engine does not answer yet.
 #[derive(Debug, Clone)]
 pub struct Later {
-    /// `scenario`, `alert`, …
+    /// `policy`, `rollup`, …
     pub keyword: Name,
     /// Its name, where it has one.
     pub name: Option<Name>,

@@ -23,6 +23,24 @@ pub(super) fn expression(file: &SourceFile, span: Span) -> Result<Expr, Diagnost
     Ok(Expr { sql, span })
 }
 
+/// The expression that a text stands for which the file does not hold; all of it is at one place of the file.
+pub(super) fn generated(file: &SourceFile, at: Span, text: &str) -> Result<Expr, Diagnostic> {
+    let refused = |message: String| Diagnostic::new(codes::EXPRESSION, message).at(at);
+    let place = |offset: u32| {
+        let (line, column) = file.line_column(offset);
+        Location::new(line as u64, column as u64)
+    };
+    let everywhere = tokenizer::Span::new(place(at.start), place(at.end));
+    let dialect = BellDialect::new(Text::Expression);
+    let mut tokens = Vec::new();
+    Tokenizer::new(&dialect, text)
+        .tokenize_with_location_into_buf_with_mapper(&mut tokens, |token| TokenWithSpan { span: everywhere, ..token })
+        .map_err(|error| refused(error.message))?;
+    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens);
+    let sql = parser.parse_expr().map_err(|error| refused(error.to_string()))?;
+    Ok(Expr { sql, span: at })
+}
+
 /// The query in a range of a file.
 pub(super) fn query(file: &SourceFile, span: Span) -> Result<Box<sql::Query>, Diagnostic> {
     parse(file, span, Text::Statement, |parser| parser.parse_query())

@@ -1,4 +1,4 @@
-//! Pieces of the grammar to targets, bands and scorecards.
+//! Pieces of the grammar to targets, bands, scorecards and scenarios.
 
 use std::ops::ControlFlow;
 
@@ -302,4 +302,32 @@ fn perspective(node: &Node) -> Read<Perspective> {
         children: node.all(Rule::weight).map(child).collect(),
         span: node.span(),
     })
+}
+
+/// Reads a `scenario`.
+pub(super) fn scenario(node: &Node) -> Read<Scenario> {
+    let texts = |rule| node.all(rule).flat_map(|it| it.all(Rule::text).map(|it| it.to_text()).collect::<Vec<_>>());
+    let mut scenario = Scenario {
+        name: node.name(),
+        labels: node.labels(),
+        goals: texts(Rule::scenario_goal).collect(),
+        pains: texts(Rule::scenario_pain).collect(),
+        processes: texts(Rule::scenario_process).collect(),
+        indicators: vec![],
+        owner: None,
+    };
+    for clause in node.children() {
+        let telling = match clause.rule() {
+            Rule::scenario_indicators => Telling::Something,
+            Rule::scenario_result => Telling::Result,
+            Rule::scenario_efficiency => Telling::Efficiency,
+            Rule::owner_clause => {
+                once(&mut scenario.owner, clause.literal(), &clause)?;
+                continue;
+            }
+            _ => continue,
+        };
+        scenario.indicators.extend(clause.paths().into_iter().map(|path| (telling, path)));
+    }
+    Ok(scenario)
 }

@@ -1,6 +1,6 @@
-//! The tree of targets, bands and scorecards: plain data with spans, like the rest of [`super::ast`].
+//! The tree of targets, bands, scorecards, scenarios and alerts: plain data with spans, like the rest of [`super::ast`].
 
-use super::ast::{Expr, Indicator, Labels, Name, Path, Text};
+use super::ast::{Expr, Indicator, Labels, Name, Path, Question, Text};
 use crate::source::Span;
 
 /// `1_200_000 CNY`, `2%`.
@@ -234,4 +234,101 @@ pub struct Perspective {
     pub children: Vec<(Path, f64)>,
     /// All of it.
     pub span: Span,
+}
+
+/// `scenario retention { goal "…"  pain "…"  process "…"  indicators churn_rate }`.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub labels: Labels,
+    /// What is wanted.
+    pub goals: Vec<Text>,
+    /// What hurts.
+    pub pains: Vec<Text>,
+    /// In which processes.
+    pub processes: Vec<Text>,
+    /// Which indicators tell, and what of.
+    pub indicators: Vec<(Telling, Path)>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+}
+
+/// What an indicator tells of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// `indicators`: something.
+    Something,
+    /// `result`: whether the goal is reached.
+    Result,
+    /// `efficiency`: at what expense of time, money or people.
+    Efficiency,
+}
+
+/// `alert gmv_red { when status(gmv by region) = 'red' for 2 periods  notify owner  severity high }`.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub labels: Labels,
+    /// What is looked out for.
+    pub when: Option<When>,
+    /// The same as written.
+    pub said: Option<Text>,
+    /// `for 2 periods`.
+    pub holds: Option<AlertFor>,
+    /// `every day`.
+    pub every: Option<Name>,
+    /// `explain by region, channel`.
+    pub explain: Vec<Path>,
+    /// `notify owner, webhook 'https://…'`.
+    pub notify: Vec<Receiver>,
+    /// `severity high`.
+    pub severity: Option<Name>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+    /// `because "…"`.
+    pub because: Option<Text>,
+}
+
+/// What an alert looks out for.
+#[derive(Debug, Clone)]
+pub enum When {
+    /// `status(gmv by region) = 'red'`.
+    Status(Watched, Vec<Text>),
+    /// `anomaly(gmv by region)`.
+    Anomaly(Watched),
+    /// `gmv < 0.8 * gmv at (previous year) by region`.
+    Question(Question),
+}
+
+/// `gmv by region`.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The indicator.
+    pub indicator: Path,
+    /// The slices.
+    pub by: Vec<Path>,
+}
+
+/// The number of `for 2 periods`.
+#[derive(Debug, Clone)]
+pub struct AlertFor {
+    /// As written.
+    pub text: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// Somebody who is told.
+#[derive(Debug, Clone)]
+pub enum Receiver {
+    /// `owner`.
+    Owner(Span),
+    /// `"sales-ops@example.com"`.
+    Person(Text),
+    /// `webhook 'https://…'`.
+    Webhook(Text),
 }

@@ -5,7 +5,7 @@
 
 use super::ast::*;
 use super::cursor::{Node, Rule};
-use super::{events, exprs, goal_items, later};
+use super::{alerts, events, exprs, goal_items, later, processes};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr as SqlExpr, Ident, Spanned};
@@ -36,10 +36,13 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::view => ItemKind::View(view(&inner)),
         Rule::funnel => ItemKind::Funnel(events::funnel(&inner)?),
         Rule::cohort => ItemKind::Cohort(events::cohort(&inner)?),
+        Rule::process => ItemKind::Process(Box::new(processes::process(&inner)?)),
         Rule::tree => ItemKind::Tree(tree(&inner)?),
         Rule::target => ItemKind::Target(Box::new(goal_items::target(&inner)?)),
         Rule::bands => ItemKind::Bands(goal_items::bands(&inner)?),
         Rule::scorecard => ItemKind::Scorecard(goal_items::scorecard(&inner)?),
+        Rule::alert => ItemKind::Alert(Box::new(alerts::alert(&inner)?)),
+        Rule::scenario => ItemKind::Scenario(goal_items::scenario(&inner)?),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();

@@ -10,6 +10,7 @@ pub mod ast;
 pub mod dialect;
 pub mod goals;
 
+mod alerts;
 mod cursor;
 mod events;
 mod exprs;
@@ -18,6 +19,7 @@ mod goal_items;
 mod items;
 mod later;
 mod modifier;
+mod processes;
 mod recover;
 mod scan;
 mod show;

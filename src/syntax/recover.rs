@@ -9,7 +9,7 @@ use crate::source::{SourceFile, Span};
 use pest::error::{ErrorVariant, InputLocation};
 
 /// The words that items begin with.
-const ITEMS: [&str; 25] = [
+const ITEMS: [&str; 26] = [
     "alert",
     "bands",
     "calendar",
@@ -21,6 +21,7 @@ const ITEMS: [&str; 25] = [
     "indicator",
     "package",
     "policy",
+    "process",
     "publish",
     "rollup",
     "scenario",
@@ -172,7 +173,7 @@ fn unknown_item(file: &SourceFile, span: Span) -> Option<Diagnostic> {
     let place = Span::new(file.id, start, start + first.text.len());
     let lower = first.text.to_ascii_lowercase();
     let refused = match first.kind {
-        Kind::Word if ITEMS[..23].contains(&lower.as_str()) => return None,
+        Kind::Word if ITEMS[..24].contains(&lower.as_str()) => return None,
         Kind::Word => Diagnostic::new(codes::UNKNOWN_ITEM, format!("no item begins with `{}`", first.text)),
         _ => Diagnostic::new(codes::UNKNOWN_ITEM, format!("an item begins with a word, not with `{}`", first.text)),
     };

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::ast::*;
-use super::goals::{Aim, Amount, Bands, Bound, Scorecard, Target};
+use super::goals::{Aim, Alert, Amount, Bands, Bound, Receiver, Scenario, Scorecard, Target, Telling};
 
 /// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
 pub fn show(file: &File) -> String {
@@ -67,10 +67,13 @@ impl Lines {
             ItemKind::View(view) => self.view(view),
             ItemKind::Funnel(funnel) => self.funnel(funnel),
             ItemKind::Cohort(cohort) => self.cohort(cohort),
+            ItemKind::Process(process) => self.process(process),
             ItemKind::Tree(tree) => self.tree(tree),
             ItemKind::Target(target) => self.target(target),
             ItemKind::Bands(bands) => self.bands(bands),
             ItemKind::Scorecard(scorecard) => self.scorecard(scorecard),
+            ItemKind::Scenario(scenario) => self.scenario(scenario),
+            ItemKind::Alert(alert) => self.alert(alert),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -254,6 +257,19 @@ impl Lines {
         });
     }
 
+    fn process(&mut self, process: &Process) {
+        self.head("process", &process.name, &process.labels);
+        self.inside(|out| {
+            out.line(format!("from {}", path(&process.source)));
+            let columns = [("case", &process.case), ("step", &process.step), ("time", &process.time)];
+            columns.into_iter().for_each(|(word, column)| out.line(format!("{word} {}", column.sql)));
+            out.expr("until", &process.until);
+            process.waits.iter().for_each(|step| out.line(format!("waits {:?}", step.text)));
+            out.word("unit", &process.unit);
+            out.owner(&process.owner);
+        });
+    }
+
     fn tree(&mut self, tree: &Tree) {
         self.head("tree", &tree.root.name, &tree.root.labels);
         self.inside(|out| {
@@ -318,6 +334,47 @@ impl Lines {
                         .for_each(|(child, weight)| out.line(format!("{} {weight}", path(child))));
                 });
             }
+        });
+    }
+
+    fn scenario(&mut self, scenario: &Scenario) {
+        self.head("scenario", &scenario.name, &scenario.labels);
+        let texts = [("goal", &scenario.goals), ("pain", &scenario.pains), ("process", &scenario.processes)];
+        self.inside(|out| {
+            for (word, texts) in texts {
+                texts.iter().for_each(|text| out.line(format!("{word} {:?}", text.text)));
+            }
+            for (telling, indicator) in &scenario.indicators {
+                let word = match telling {
+                    Telling::Something => "indicator",
+                    Telling::Result => "result",
+                    Telling::Efficiency => "efficiency",
+                };
+                out.line(format!("{word} {}", path(indicator)));
+            }
+            out.owner(&scenario.owner);
+        });
+    }
+
+    fn alert(&mut self, alert: &Alert) {
+        self.head("alert", &alert.name, &alert.labels);
+        self.inside(|out| {
+            if let Some(said) = &alert.said {
+                out.line(format!("when {}", said.text));
+            }
+            out.word("every", &alert.every);
+            if !alert.explain.is_empty() {
+                out.line(format!("explain by {}", paths(&alert.explain)));
+            }
+            for receiver in &alert.notify {
+                match receiver {
+                    Receiver::Owner(_) => out.line("notify owner"),
+                    Receiver::Person(person) => out.line(format!("notify {:?}", person.text)),
+                    Receiver::Webhook(address) => out.line(format!("notify webhook {:?}", address.text)),
+                }
+            }
+            out.word("severity", &alert.severity);
+            out.owner(&alert.owner);
         });
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(all(feature = "cli", feature = "webhooks"))]
+mod alerts;
 mod analysis;
 #[cfg(feature = "cli")]
 mod cli;
@@ -13,6 +15,7 @@ mod import;
 mod localise;
 mod manual;
 mod metricflow;
+mod processes;
 mod retail;
 mod retail_contexts;
 mod same_names;

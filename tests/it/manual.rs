@@ -3,7 +3,7 @@
 //!
 //! A block of SQL that a block of text follows is asked, and prints this text; so does a block of shell that calls `bell`.
 //! The project is the page's own, if it has blocks of CSV (fenced `csv orders.csv`): these files, and all of its Bell;
-//! otherwise it is `examples/retail`. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
+//! otherwise it is `examples/retail`. The `WHY.md` of an example asks the example. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
 
 use std::path::{Path, PathBuf};
 
@@ -45,9 +45,9 @@ fn quoted_bell_is_in_the_example() {
 fn answers_in_the_manual_are_given() {
     let mut asked = 0;
     let mut differences = String::new();
-    for path in chapters() {
+    for (path, project) in chapters().into_iter().map(|path| (path, root().join("examples/retail"))).chain(stories()) {
         let page = std::fs::read_to_string(&path).unwrap();
-        let given = with_answers(&page, &mut asked);
+        let given = with_answers(&page, project, &mut asked);
         if given != page && std::env::var_os("UPDATE_SCRIPTS").is_some() {
             std::fs::write(&path, given).unwrap();
         } else if given != page {
@@ -58,6 +58,19 @@ fn answers_in_the_manual_are_given() {
     }
     assert!(differences.is_empty(), "{differences}");
     assert!(asked > 10, "the questions were not found");
+}
+
+/// The `WHY.md` of examples, with the examples' folders.
+#[cfg(feature = "cli")]
+fn stories() -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(root().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|folder| folder.join("WHY.md").is_file())
+        .collect();
+    found.sort();
+    assert_eq!(found.len(), 3, "the stories were not found");
+    found.into_iter().map(|folder| (folder.join("WHY.md"), folder))
 }
 
 fn root() -> &'static Path {
@@ -95,7 +108,7 @@ fn blocks(page: &str) -> Vec<Block> {
 
 /// The page with the answers to its questions.
 #[cfg(feature = "cli")]
-fn with_answers(page: &str, asked: &mut usize) -> String {
+fn with_answers(page: &str, project: PathBuf, asked: &mut usize) -> String {
     let blocks = blocks(page);
     let is_question = |block: &Block| block.kind == "sql" || block.kind == "sh" && block.text.starts_with("bell ");
     let follows = |pair: &&[Block]| is_question(&pair[0]) && pair[1].kind == "text" && pair[1].from == pair[0].to + 2;
@@ -104,7 +117,7 @@ fn with_answers(page: &str, asked: &mut usize) -> String {
         return page.to_string();
     }
     let own = own_project(&blocks);
-    let project = own.as_ref().map_or(root().join("examples/retail"), |own| own.path().to_path_buf());
+    let project = own.as_ref().map_or(project, |own| own.path().to_path_buf());
     let mut lines: Vec<String> = page.lines().map(str::to_string).collect();
     for pair in pairs.into_iter().rev() {
         *asked += 1;
@@ -141,7 +154,9 @@ fn answer(project: &Path, question: &Block) -> Vec<String> {
     let mut command = match question.text.strip_prefix("bell ").filter(|_| question.kind == "sh") {
         Some(arguments) => {
             let mut shell = std::process::Command::new("sh");
-            shell.args(["-c", &format!("'{bell}' {arguments} --format table")]);
+            // Alerts are lines of JSON, whatever reads them.
+            let format = if arguments.starts_with("alerts") { "" } else { " --format table" };
+            shell.args(["-c", &format!("'{bell}' {arguments}{format}")]);
             shell
         }
         None => {

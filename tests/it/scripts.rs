@@ -9,8 +9,9 @@
 //! > SELECT MEASURE(gmv) FROM indicators     rows (more lines of one question begin with `>` too)
 //! > query {"indicators": ["gmv"]}           a request
 //! [ast] > …  [catalog] > …  [plan] > …  [optimized] > …     a stage of the question
+//! [alerts] > …  [alerts brief] > 2026-02-28  the events of all alerts as of then
 //! [tree] >                                  the files, parsed and written canonically
-//! [check] >      [data] >                   what `bell check`, `bell check --data` print
+//! [check] >      [data] >      [audit] >     what `bell check`, `bell check --data`, `bell audit` print
 //! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
 //! ```
 //!
@@ -20,10 +21,12 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bellwether::alert::evaluate;
+use bellwether::audit::audit;
 use bellwether::diagnostic::{Diagnostic, Severity, render};
 use bellwether::engine::{Stage, verify::verify};
 use bellwether::source::{SourceFile, SourceSet};
-use bellwether::{Engine, Error, Request, syntax};
+use bellwether::{Alerts, Engine, Error, Request, syntax};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::FormatOptions;
 use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
@@ -159,6 +162,8 @@ async fn run(script: &Script) -> String {
         let answer = match (&engine, question.tag.as_str()) {
             (_, "tree") => tree(&texts),
             (_, "check" | "data") => findings(&engine, &texts, question.tag == "data").await,
+            (Ok(engine), "audit") => audited(engine, &texts),
+            (Ok(engine), "alerts" | "alerts brief") => events(engine, question).await,
             (Ok(engine), _) => answer(engine, question).await,
             (Err(error), _) => failure(error, &texts),
         };
@@ -229,6 +234,31 @@ async fn findings(engine: &Result<Engine, Error>, texts: &SourceSet, data: bool)
         return "no errors".to_string();
     }
     format!("{}\nerrors: {errors}, warnings: {warnings}", shown(texts, &findings))
+}
+
+async fn events(engine: &Engine, question: &Question) -> String {
+    let brief = question.tag == "alerts brief";
+    let causes = if brief { 0 } else { 3 };
+    let asked = Alerts { as_of: Some(question.text.clone()), causes, ..Alerts::default() };
+    match evaluate(engine, &asked).await {
+        Ok(outcome) => {
+            let events = outcome.events.iter().map(|event| match brief {
+                true => format!(
+                    "{}: {:?}, target {:?}, limit {:?}, expected {:?}, {:?}, to {:?}",
+                    event.key, event.value, event.target, event.limit, event.expected, event.status, event.notify
+                ),
+                false => serde_json::to_string_pretty(event).unwrap(),
+            });
+            let failures = outcome.failures.iter().map(|(alert, error)| format!("{alert}: {error}"));
+            events.chain(failures).collect::<Vec<_>>().join("\n")
+        }
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+fn audited(engine: &Engine, texts: &SourceSet) -> String {
+    let found: Vec<Diagnostic> = audit(engine.catalog()).into_iter().map(|finding| finding.diagnostic).collect();
+    if found.is_empty() { "nothing found".to_string() } else { shown(texts, &found) }
 }
 
 fn shown(texts: &SourceSet, list: &[Diagnostic]) -> String {

@@ -6,6 +6,7 @@
 mod cohort;
 mod conversion;
 mod funnel;
+mod process;
 mod timed;
 
 use datafusion::common::{Result, TableReference};
@@ -27,6 +28,7 @@ pub(crate) fn with_event(
         Event::Conversion(conversion) => conversion::with_conversion(catalog, rows, conversion, relation),
         Event::Funnel(funnel) => funnel::with_funnel(catalog, rows, funnel, relation),
         Event::Dated(dated) => with_days(catalog, rows, dated, relation),
+        Event::Process(process) => process::with_process(catalog, rows, process, relation),
         Event::Cohort(cohort) => cohort::with_cohort(catalog, rows, cohort, relation),
     }
 }

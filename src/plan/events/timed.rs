@@ -219,7 +219,7 @@ pub(super) fn plain(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 
-fn key_name(at: usize) -> String {
+pub(super) fn key_name(at: usize) -> String {
     format!("$key{at}")
 }
 

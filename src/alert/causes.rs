@@ -1,0 +1,189 @@
+//! Why did it happen? What did most to the change against the period before, and which combination of values is to blame.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Happening;
+use super::rows::Rows;
+use super::{asked_by, asked_of, names_of, rows};
+use crate::analysis::{Change, Localise};
+use crate::catalog::alert::Alert;
+use crate::diagnostic::{Code, Diagnostic, codes};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// The causes of a change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Causes {
+    /// The value in the period before.
+    pub before: Option<f64>,
+    /// The parts of the indicator's tree, and the slices, that did most, as `explain_change` gives them.
+    pub explained: Vec<Part>,
+    /// The combinations of values that are to blame, as `localise` gives them.
+    pub localised: Vec<Blamed>,
+    /// Why causes are missing.
+    pub unexplained: Vec<String>,
+}
+
+/// A part of a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// By what the change is broken down: the tree, or dimensions.
+    pub breakdown: String,
+    /// Which part.
+    pub path: String,
+    /// What it did.
+    pub effect: f64,
+    /// Its share of the change.
+    pub share: Option<f64>,
+}
+
+/// A combination of values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blamed {
+    /// Of which indicator's change: the alert's, or the part of its tree that did most.
+    pub of: String,
+    /// Which.
+    pub cause: String,
+    /// What it did.
+    pub effect: Option<f64>,
+    /// Its share of the change.
+    pub share: Option<f64>,
+    /// The chance of a finding like it where there is none.
+    pub chance: Option<f64>,
+}
+
+/// The causes of what happened, at most so many of each kind. Those that cannot be told are no error.
+pub(super) async fn of(engine: &Engine, alert: &Alert, happening: &Happening, most: usize) -> Causes {
+    let mut causes = Causes::default();
+    if most == 0 {
+        return causes;
+    }
+    let by = names_of(engine, alert, &alert.causes);
+    let mut explained = explain(engine, alert, happening, &by, most, &mut causes).await;
+    if explained.as_ref().is_err_and(|error| is(error, codes::NOT_SLICEABLE)) {
+        explained = explain(engine, alert, happening, &[], most, &mut causes).await;
+    }
+    match explained {
+        // Nobody asked by what to break it down.
+        Err(error) if by.is_empty() && is(&error, codes::NOTHING_BELOW) => {}
+        Err(error) => causes.unexplained.push(reason(&error)),
+        Ok(()) => {}
+    }
+    if !by.is_empty()
+        && let Err(error) = localise_it_or_its_part(engine, alert, happening, &by, most, &mut causes).await
+    {
+        causes.unexplained.push(reason(&error));
+    }
+    causes
+}
+
+/// What slices do not add up to, such as a product, is followed to the part of its tree that did most.
+async fn localise_it_or_its_part(
+    engine: &Engine,
+    alert: &Alert,
+    happening: &Happening,
+    by: &[String],
+    most: usize,
+    causes: &mut Causes,
+) -> Result<()> {
+    let whole = localise(engine, alert, happening, &asked_of(engine, alert), by, most).await;
+    let part = causes.explained.first().filter(|part| part.breakdown == "tree");
+    let part = part.and_then(|part| part.path.rsplit(" / ").next());
+    let package = &engine.catalog().indicator(alert.of).item.package;
+    causes.localised = match (whole, part) {
+        (Err(error), Some(part)) if is(&error, codes::NOT_SLICEABLE) => {
+            localise(engine, alert, happening, &format!("{package}.{part}"), by, most).await?
+        }
+        (whole, _) => whole?,
+    };
+    Ok(())
+}
+
+fn is(error: &Error, code: Code) -> bool {
+    about(error).is_some_and(|diagnostic| diagnostic.code == code)
+}
+
+fn about(error: &Error) -> Option<&Diagnostic> {
+    match error {
+        Error::Diagnostics(list) => list.first(),
+        _ => None,
+    }
+}
+
+fn reason(error: &Error) -> String {
+    about(error).map_or_else(|| error.to_string(), |diagnostic| diagnostic.message.clone())
+}
+
+/// The slice as conditions.
+fn conditions(engine: &Engine, alert: &Alert, happening: &Happening) -> Vec<String> {
+    let names = asked_by(engine, alert).into_iter();
+    let condition = |(name, value): (String, &Option<String>)| match value {
+        Some(value) => format!("{name} = '{}'", value.replace('\'', "''")),
+        None => format!("{name} is null"),
+    };
+    names.zip(&happening.slice).map(condition).collect()
+}
+
+async fn explain(
+    engine: &Engine,
+    alert: &Alert,
+    happening: &Happening,
+    by: &[String],
+    most: usize,
+    causes: &mut Causes,
+) -> Result<()> {
+    let change = Change {
+        indicator: asked_of(engine, alert),
+        current: Some(happening.period.to_string()),
+        by: by.to_vec(),
+        conditions: conditions(engine, alert, happening),
+        ..Change::default()
+    };
+    let rows = Rows::of(engine.explain_change(&change)?).await?;
+    causes.before = rows.iter().next().and_then(|row| row.number("base"));
+    let part = |row: rows::Row<'_>| {
+        Some(Part {
+            breakdown: row.text("breakdown")?,
+            path: row.text("path")?,
+            effect: row.number("effect")?,
+            share: row.number("share"),
+        })
+    };
+    // A row of level 0 is the change itself, those of deeper levels are in those of the first.
+    let parts = rows.iter().filter(|row| row.integer("level") == Some(1));
+    let mut parts: Vec<Part> = parts.filter_map(part).collect();
+    parts.sort_by(|one, other| other.effect.abs().total_cmp(&one.effect.abs()));
+    parts.truncate(most);
+    causes.explained = parts;
+    Ok(())
+}
+
+async fn localise(
+    engine: &Engine,
+    alert: &Alert,
+    happening: &Happening,
+    indicator: &str,
+    by: &[String],
+    most: usize,
+) -> Result<Vec<Blamed>> {
+    let question = Localise {
+        indicator: indicator.to_string(),
+        current: Some(happening.period.to_string()),
+        by: by.to_vec(),
+        causes: most,
+        conditions: conditions(engine, alert, happening),
+        ..Localise::default()
+    };
+    let rows = Rows::of(engine.localise(&question)?).await?;
+    let blamed = |row: rows::Row<'_>| {
+        Some(Blamed {
+            of: indicator.to_string(),
+            cause: row.text("cause")?,
+            effect: row.number("effect"),
+            share: row.number("share"),
+            chance: row.number("chance"),
+        })
+    };
+    let causes = rows.iter().filter(|row| row.text("reading").as_deref() == Some("cause"));
+    Ok(causes.filter_map(blamed).take(most).collect())
+}

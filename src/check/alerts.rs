@@ -1,0 +1,252 @@
+//! Alerts: what they look out for, in which periods, and who is told.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::sql::sqlparser::ast as sql;
+
+use super::declare::{Declared, item_of};
+use super::resolve::{Resolver, Scope, Typed};
+use super::{Checker, Failure};
+use crate::catalog::alert::{Alert, Condition, Receiver, Severity, Watch};
+use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::indicator::{Additivity, Indicator};
+use crate::catalog::{DimensionId, IndicatorId, Item};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::source::Span;
+use crate::syntax::ast::{Path, Question, Text};
+use crate::syntax::goals::{self, When};
+
+impl<'a> Checker<'a> {
+    /// Alerts of all packages.
+    pub(crate) fn check_alerts(&mut self) {
+        for declared in self.declared.alerts.clone() {
+            let alert = self.alert(declared);
+            if let Some(alert) = self.keep(alert) {
+                self.catalog.to_mut().alerts.push(alert);
+            }
+        }
+    }
+
+    fn alert(&mut self, declared: Declared<'a, &'a goals::Alert>) -> Result<Alert, Failure> {
+        let (package, tree) = (declared.package, declared.tree);
+        let mut item = item_of(package, declared.item, &tree.name, &tree.labels);
+        item.owner = tree.owner.as_ref().map(|owner| owner.text.clone());
+        let Some(when) = &tree.when else {
+            return Err(bad(format!("alert `{}` looks out for nothing", item.name), tree.name.span)
+                .help("write `when status(gmv) = 'red'`, `when anomaly(gmv)` or `when gmv < 1_000`")
+                .into());
+        };
+        let severity = severity(tree)?;
+        let periods = periods(tree)?;
+        let receivers = tree.notify.iter().map(receiver).collect::<Result<Vec<_>, _>>()?;
+        let causes = self.dimensions_at(package, &tree.explain)?;
+        let (of, by, watch) = match when {
+            When::Status(watched, statuses) => {
+                let of = self.indicator_at(package, &watched.indicator)?;
+                let watch = Watch::Status(self.statuses(of, statuses, watched.indicator.span)?);
+                if let Some(every) = &tree.every {
+                    return Err(bad("a status is of the periods of its target", every.span)
+                        .help("leave `every` out")
+                        .into());
+                }
+                (of, self.dimensions_at(package, &watched.by)?, watch)
+            }
+            When::Anomaly(watched) => {
+                let of = self.indicator_at(package, &watched.indicator)?;
+                let by = self.dimensions_at(package, &watched.by)?;
+                (of, by, Watch::Anomaly(self.every(tree, of)?))
+            }
+            When::Question(question) => {
+                let by = self.dimensions_at(package, &question.by)?;
+                let (of, condition) = self.condition_of_alert(tree, question, &item)?;
+                (of, by, Watch::Condition(Box::new(condition)))
+            }
+        };
+        let because = tree.because.as_ref().map(|because| because.text.clone());
+        let definition_text = tree.said.as_ref().map(|said| said.text.clone()).unwrap_or_default();
+        Ok(Alert { item, watch, definition_text, of, by, periods, severity, receivers, causes, because })
+    }
+
+    fn dimensions_at(&mut self, package: &str, paths: &[Path]) -> Result<Vec<DimensionId>, Failure> {
+        paths.iter().map(|path| self.dimension_at(package, path)).collect()
+    }
+
+    /// The statuses that are looked out for: names that a target of the indicator gives.
+    fn statuses(&self, of: IndicatorId, written: &[Text], place: Span) -> Result<Vec<String>, Failure> {
+        let mut known: Vec<&str> = Vec::new();
+        for target in self.catalog.targets_of(of) {
+            let bands = &target.judging.bands;
+            known.extend(bands.bands.iter().map(|(name, _)| name.as_str()).chain([bands.below.as_str()]));
+        }
+        let name = &self.catalog.indicator(of).item.name;
+        if known.is_empty() {
+            return Err(bad(format!("`{name}` has no target, so it has no status"), place)
+                .help(format!("declare `target {name} {{ … }}`"))
+                .into());
+        }
+        known.push("grey");
+        known.sort_unstable();
+        known.dedup();
+        let unknown = written.iter().find(|status| !known.contains(&status.text.as_str()));
+        match unknown {
+            Some(status) => Err(bad(format!("`{name}` is never `{}`", status.text), status.span)
+                .help(format!("its statuses are {}", known.join(", ")))
+                .into()),
+            None => Ok(written.iter().map(|status| status.text.clone()).collect()),
+        }
+    }
+
+    /// The periods that are looked at: as said, else those of the indicator's own view.
+    fn every(&self, tree: &goals::Alert, of: IndicatorId) -> Result<Grain, Failure> {
+        if let Some(word) = &tree.every {
+            let fiscal = |it: &Grain| matches!(it, Grain::FiscalQuarter | Grain::FiscalYear);
+            let known = Grain::named(&word.text.to_lowercase()).filter(|it| !fiscal(it));
+            let known = known.filter(|it| it.fits(&self.catalog.metric_time));
+            return known.ok_or_else(|| {
+                bad(format!("alerts do not look at time by the `{}`", word.text), word.span)
+                    .help("write `every day`, or another grain that time is kept by")
+                    .into()
+            });
+        }
+        let indicator = self.catalog.indicator(of);
+        match indicator.grain.as_ref().and_then(|grain| grain.time) {
+            Some(TimePart::Grain(grain)) if !matches!(grain, Grain::FiscalQuarter | Grain::FiscalYear) => Ok(grain),
+            _ => {
+                Err(bad(format!("in which periods `{}` is looked at is not said", indicator.item.name), tree.name.span)
+                    .help("write `every day`, or give the indicator a `grain`")
+                    .into())
+            }
+        }
+    }
+
+    fn condition_of_alert(
+        &mut self,
+        tree: &goals::Alert,
+        question: &Question,
+        item: &Item,
+    ) -> Result<(IndicatorId, Condition), Failure> {
+        let [asked] = question.indicators.as_slice() else {
+            return Err(bad("an alert looks out for one condition", tree.name.span)
+                .help("join conditions by `and`, or declare several alerts")
+                .into());
+        };
+        let package = item.package.as_str();
+        let test = self.formula_of_alert(package, &asked.sql, asked.span)?;
+        if test.data_type != DataType::Boolean {
+            return Err(Diagnostic::new(
+                codes::NOT_BOOLEAN,
+                format!("a condition is true or false, this is {}", test.data_type),
+            )
+            .at(asked.span)
+            .help("compare it with something")
+            .into());
+        }
+        let sides = compared(&asked.sql);
+        let (left, right) = match sides {
+            Some((left, right)) => {
+                let right = self.formula_of_alert(package, right, asked.span).ok();
+                (self.formula_of_alert(package, left, asked.span)?, right)
+            }
+            None => (test.clone(), None),
+        };
+        let Some(of) = first_indicator(&left.expression).or_else(|| first_indicator(&test.expression)) else {
+            return Err(bad("the condition names no indicator", asked.span)
+                .help("declare an indicator for the aggregate, and name that")
+                .into());
+        };
+        let number = |typed: &Typed| typed.data_type.is_numeric();
+        let value = if number(&left) { self.hidden(item, "value", left) } else { of };
+        let limit = right.filter(number).map(|right| self.hidden(item, "limit", right));
+        let conditions = question.conditions.iter();
+        let conditions =
+            conditions.map(|it| self.resolve_condition(it, Scope::rows(package, None))).collect::<Result<_, _>>()?;
+        let test = self.hidden(item, "test", test);
+        Ok((of, Condition { test, value, limit, conditions, every: self.every(tree, of)? }))
+    }
+
+    fn formula_of_alert(&mut self, package: &str, written: &sql::Expr, span: Span) -> Result<Typed, Failure> {
+        Resolver::new(self, Scope::formula(package, None), span).resolve(written.clone())
+    }
+
+    /// A formula as an indicator that nobody can name: so it is asked like any other.
+    fn hidden(&mut self, item: &Item, what: &str, typed: Typed) -> IndicatorId {
+        let id = IndicatorId(self.catalog.indicators.len() as u32);
+        self.catalog.to_mut().indicators.push(Indicator {
+            item: Item { name: format!("{} ({what})", item.name), description: None, ..item.clone() },
+            formula: typed.expression,
+            conditions: vec![],
+            time: None,
+            data_type: typed.data_type.clone(),
+            formula_type: typed.data_type,
+            fill: None,
+            within: None,
+            unit: None,
+            good: None,
+            grain: None,
+            additivity: Additivity::NonAdditive,
+            format: None,
+            definition_text: format!("{what} of {}", item.name),
+        });
+        id
+    }
+}
+
+/// The two sides of a comparison.
+fn compared(written: &sql::Expr) -> Option<(&sql::Expr, &sql::Expr)> {
+    use sql::BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    match written {
+        sql::Expr::Nested(inner) => compared(inner),
+        sql::Expr::BinaryOp { left, op: Eq | NotEq | Gt | GtEq | Lt | LtEq, right } => Some((left, right)),
+        _ => None,
+    }
+}
+
+/// The indicator that a formula names first.
+fn first_indicator(formula: &Expression) -> Option<IndicatorId> {
+    formula.inputs.iter().find_map(|input| match input {
+        Input::Indicator(id, _) => Some(*id),
+        Input::At(at) => first_indicator(&at.operand),
+        Input::Fold(fold) => first_indicator(&fold.aggregate),
+        _ => None,
+    })
+}
+
+fn severity(tree: &goals::Alert) -> Result<Severity, Failure> {
+    let Some(word) = &tree.severity else { return Ok(Severity::Medium) };
+    let wanted = word.text.to_lowercase();
+    Severity::ALL.into_iter().find(|severity| severity.name() == wanted).ok_or_else(|| {
+        bad(format!("`{}` is no severity", word.text), word.span)
+            .help("write `low`, `medium`, `high` or `critical`")
+            .into()
+    })
+}
+
+/// Nobody waits longer for an alert than this.
+const MOST_PERIODS: u32 = 1000;
+
+fn periods(tree: &goals::Alert) -> Result<u32, Failure> {
+    let Some(written) = &tree.holds else { return Ok(1) };
+    written.text.parse().ok().filter(|periods| (1..=MOST_PERIODS).contains(periods)).ok_or_else(|| {
+        bad("periods are counted from 1 to 1000", written.span).help("write it such as `for 2 periods`").into()
+    })
+}
+
+fn receiver(written: &goals::Receiver) -> Result<Receiver, Failure> {
+    match written {
+        goals::Receiver::Owner(_) => Ok(Receiver::Owner),
+        goals::Receiver::Person(text) => Ok(Receiver::Person(text.text.clone())),
+        goals::Receiver::Webhook(text) => {
+            let known = ["http://", "https://", "${"].iter().any(|begin| text.text.starts_with(begin));
+            match known {
+                true => Ok(Receiver::Webhook(text.text.clone())),
+                false => Err(bad(format!("events cannot be posted to `{}`", text.text), text.span)
+                    .help("write an `https://…` address; `${NAME}` in it is from the environment")
+                    .into()),
+            }
+        }
+    }
+}
+
+fn bad(message: impl Into<String>, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::BAD_ALERT, message).at(span)
+}
