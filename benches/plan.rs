@@ -20,6 +20,11 @@ use bellwether::engine::Project;
 use datafusion::prelude::SessionContext;
 use timing::{Spent, Watch, median};
 
+/// As in the `bell` binary.
+#[cfg(feature = "cli")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: [usize; 2] = [100, 10_000];
 /// Questions in one measurement, and measurements of each kind.
 const BATCH: usize = 20;

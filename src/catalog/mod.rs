@@ -11,6 +11,7 @@ pub mod event;
 pub mod expr;
 pub mod indicator;
 pub mod modifier;
+pub(crate) mod names;
 pub mod path;
 pub mod period;
 pub mod reach;
@@ -25,8 +26,6 @@ pub mod validity;
 pub mod walk;
 pub mod words;
 
-use std::collections::HashMap;
-
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use crate::source::Span;
@@ -35,6 +34,7 @@ use dimension::Dimension;
 use event::EventView;
 use expr::{Expression, Input};
 use indicator::Indicator;
+use names::Names;
 use source::Source;
 use target::{Scorecard, Target};
 use tree::Tree;
@@ -140,8 +140,8 @@ pub struct Catalog {
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
     pub metric_time: DataType,
-    pub(crate) members: HashMap<(String, String), Member>,
-    pub(crate) source_names: HashMap<(String, String), SourceId>,
+    pub(crate) members: Names<Member>,
+    pub(crate) source_names: Names<SourceId>,
 }
 
 impl Catalog {
@@ -162,7 +162,7 @@ impl Catalog {
 
     /// The dimension, segment or indicator of that name in a package.
     pub fn member(&self, package: &str, name: &str) -> Option<Member> {
-        self.members.get(&(package.to_string(), name.to_string())).copied()
+        self.members.get(package, name).copied()
     }
 
     /// The indicators that were declared as such; those of a funnel or a cohort are columns of its view only.
@@ -191,7 +191,7 @@ impl Catalog {
 
     /// The source of that name in a package.
     pub fn source_named(&self, package: &str, name: &str) -> Option<SourceId> {
-        self.source_names.get(&(package.to_string(), name.to_string())).copied()
+        self.source_names.get(package, name).copied()
     }
 
     /// The type of the values of a time axis; an axis is a column or a time dimension.
@@ -242,8 +242,8 @@ impl Default for Catalog {
             scorecards: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
-            members: HashMap::new(),
-            source_names: HashMap::new(),
+            members: Names::default(),
+            source_names: Names::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod join;
 mod join_order;
 mod judge;
 mod judgement;
+mod lean;
 mod marker;
 mod modifiers;
 mod names;

@@ -60,7 +60,7 @@ pub(crate) fn reduced(
     sets: Option<&[Vec<usize>]>,
 ) -> Result<Option<Reduced>> {
     let simple = placed.edges.is_empty() && placed.day.is_none();
-    if !simple || placed.calls.is_empty() || !placed.scan.is_plain() {
+    if !simple || placed.calls.is_empty() || !placed.scan.is_plain() || !may_pay(placed, sets) {
         return Ok(None);
     }
     let rows = placed.scan.root_relation()?;
@@ -100,6 +100,20 @@ pub(crate) fn reduced(
         None => scan.build()?,
     };
     Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls: plan.outputs, finals: plan.finals }))
+}
+
+/// Whether something is asked of the rows that cells would make cheaper.
+fn may_pay(placed: &Placed<'_>, sets: Option<&[Vec<usize>]>) -> bool {
+    let filtered = |call: &Expr| match call {
+        Expr::AggregateFunction(call) => call.params.filter.is_some(),
+        Expr::Column(_) | Expr::Literal(..) => false,
+        _ => true,
+    };
+    placed.instant.is_some()
+        || placed.scan.joins()
+        || sets.is_some_and(|sets| sets.len() > 1)
+        || placed.keys.iter().any(|(_, key)| !matches!(key, Expr::Column(_)))
+        || placed.calls.iter().filter(|(_, call)| filtered(call)).count() > 1
 }
 
 /// The source whose rows are added up.

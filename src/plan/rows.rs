@@ -5,6 +5,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::lean;
 use crate::catalog::time::cast;
 
 /// Each expression once, in order.
@@ -37,9 +38,14 @@ impl Rows {
     /// One aggregation over the rows as they are.
     pub(crate) fn aggregate(self, sets: Option<&[Vec<usize>]>) -> Result<Aggregated> {
         let (count, values) = (self.keys.len(), self.aggregates.len());
-        let rows = named_keys(self.builder, &self.keys, &columns_in(&self.aggregates))?;
+        let rows = self.builder.build()?;
         let aggregates = if values == 0 && count == 0 { vec![one_row()] } else { self.aggregates };
-        let plan = rows.aggregate(grouping(count, sets), aggregates)?.build()?;
+        let plan = if sets.is_none() && are_columns(&self.keys) {
+            lean::aggregate(rows, self.keys, aggregates)?
+        } else {
+            let rows = named_keys(rows, &self.keys, &columns_in(&aggregates))?;
+            lean::aggregate(rows, grouping(count, sets), aggregates)?
+        };
         let columns = output(&plan);
         let first_value = count + usize::from(sets.is_some());
         Ok(Aggregated {
@@ -59,7 +65,7 @@ impl Rows {
             columns_in(&self.aggregates).into_iter().filter(|column| !kept.contains(column)).collect::<Vec<_>>(),
         );
         let kept = distinct(&kept.iter().flat_map(columns_of).collect::<Vec<_>>());
-        let rows = named_keys(self.builder, &self.keys, &kept)?;
+        let rows = LogicalPlanBuilder::from(named_keys(self.builder.build()?, &self.keys, &kept)?);
         let keys = (0..count).map(key_column);
         let once = match sets {
             None => rows.aggregate(kept.iter().cloned().chain(keys), Vec::<Expr>::new())?,
@@ -115,13 +121,19 @@ fn key_column(at: usize) -> Expr {
     Expr::Column(Column::new_unqualified(format!("g{at}")))
 }
 
+/// Whether keys are columns as they are, each another one.
+fn are_columns(keys: &[Expr]) -> bool {
+    let once = |at: usize| matches!(keys[at], Expr::Column(_)) && !keys[..at].contains(&keys[at]);
+    (0..keys.len()).all(once)
+}
+
 /// The rows with their keys as columns `g0 …`, so that two keys of the same expression stay two columns.
-fn named_keys(rows: LogicalPlanBuilder, keys: &[Expr], kept: &[Expr]) -> Result<LogicalPlanBuilder> {
+fn named_keys(rows: LogicalPlan, keys: &[Expr], kept: &[Expr]) -> Result<LogicalPlan> {
     if keys.is_empty() {
         return Ok(rows);
     }
     let keys = keys.iter().enumerate().map(|(at, key)| key.clone().alias(format!("g{at}")));
-    rows.project(keys.chain(kept.iter().cloned()))
+    lean::project(rows, keys.chain(kept.iter().cloned()).collect())
 }
 
 fn grouping(count: usize, sets: Option<&[Vec<usize>]>) -> Vec<Expr> {
