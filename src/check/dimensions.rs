@@ -120,6 +120,7 @@ impl<'a> Checker<'a> {
 
     /// Resolves every member, each once; whatever others need is resolved on the way.
     pub(crate) fn check_members(&mut self) {
+        self.catalog.to_mut().indicators.reserve(self.declared.members.len());
         for at in 0..self.declared.members.len() {
             let declared = self.declared.members[at];
             // A failure here was reported when it happened.

@@ -15,6 +15,7 @@ use super::locate::{Words, located};
 use super::prepass::{self, Views};
 use super::register::as_package;
 use super::{Engine, table_functions};
+use crate::analysis::function::FUNCTIONS;
 use crate::catalog::Member;
 use crate::catalog::calendar::Calendar;
 use crate::diagnostic::{Diagnostic, codes};
@@ -44,6 +45,9 @@ pub fn parse(file: &SourceFile) -> Result<Statement, Diagnostic> {
     }
 }
 
+/// The words that `AT (…)` and `FILTER (…)` are written with, or could be.
+const CONTEXTS: &[&str] = &["at", "filter", "bell_at", "bell_filter"];
+
 /// Plans a statement over the session's tables and indicator views, with markers expanded.
 ///
 /// # Errors
@@ -55,8 +59,12 @@ pub async fn plan(
     mut statement: Statement,
 ) -> Result<LogicalPlan> {
     let ctx = engine.context();
-    let known = table_functions::replace(engine, file, &mut statement)?;
     let words = Words::of(file);
+    // A walk through a statement costs more than a look at its words.
+    let known = match words.any_of(&FUNCTIONS) {
+        true => table_functions::replace(engine, file, &mut statement)?,
+        false => KnownTables::new(),
+    };
     let calendar = &engine.catalog().calendar;
     let marked =
         marked(state, (file, calendar), &words, statement, known).await.map_err(|error| located(error, &words, ctx))?;
@@ -74,8 +82,10 @@ async fn marked(
 ) -> Result<LogicalPlan> {
     let schemas = Schemas::of(state);
     prepass::rewrite(file, &mut statement, &schemas);
-    super::contexts::distribute(file, calendar, &mut statement)?;
-    let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
+    if words.any_of(CONTEXTS) {
+        super::contexts::distribute(file, calendar, &mut statement)?;
+    }
+    let wanted = if prepass::has_wildcard(file, &mut statement) { None } else { Some(words.all()) };
     let references = state.resolve_table_references(&statement)?;
     for reference in &references {
         if let Some(view) = schemas.view(reference, wanted.as_ref()) {
