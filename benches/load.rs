@@ -17,6 +17,11 @@ use bellwether::engine::Project;
 use datafusion::prelude::SessionContext;
 use timing::{Spent, Watch, median};
 
+/// As in the `bell` binary.
+#[cfg(feature = "cli")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: [usize; 2] = [1_000, 10_000];
 const RUNS: usize = 7;
 

@@ -12,6 +12,7 @@ pub mod event;
 pub mod expr;
 pub mod indicator;
 pub mod modifier;
+pub(crate) mod names;
 pub mod path;
 pub mod period;
 pub mod process;
@@ -28,8 +29,6 @@ pub mod validity;
 pub mod walk;
 pub mod words;
 
-use std::collections::HashMap;
-
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use crate::source::Span;
@@ -39,6 +38,7 @@ use dimension::Dimension;
 use event::EventView;
 use expr::{Expression, Input};
 use indicator::Indicator;
+use names::Names;
 use process::DeclaredProcess;
 use scenario::Scenario;
 use source::Source;
@@ -152,8 +152,8 @@ pub struct Catalog {
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
     pub metric_time: DataType,
-    pub(crate) members: HashMap<(String, String), Member>,
-    pub(crate) source_names: HashMap<(String, String), SourceId>,
+    pub(crate) members: Names<Member>,
+    pub(crate) source_names: Names<SourceId>,
 }
 
 impl Catalog {
@@ -174,7 +174,7 @@ impl Catalog {
 
     /// The dimension, segment or indicator of that name in a package.
     pub fn member(&self, package: &str, name: &str) -> Option<Member> {
-        self.members.get(&(package.to_string(), name.to_string())).copied()
+        self.members.get(package, name).copied()
     }
 
     /// The indicators that were declared as such; those of a funnel or a cohort are columns of its view only.
@@ -203,7 +203,7 @@ impl Catalog {
 
     /// The source of that name in a package.
     pub fn source_named(&self, package: &str, name: &str) -> Option<SourceId> {
-        self.source_names.get(&(package.to_string(), name.to_string())).copied()
+        self.source_names.get(package, name).copied()
     }
 
     /// The type of the values of a time axis; an axis is a column or a time dimension.
@@ -257,8 +257,8 @@ impl Default for Catalog {
             alerts: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
-            members: HashMap::new(),
-            source_names: HashMap::new(),
+            members: Names::default(),
+            source_names: Names::default(),
         }
     }
 }

@@ -66,14 +66,12 @@ pub enum Unreachable {
 /// # Errors
 /// [`Unreachable`] names the first input that cannot be reached.
 pub fn flatten(catalog: &Catalog, from: Standpoint<'_>, expression: &Expression) -> Result<Expression, Unreachable> {
-    let mut flat = Expression { expr: expression.expr.clone(), inputs: vec![] };
-    let mut values = Vec::with_capacity(expression.inputs.len());
+    let (mut inputs, mut values) = (vec![], Vec::with_capacity(expression.inputs.len()));
     for input in &expression.inputs {
         let value = flatten_input(catalog, from, input)?;
-        values.push(append(&mut flat.inputs, value));
+        values.push(append(&mut inputs, value));
     }
-    flat.expr = replace_inputs(expression.expr.clone(), &values);
-    Ok(flat)
+    Ok(Expression { expr: replace_inputs(expression.expr.clone(), &values), inputs })
 }
 
 fn flatten_input(catalog: &Catalog, from: Standpoint<'_>, input: &Input) -> Result<Expression, Unreachable> {
@@ -207,8 +205,13 @@ pub fn definition_for(catalog: &Catalog, source: SourceId, id: DimensionId) -> R
 
 /// The sources at which an expression's columns begin, each once.
 pub fn roots_of(catalog: &Catalog, expression: &Expression) -> Vec<SourceId> {
+    roots_of_inputs(catalog, &expression.inputs)
+}
+
+/// The same for inputs of an expression.
+pub fn roots_of_inputs<'i>(catalog: &Catalog, inputs: impl IntoIterator<Item = &'i Input>) -> Vec<SourceId> {
     let mut roots = Vec::new();
-    for input in &expression.inputs {
+    for input in inputs {
         let more = match input {
             Input::Column(column) => vec![column.path.root],
             Input::Dimension(id, _) => all_roots(catalog, catalog.dimension(*id)),

@@ -20,19 +20,27 @@ pub fn for_each_measure<'c>(
     around: &Around,
     act: &mut impl FnMut(&'c Measure, &Around),
 ) {
-    for input in &formula.inputs {
-        match input {
-            Input::Measure(measure) => act(measure, around),
-            Input::Indicator(id, filters) => {
-                let inner = catalog.indicator(*id);
-                let mut inside = around.clone();
-                inside.conditions.extend(filters.iter().chain(&inner.conditions).cloned());
-                inside.time = inner.time.clone().or(inside.time);
-                for_each_measure(catalog, &inner.formula, &inside, act);
-            }
-            Input::At(at) => for_each_measure(catalog, &at.operand, around, act),
-            Input::Fold(fold) => for_each_measure(catalog, &fold.aggregate, around, act),
-            _ => {}
+    formula.inputs.iter().for_each(|input| for_each_measure_of(catalog, input, around, act));
+}
+
+/// The same for one input of a formula.
+pub fn for_each_measure_of<'c>(
+    catalog: &'c Catalog,
+    input: &'c Input,
+    around: &Around,
+    act: &mut impl FnMut(&'c Measure, &Around),
+) {
+    match input {
+        Input::Measure(measure) => act(measure, around),
+        Input::Indicator(id, filters) => {
+            let inner = catalog.indicator(*id);
+            let mut inside = around.clone();
+            inside.conditions.extend(filters.iter().chain(&inner.conditions).cloned());
+            inside.time = inner.time.clone().or(inside.time);
+            for_each_measure(catalog, &inner.formula, &inside, act);
         }
+        Input::At(at) => for_each_measure(catalog, &at.operand, around, act),
+        Input::Fold(fold) => for_each_measure(catalog, &fold.aggregate, around, act),
+        _ => {}
     }
 }

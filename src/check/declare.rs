@@ -1,10 +1,11 @@
 //! First pass: which names are there, and is any there twice?
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::Checker;
 use super::event_views::EventTree;
 use crate::catalog::Item;
+use crate::catalog::names::Names;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
@@ -31,17 +32,17 @@ pub(crate) struct Declarations<'a> {
     pub(crate) alerts: Vec<Declared<'a, &'a goals::Alert>>,
     pub(crate) scenarios: Vec<Declared<'a, &'a goals::Scenario>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
-    member_index: HashMap<(String, String), usize>,
-    source_index: HashMap<(String, String), usize>,
-    process_index: HashMap<(String, String), usize>,
+    member_index: Names<usize>,
+    source_index: Names<usize>,
+    process_index: Names<usize>,
     /// `use finance.cost` in package `retail`: (`retail`, `cost`) is (`finance`, `cost`).
-    uses: HashMap<(String, String), (String, String)>,
+    uses: Names<(String, String)>,
     /// The places of `use`, to be checked when all names are known.
     used: Vec<&'a Path>,
     /// Names of items that could not be read: what depends on them is silent.
     broken: HashSet<(String, String)>,
     /// Where each name of a SQL schema is taken: by sources, indicators, views.
-    relations: HashMap<(String, String), Span>,
+    relations: Names<Span>,
 }
 
 /// A declaration with its surroundings.
@@ -86,9 +87,9 @@ impl<'a> Declarations<'a> {
         self.find(&self.process_index, package, name)
     }
 
-    fn find(&self, index: &HashMap<(String, String), usize>, package: &str, name: &str) -> Option<usize> {
-        let own = (package.to_string(), name.to_string());
-        index.get(&own).or_else(|| index.get(self.uses.get(&own)?)).copied()
+    fn find(&self, index: &Names<usize>, package: &str, name: &str) -> Option<usize> {
+        let used = || self.uses.get(package, name).and_then(|(package, name)| index.get(package, name));
+        index.get(package, name).or_else(used).copied()
     }
 
     /// Whether a path begins with the name of an item that could not be read, so that it is no mistake of its own.
@@ -196,7 +197,7 @@ impl<'a> Checker<'a> {
             return;
         }
         let at = self.declared.processes.len();
-        self.declared.process_index.insert((package.to_string(), tree.name.text.clone()), at);
+        self.declared.process_index.insert(package, &tree.name.text, at);
         self.declared.processes.push(declared);
         self.declare_member(package, declared.item, MemberTree::Dimension(&tree.steps));
         for indicator in &tree.indicators {
@@ -290,22 +291,21 @@ impl<'a> Checker<'a> {
         let name = &declared.tree.name;
         if self.take_relation(declared.package, name) {
             let at = self.declared.sources.len();
-            self.declared.source_index.insert((declared.package.to_string(), name.text.clone()), at);
+            self.declared.source_index.insert(declared.package, &name.text, at);
             self.declared.sources.push(declared);
         }
     }
 
     fn declare_member(&mut self, package: &'a str, item: &'a ast::Item, tree: MemberTree<'a>) {
         let name = tree.name();
-        let key = (package.to_string(), name.text.clone());
-        if let Some(first) = self.declared.member_index.get(&key) {
+        if let Some(first) = self.declared.member_index.get(package, &name.text) {
             let first = self.declared.members[*first].tree.name().span;
             return self.report(duplicate(name, first));
         }
         if name.text.split("__").next() == Some(METRIC_TIME) {
             return self.report(reserved(name, "it is the shared time axis of all indicators"));
         }
-        self.declared.member_index.insert(key, self.declared.members.len());
+        self.declared.member_index.insert(package, &name.text, self.declared.members.len());
         self.declared.members.push(Declared { package, item, tree });
     }
 
@@ -315,12 +315,11 @@ impl<'a> Checker<'a> {
             self.report(reserved(name, "it is the view of all indicators of a package"));
             return false;
         }
-        let key = (package.to_string(), name.text.clone());
-        if let Some(first) = self.declared.relations.get(&key).copied() {
+        if let Some(first) = self.declared.relations.get(package, &name.text).copied() {
             self.report(duplicate(name, first));
             return false;
         }
-        self.declared.relations.insert(key, name.span);
+        self.declared.relations.insert(package, &name.text, name.span);
         true
     }
 
@@ -332,8 +331,7 @@ impl<'a> Checker<'a> {
                 Diagnostic::new(codes::NOT_YET_ITEM, "only `use package.name` is supported so far").at(path.span),
             );
         };
-        let key = (package.to_string(), name.text.clone());
-        self.declared.uses.insert(key, (from.text.clone(), name.text.clone()));
+        self.declared.uses.insert(package, &name.text, (from.text.clone(), name.text.clone()));
         self.declared.used.push(path);
     }
 
@@ -341,10 +339,9 @@ impl<'a> Checker<'a> {
     fn check_uses(&mut self) {
         for path in std::mem::take(&mut self.declared.used) {
             let [from, name] = path.parts.as_slice() else { continue };
-            let key = (from.text.clone(), name.text.clone());
             let known = &self.declared;
             let indexes = [&known.member_index, &known.source_index, &known.process_index];
-            if indexes.iter().any(|index| index.contains_key(&key)) {
+            if indexes.iter().any(|index| index.has(&from.text, &name.text)) {
                 continue;
             }
             if !known.is_broken(&from.text, &[&name.text]) {
@@ -358,8 +355,9 @@ impl<'a> Checker<'a> {
                     None => diagnostic,
                 });
             }
-            let users = self.declared.uses.iter().filter(|(_, target)| **target == key).map(|(user, _)| user.clone());
-            let users: Vec<_> = users.collect();
+            let target = (from.text.clone(), name.text.clone());
+            let users = self.declared.uses.iter().filter(|(_, _, used)| **used == target);
+            let users: Vec<_> = users.map(|(package, name, _)| (package.to_string(), name.to_string())).collect();
             self.declared.broken.extend(users);
         }
     }

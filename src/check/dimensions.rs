@@ -120,6 +120,7 @@ impl<'a> Checker<'a> {
 
     /// Resolves every member, each once; whatever others need is resolved on the way.
     pub(crate) fn check_members(&mut self) {
+        self.catalog.to_mut().indicators.reserve(self.declared.members.len());
         for at in 0..self.declared.members.len() {
             let declared = self.declared.members[at];
             // A failure here was reported when it happened.
@@ -134,8 +135,7 @@ impl<'a> Checker<'a> {
             return Ok(self.catalog.member(package, name));
         };
         let declared = self.declared.members[at];
-        let key = (declared.package.to_string(), declared.tree.name().text.clone());
-        match self.progress.get(&key) {
+        match self.progress.get(&at) {
             Some(Progress::Done(member)) => return Ok(Some(*member)),
             Some(Progress::Broken) => return Err(Failure::Silent),
             Some(Progress::Resolving) => {
@@ -147,14 +147,14 @@ impl<'a> Checker<'a> {
             }
             None => {}
         }
-        self.progress.insert(key.clone(), Progress::Resolving);
+        self.progress.insert(at, Progress::Resolving);
         let result = self.require_whole_process(declared.item).and_then(|()| match declared.tree {
             MemberTree::Dimension(tree) => self.dimension(declared, tree).map(Member::Dimension),
             MemberTree::Segment(tree) => self.segment(declared, tree).map(Member::Dimension),
             MemberTree::Indicator(tree) => self.indicator(declared, tree).map(Member::Indicator),
         });
         let kept = self.keep(result);
-        self.progress.insert(key, kept.map_or(Progress::Broken, Progress::Done));
+        self.progress.insert(at, kept.map_or(Progress::Broken, Progress::Done));
         kept.map(Some).ok_or(Failure::Silent)
     }
 

@@ -16,7 +16,7 @@ use crate::catalog::reach::{Standpoint, flatten};
 use crate::catalog::time::cast;
 use crate::catalog::unit::Unit;
 use crate::catalog::validity::require_dated;
-use crate::catalog::walk::{Around, for_each_measure};
+use crate::catalog::walk::{Around, for_each_measure_of};
 use crate::catalog::{IndicatorId, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
@@ -143,16 +143,16 @@ impl<'a> Checker<'a> {
         // What an indicator reaches by itself was checked when it was resolved.
         let bare = outer.conditions.is_empty() && outer.time.is_none();
         let checked = |input: &Input| bare && matches!(input, Input::Indicator(_, filters) if filters.is_empty());
-        let inputs = formula.inputs.iter().filter(|input| !checked(input)).cloned().collect();
-        let unchecked = Expression { expr: formula.expr.clone(), inputs };
         let mut problem = Ok(());
-        for_each_measure(&self.catalog, &unchecked, &outer, &mut |measure, around| {
-            if problem.is_ok() {
-                let rows = around.conditions.iter().chain(&measure.filter).chain([&measure.aggregate]);
-                let time = around.time.as_ref();
-                problem = self.require_reach_from(tree.definition.span, measure.source, rows, time);
-            }
-        });
+        for input in formula.inputs.iter().filter(|input| !checked(input)) {
+            for_each_measure_of(&self.catalog, input, &outer, &mut |measure, around| {
+                if problem.is_ok() {
+                    let rows = around.conditions.iter().chain(&measure.filter).chain([&measure.aggregate]);
+                    let time = around.time.as_ref();
+                    problem = self.require_reach_from(tree.definition.span, measure.source, rows, time);
+                }
+            });
+        }
         problem
     }
 

@@ -16,7 +16,7 @@ use crate::catalog::SourceId;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::{AggregateKind, Measure};
 use crate::catalog::path::chains;
-use crate::catalog::reach::{Standpoint, append, flatten};
+use crate::catalog::reach::{Standpoint, append, flatten, roots_of_inputs};
 use crate::catalog::unit::time_scale;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
@@ -177,8 +177,7 @@ impl Resolver<'_, '_> {
     ) -> Result<Measure, Failure> {
         let mut call = call.clone();
         let filter = call.filter.take();
-        let tree = sql::Expr::Function(call.clone());
-        let bare = of.or_else(|| self.only_source(&tree));
+        let bare = of.or_else(|| self.only_source(&call));
         let mut inner = Resolver::new(self.checker, Scope::rows(&self.scope.package, bare), place);
         let resolved = inner.aggregate_arguments(call)?;
         let typed = inner.typed(resolved)?;
@@ -215,7 +214,7 @@ impl Resolver<'_, '_> {
     }
 
     /// The only source that the aggregate names, else the only one that the definition names.
-    fn only_source(&self, aggregate: &sql::Expr) -> Option<SourceId> {
+    fn only_source(&self, aggregate: &sql::Function) -> Option<SourceId> {
         match self.checker.named_sources(&self.scope.package, aggregate).as_slice() {
             [] => self.scope.bare,
             [only] => Some(*only),
@@ -226,18 +225,8 @@ impl Resolver<'_, '_> {
     /// The source whose rows an aggregate runs over, checked to reach every argument without multiplying rows.
     fn source_of(&self, aggregate: &Expression, hint: Option<SourceId>, place: Span) -> Result<SourceId, Failure> {
         let catalog = &self.checker.catalog;
-        let roots = crate::catalog::reach::roots_of(
-            catalog,
-            &Expression {
-                expr: aggregate.expr.clone(),
-                inputs: aggregate
-                    .inputs
-                    .iter()
-                    .filter(|i| matches!(i, Input::Column(_) | Input::Event(_)))
-                    .cloned()
-                    .collect(),
-            },
-        );
+        let of_rows = |input: &&Input| matches!(input, Input::Column(_) | Input::Event(_));
+        let roots = roots_of_inputs(catalog, aggregate.inputs.iter().filter(of_rows));
         let reaches_all = |from: SourceId| roots.iter().all(|root| chains(catalog, from, *root).len() == 1);
         let source = match (hint, roots.as_slice()) {
             (Some(hint), _) => hint,
@@ -290,18 +279,22 @@ impl Resolver<'_, '_> {
     }
 
     /// A duration compared with a number takes the number's unit; other operations are left as they are.
-    pub(crate) fn durations(&mut self, expr: &sql::Expr) -> Result<sql::Expr, Failure> {
+    pub(crate) fn durations(
+        &mut self,
+        left: &sql::Expr,
+        op: &sql::BinaryOperator,
+        right: &sql::Expr,
+    ) -> Result<Option<sql::Expr>, Failure> {
         use sql::BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
-        let sql::Expr::BinaryOp { left, op, right } = expr else { return Ok(expr.clone()) };
         if !matches!(op, Eq | NotEq | Gt | GtEq | Lt | LtEq) {
-            return Ok(expr.clone());
+            return Ok(None);
         }
         let (left, right) = match (seconds(left), seconds(right)) {
-            (Some(amount), None) => (self.amount(amount, left, right)?, (**right).clone()),
-            (None, Some(amount)) => ((**left).clone(), self.amount(amount, right, left)?),
-            _ => return Ok(expr.clone()),
+            (Some(amount), None) => (self.amount(amount, left, right)?, right.clone()),
+            (None, Some(amount)) => (left.clone(), self.amount(amount, right, left)?),
+            _ => return Ok(None),
         };
-        Ok(sql::Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) })
+        Ok(Some(sql::Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) }))
     }
 
     /// The duration as a number of the other side's unit, if the other side is a number; else the duration itself.

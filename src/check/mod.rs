@@ -20,6 +20,7 @@ mod indicators;
 mod joins;
 mod measures;
 pub mod percentile;
+mod planned;
 mod processes;
 mod resolve;
 mod scenarios;
@@ -49,6 +50,7 @@ pub use declare::{DEFAULT_PACKAGE, METRIC_TIME};
 pub(crate) use dimensions::{needs_key, unreachable};
 use functions::Functions;
 pub(crate) use identity::{constant, not_zero};
+use planned::Planned;
 use resolve::Scope;
 pub(crate) use resolve::{expression_error, schema_of};
 pub(crate) use trees::definition_as_breakdown;
@@ -131,7 +133,9 @@ pub(crate) struct Checker<'a> {
     pub(crate) declared: Declarations<'a>,
     /// Joins that were reported: names that go through them stay silent.
     pub(crate) broken_joins: HashSet<(SourceId, String)>,
-    progress: HashMap<(String, String), Progress>,
+    /// How far each declared member has come, by its position.
+    progress: HashMap<usize, Progress>,
+    planned: Planned,
     /// The processes that were asked for, by their place; `None` if one is broken.
     pub(crate) processes: HashMap<usize, Option<Arc<Process>>>,
 }
@@ -156,6 +160,7 @@ impl<'a> Checker<'a> {
             broken_joins: HashSet::new(),
             progress: HashMap::new(),
             processes: HashMap::new(),
+            planned: Planned::default(),
         }
     }
 
@@ -177,16 +182,18 @@ impl<'a> Checker<'a> {
 
     fn add_dimension(&mut self, dimension: crate::catalog::dimension::Dimension) -> DimensionId {
         let id = DimensionId(self.catalog.dimensions.len() as u32);
-        self.catalog.to_mut().members.insert(key_of(&dimension.item), Member::Dimension(id));
-        self.package(&dimension.item.package.clone()).dimensions.push(id);
+        let item = &dimension.item;
+        self.catalog.to_mut().members.insert(&item.package, &item.name, Member::Dimension(id));
+        self.package(&item.package).dimensions.push(id);
         self.catalog.to_mut().dimensions.push(dimension);
         id
     }
 
     fn add_indicator(&mut self, indicator: crate::catalog::indicator::Indicator) -> IndicatorId {
         let id = IndicatorId(self.catalog.indicators.len() as u32);
-        self.catalog.to_mut().members.insert(key_of(&indicator.item), Member::Indicator(id));
-        self.package(&indicator.item.package.clone()).indicators.push(id);
+        let item = &indicator.item;
+        self.catalog.to_mut().members.insert(&item.package, &item.name, Member::Indicator(id));
+        self.package(&item.package).indicators.push(id);
         self.catalog.to_mut().indicators.push(indicator);
         id
     }
@@ -206,10 +213,6 @@ impl<'a> Checker<'a> {
         });
         &mut packages[at]
     }
-}
-
-fn key_of(item: &crate::catalog::Item) -> (String, String) {
-    (item.package.clone(), item.name.clone())
 }
 
 /// The dimension (or column) that the last text of `sources` names, in a checked catalog.

@@ -103,7 +103,7 @@ impl Checker<'_> {
     }
 
     /// The sources that an expression names by `source.column` or `of source`, each once, in order.
-    pub(crate) fn named_sources(&self, package: &str, expr: &sql::Expr) -> Vec<SourceId> {
+    pub(crate) fn named_sources(&self, package: &str, expr: &impl sql::Visit) -> Vec<SourceId> {
         let mut found = Vec::new();
         let _ = sql::visit_expressions(expr, |expr| {
             if let Some(id) = self.source_named_by(package, expr)
@@ -178,7 +178,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
 
     /// Types an expression whose names are all resolved.
     pub(crate) fn typed(self, expr: sql::Expr) -> Result<Typed, Failure> {
-        let planned = self.checker.functions.plan(expr, &schema_of(self.types));
+        let Checker { planned, functions, .. } = self.checker;
+        let planned = planned.plan(functions, expr, self.types);
         let (planned, data_type) = planned.map_err(|error| expression_error(&error, self.span))?;
         // DataFusion's planner puts an alias around `count(*)`.
         Ok(Typed { expression: Expression { expr: planned.unalias(), inputs: self.inputs }, data_type })
@@ -488,23 +489,24 @@ impl VisitorMut for Resolver<'_, '_> {
     type Break = Failure;
 
     fn pre_visit_expr(&mut self, expr: &mut sql::Expr) -> ControlFlow<Failure> {
-        let replaced = match expr {
-            sql::Expr::Identifier(name) => self.bare_name(&name.clone()),
+        let replaced = match &*expr {
+            sql::Expr::Identifier(name) => self.bare_name(name),
             sql::Expr::CompoundIdentifier(parts) if parts[0].value == INPUT_RELATION => {
                 return ControlFlow::Continue(());
             }
-            sql::Expr::CompoundIdentifier(parts) => self.compound(&parts.clone()),
-            sql::Expr::BinaryOp { .. } => self.durations(expr),
-            sql::Expr::Function(call) => {
-                let call = call.clone();
-                match self.function(&call) {
-                    Ok(Some(replaced)) => Ok(replaced),
-                    Ok(None) => return ControlFlow::Continue(()),
-                    Err(failure) => Err(failure),
-                }
-            }
+            sql::Expr::CompoundIdentifier(parts) => self.compound(parts),
+            sql::Expr::BinaryOp { left, op, right } => match self.durations(left, op, right) {
+                Ok(Some(replaced)) => Ok(replaced),
+                Ok(None) => return ControlFlow::Continue(()),
+                Err(failure) => Err(failure),
+            },
+            sql::Expr::Function(call) => match self.function(call) {
+                Ok(Some(replaced)) => Ok(replaced),
+                Ok(None) => return ControlFlow::Continue(()),
+                Err(failure) => Err(failure),
+            },
             sql::Expr::Subquery(_) | sql::Expr::InSubquery { .. } | sql::Expr::Exists { .. } => {
-                let place = self.place(expr);
+                let place = self.place(&*expr);
                 Err(Diagnostic::new(codes::SUBQUERY, "a subquery cannot stand in a Bell expression")
                     .at(place)
                     .help("declare a source for it and join it, or use `from query ( … )`")

@@ -28,7 +28,7 @@ impl<'a> Checker<'a> {
                 let result = self.source_of(declared, table);
                 if let Some(source) = self.keep(result) {
                     let id = SourceId(self.catalog.sources.len() as u32);
-                    self.catalog.to_mut().source_names.insert(key, id);
+                    self.catalog.to_mut().source_names.insert(&key.0, &key.1, id);
                     self.catalog.to_mut().sources.push(source);
                     self.package(declared.package).sources.push(id);
                 }

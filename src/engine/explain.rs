@@ -36,13 +36,13 @@ pub async fn explain(engine: &Engine, file: &SourceFile, stage: Stage) -> Result
             return Ok(statement.to_string());
         }
         Stage::Catalog => {
-            sql::plan(engine, file, statement).await?;
+            sql::plan(engine, &ctx.state(), file, statement).await?;
             return Ok(named_members(engine, file));
         }
         _ => {}
     }
-    let plan = sql::plan(engine, file, statement).await?;
     let state = ctx.state();
+    let plan = sql::plan(engine, &state, file, statement).await?;
     Ok(match stage {
         Stage::Optimized => state.optimize(&plan)?.display_indent().to_string(),
         Stage::Physical => displayable(state.create_physical_plan(&plan).await?.as_ref()).indent(true).to_string(),

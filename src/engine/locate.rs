@@ -42,6 +42,11 @@ impl Words {
         self.words.iter().map(|(word, _)| word.clone()).collect()
     }
 
+    /// Whether one of these is among them, in any case.
+    pub fn any_of(&self, wanted: &[&str]) -> bool {
+        self.words.iter().any(|(word, _)| wanted.iter().any(|it| word.eq_ignore_ascii_case(it)))
+    }
+
     /// The first place of a word.
     fn place(&self, word: &str) -> Option<Span> {
         let folded = word.to_lowercase();

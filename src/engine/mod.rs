@@ -122,8 +122,12 @@ impl Engine {
             return Ok(self.ctx.read_batch(shown?)?);
         }
         let statement = sql::parse(&file)?;
-        let plan = sql::plan(self, &file, statement).await?;
-        Ok(self.ctx.execute_logical_plan(plan).await?)
+        // A copy of the session's state is dear: one serves the whole question.
+        let state = self.ctx.state();
+        match sql::plan(self, &state, &file, statement).await? {
+            plan @ (LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) => Ok(self.ctx.execute_logical_plan(plan).await?),
+            plan => Ok(DataFrame::new(state, plan)),
+        }
     }
 
     /// Plans a [`Request`].

@@ -34,7 +34,7 @@ pub fn rewrite(file: &SourceFile, statement: &mut DfStatement, views: &dyn Views
 }
 
 /// Whether a statement selects `*` anywhere.
-pub fn has_wildcard(statement: &mut DfStatement) -> bool {
+pub fn has_wildcard(file: &SourceFile, statement: &mut DfStatement) -> bool {
     struct Wildcards(bool);
     impl VisitorMut for Wildcards {
         type Break = ();
@@ -52,6 +52,7 @@ pub fn has_wildcard(statement: &mut DfStatement) -> bool {
     match inner(statement) {
         // `DESCRIBE view` shows all columns.
         Some(Statement::ExplainTable { .. }) | None => true,
+        Some(_) if !file.text.contains('*') => false,
         Some(statement) => {
             let _ = statement.visit(&mut wildcards);
             wildcards.0

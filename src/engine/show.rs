@@ -22,6 +22,9 @@ use crate::syntax::dialect::{BellDialect, Text};
 /// # Errors
 /// A diagnostic, if the indicator is not known.
 pub fn show(catalog: &Catalog, file: &SourceFile) -> Option<Result<RecordBatch>> {
+    if !may_show(&file.text) {
+        return None;
+    }
     let words = words(&file.text)?;
     let folded: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
     let folded: Vec<&str> = folded.iter().map(String::as_str).collect();
@@ -32,6 +35,13 @@ pub fn show(catalog: &Catalog, file: &SourceFile) -> Option<Result<RecordBatch>>
         ["describe" | "desc", "indicator" | "funnel" | "cohort", ..] => Some(described(catalog, &words[2..])),
         _ => None,
     }
+}
+
+/// Whether a text may begin with one of these words: of most questions the first letters tell.
+fn may_show(text: &str) -> bool {
+    let text = text.trim_start();
+    let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    !text.starts_with(|first: char| first.is_ascii_alphabetic()) || begins("show") || begins("desc")
 }
 
 /// The words of a text that is nothing but words, dots and a closing semicolon.

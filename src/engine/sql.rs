@@ -15,6 +15,7 @@ use super::locate::{Words, located};
 use super::prepass::{self, Views};
 use super::register::as_package;
 use super::{Engine, table_functions};
+use crate::analysis::function::FUNCTIONS;
 use crate::catalog::Member;
 use crate::catalog::calendar::Calendar;
 use crate::diagnostic::{Diagnostic, codes};
@@ -22,7 +23,7 @@ use crate::error::Result;
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::IndicatorView;
 use crate::source::SourceFile;
-use crate::store::statement::{KnownTables, plan_statement};
+use crate::store::statement::{KnownTables, plan_referring};
 use crate::syntax::dialect::{BellDialect, Text};
 
 /// The one statement that a text is.
@@ -44,20 +45,29 @@ pub fn parse(file: &SourceFile) -> Result<Statement, Diagnostic> {
     }
 }
 
+/// The words that `AT (…)` and `FILTER (…)` are written with, or could be.
+const CONTEXTS: &[&str] = &["at", "filter", "bell_at", "bell_filter"];
+
 /// Plans a statement over the session's tables and indicator views, with markers expanded.
 ///
 /// # Errors
 /// [`Error::Diagnostics`] that point into `file`.
-pub async fn plan(engine: &Engine, file: &SourceFile, mut statement: Statement) -> Result<LogicalPlan> {
+pub async fn plan(
+    engine: &Engine,
+    state: &SessionState,
+    file: &SourceFile,
+    mut statement: Statement,
+) -> Result<LogicalPlan> {
     let ctx = engine.context();
-    let known = table_functions::replace(engine, file, &mut statement)?;
     let words = Words::of(file);
-    // A copy of the session's state is dear: one serves the whole question.
-    let state = ctx.state();
+    // A walk through a statement costs more than a look at its words.
+    let known = match words.any_of(&FUNCTIONS) {
+        true => table_functions::replace(engine, file, &mut statement)?,
+        false => KnownTables::new(),
+    };
     let calendar = &engine.catalog().calendar;
-    let marked = marked(&state, (file, calendar), &words, statement, known)
-        .await
-        .map_err(|error| located(error, &words, ctx))?;
+    let marked =
+        marked(state, (file, calendar), &words, statement, known).await.map_err(|error| located(error, &words, ctx))?;
     let expanded = ExpandMeasures::default().analyze(marked, state.config_options());
     expanded.map_err(|error| located(error.into(), &words, ctx))
 }
@@ -72,14 +82,17 @@ async fn marked(
 ) -> Result<LogicalPlan> {
     let schemas = Schemas::of(state);
     prepass::rewrite(file, &mut statement, &schemas);
-    super::contexts::distribute(file, calendar, &mut statement)?;
-    let wanted = if prepass::has_wildcard(&mut statement) { None } else { Some(words.all()) };
-    for reference in state.resolve_table_references(&statement)? {
-        if let Some(view) = schemas.view(&reference, wanted.as_ref()) {
-            known.insert(reference, view.into_source());
+    if words.any_of(CONTEXTS) {
+        super::contexts::distribute(file, calendar, &mut statement)?;
+    }
+    let wanted = if prepass::has_wildcard(file, &mut statement) { None } else { Some(words.all()) };
+    let references = state.resolve_table_references(&statement)?;
+    for reference in &references {
+        if let Some(view) = schemas.view(reference, wanted.as_ref()) {
+            known.insert(reference.clone(), view.into_source());
         }
     }
-    Ok(plan_statement(state, statement, known).await?)
+    Ok(plan_referring(state, statement, references, known).await?)
 }
 
 /// The schemas of a session, for finding indicator views.

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use super::context::Leaf;
 use super::fill::Dense;
 use super::frame::outer_number;
+use super::lean;
 use super::prepared::BuiltPart;
 use super::situation::Shows;
 
@@ -149,7 +150,7 @@ fn named(plan: LogicalPlan, columns: Columns<'_>, relation: &str) -> Result<Side
         // A total without values still is one row.
         exprs.push(lit(1_i64).alias("one"));
     }
-    let plan = LogicalPlanBuilder::from(plan).project(exprs)?.alias(relation)?.build()?;
+    let plan = LogicalPlanBuilder::from(lean::project(plan, exprs)?).alias(relation)?.build()?;
     Ok(Side { plan, relation: TableReference::bare(relation), keys: key_names, values, others })
 }
 

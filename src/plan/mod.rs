@@ -30,6 +30,7 @@ mod join;
 mod join_order;
 mod judge;
 mod judgement;
+mod lean;
 mod looked_up;
 mod marker;
 mod modifiers;

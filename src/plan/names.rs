@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::common::{Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
+use super::lean;
 use crate::catalog::path::JoinPath;
 
 /// Which columns have another name than their source gives them.
@@ -17,11 +18,14 @@ pub(crate) struct Names {
     /// Whose column has the name itself.
     owners: BTreeMap<String, JoinPath>,
     others: BTreeSet<(JoinPath, String)>,
+    /// All that a question looks at.
+    used: BTreeSet<(JoinPath, String)>,
 }
 
 impl Names {
     /// A column at the end of a path is used: it gets the name, if no other column has it.
     pub(crate) fn claim(&mut self, path: &JoinPath, name: &str) {
+        self.keep(path, name);
         match self.owners.get(name) {
             Some(owner) if owner != path => self.rename(path, name),
             Some(_) => {}
@@ -33,7 +37,13 @@ impl Names {
 
     /// A column gets another name than its source gives it.
     pub(crate) fn rename(&mut self, path: &JoinPath, name: &str) {
+        self.keep(path, name);
         self.others.insert((path.clone(), name.to_string()));
+    }
+
+    /// A column is used under whatever name it has.
+    pub(crate) fn keep(&mut self, path: &JoinPath, name: &str) {
+        self.used.insert((path.clone(), name.to_string()));
     }
 
     /// The name of a column in the plan.
@@ -42,23 +52,25 @@ impl Names {
         if is_other { apart(name, relation) } else { name.to_string() }
     }
 
-    /// The rows at the end of a path, under these names.
+    /// The rows at the end of a path, under these names. Where they have a projection for it, columns that no one looks
+    /// at are not in it.
     pub(crate) fn renamed(&self, rows: LogicalPlanBuilder, path: &JoinPath) -> Result<LogicalPlanBuilder> {
         if !self.others.iter().any(|(known, _)| known == path) {
             return Ok(rows);
         }
-        let columns = rows.schema().columns().into_iter().map(|column| {
-            let relation = column.relation.clone();
-            match &relation {
-                Some(of) if self.others.contains(&(path.clone(), column.name.clone())) => {
-                    let name = apart(&column.name, of);
-                    Expr::Column(column).alias_qualified(relation, name)
+        let columns = rows.schema().columns().into_iter().filter_map(|column| {
+            let key = (path.clone(), column.name.clone());
+            let renamed = self.others.contains(&key);
+            self.used.contains(&key).then(|| match column.relation.clone() {
+                Some(of) if renamed => {
+                    let name = apart(&column.name, &of);
+                    Expr::Column(column).alias_qualified(Some(of), name)
                 }
                 _ => Expr::Column(column),
-            }
+            })
         });
         let columns: Vec<Expr> = columns.collect();
-        rows.project(columns)
+        Ok(LogicalPlanBuilder::from(lean::project(rows.build()?, columns)?))
     }
 }
 

@@ -11,11 +11,11 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{JoinType, NullEquality, Result, ScalarValue};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator, lit, when};
-use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 
 /// Writes the NULL-safe keys of inner joins as ordinary keys, before the optimiser and after each of its passes.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl AnalyzerRule for NullSafeJoins {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        Ok(plan.transform_up_with_subqueries(with_ordinary_keys)?.data)
+        Ok(everywhere(plan)?.data)
     }
 }
 
@@ -36,13 +36,23 @@ impl OptimizerRule for NullSafeJoins {
         "null_safe_joins"
     }
 
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
     fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        with_ordinary_keys(plan)
+        everywhere(plan)
     }
+}
+
+/// Most plans have no inner join: looking costs less than taking them apart.
+fn everywhere(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found |= is_inner(node);
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if found { plan.transform_up_with_subqueries(with_ordinary_keys) } else { Ok(Transformed::no(plan)) }
+}
+
+fn is_inner(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Join(join) if join.join_type == JoinType::Inner)
 }
 
 fn with_ordinary_keys(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {

@@ -14,6 +14,7 @@ use super::edges;
 use super::frame::{Frame, Role};
 use super::guards::guarded;
 use super::instant::TimeOp;
+use super::lean;
 use super::prepared::{BuiltPart, Prepared};
 use super::reduce::{Reduced, reduced};
 use super::rows::with_exact_types;
@@ -417,7 +418,7 @@ impl Part {
         let Placed { scan, keys, filters, calls, edges, instant, day } = placed;
         let scan = scan.narrowed_by(&filters);
         let rows = match conjunction(filters).map(guarded) {
-            Some(filter) => scan.build()?.filter(filter)?,
+            Some(filter) => LogicalPlanBuilder::from(lean::filter(scan.build()?.build()?, filter)?),
             None => scan.build()?,
         };
         let mut fact_key = if scan.fans_out() { Some(self.fact_key(question, &scan)?) } else { None };

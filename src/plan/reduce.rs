@@ -60,7 +60,7 @@ pub(crate) fn reduced(
     sets: Option<&[Vec<usize>]>,
 ) -> Result<Option<Reduced>> {
     let simple = placed.edges.is_empty() && placed.day.is_none();
-    if !simple || placed.calls.is_empty() || !placed.scan.is_plain() {
+    if !simple || placed.calls.is_empty() || !placed.scan.is_plain() || !may_pay(placed, sets) {
         return Ok(None);
     }
     let rows = placed.scan.root_relation()?;
@@ -93,13 +93,27 @@ pub(crate) fn reduced(
     if let Some(condition) = conjunction(inner).map(guarded) {
         rows = rows.filter(condition)?;
     }
-    let cells = aggregate(rows, std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?.build()?;
+    let cells = aggregate(rows.build()?, std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?;
     let scan = placed.scan.clone().narrowed_by(&outer).over(cells);
     let rows = match conjunction(outer).map(guarded) {
         Some(condition) => scan.build()?.filter(condition)?,
         None => scan.build()?,
     };
     Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls: plan.outputs, finals: plan.finals }))
+}
+
+/// Whether something is asked of the rows that cells would make cheaper.
+fn may_pay(placed: &Placed<'_>, sets: Option<&[Vec<usize>]>) -> bool {
+    let filtered = |call: &Expr| match call {
+        Expr::AggregateFunction(call) => call.params.filter.is_some(),
+        Expr::Column(_) | Expr::Literal(..) => false,
+        _ => true,
+    };
+    placed.instant.is_some()
+        || placed.scan.joins()
+        || sets.is_some_and(|sets| sets.len() > 1)
+        || placed.keys.iter().any(|(_, key)| !matches!(key, Expr::Column(_)))
+        || placed.calls.iter().filter(|(_, call)| filtered(call)).count() > 1
 }
 
 /// The source whose rows are added up.

@@ -6,6 +6,7 @@ use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::lean;
 use crate::catalog::time::cast;
 
 /// Each expression once, in order.
@@ -38,9 +39,14 @@ impl Rows {
     /// One aggregation over the rows as they are.
     pub(crate) fn aggregate(self, sets: Option<&[Vec<usize>]>) -> Result<Aggregated> {
         let (count, values) = (self.keys.len(), self.aggregates.len());
-        let rows = named_keys(self.builder, &self.keys, &columns_in(&self.aggregates))?;
+        let rows = self.builder.build()?;
         let aggregates = if values == 0 && count == 0 { vec![one_row()] } else { self.aggregates };
-        let plan = aggregate(rows, grouping(count, sets), aggregates)?.build()?;
+        let plan = if sets.is_none() && are_columns(&self.keys) {
+            aggregate(rows, self.keys, aggregates)?
+        } else {
+            let rows = named_keys(rows, &self.keys, &columns_in(&aggregates))?;
+            aggregate(rows, grouping(count, sets), aggregates)?
+        };
         let columns = output(&plan);
         let first_value = count + usize::from(sets.is_some());
         Ok(Aggregated {
@@ -60,7 +66,7 @@ impl Rows {
             columns_in(&self.aggregates).into_iter().filter(|column| !kept.contains(column)).collect::<Vec<_>>(),
         );
         let kept = distinct(&kept.iter().flat_map(columns_of).collect::<Vec<_>>());
-        let rows = named_keys(self.builder, &self.keys, &kept)?;
+        let rows = LogicalPlanBuilder::from(named_keys(self.builder.build()?, &self.keys, &kept)?);
         let keys = (0..count).map(key_column);
         let once = match sets {
             None => rows.aggregate(kept.iter().cloned().chain(keys), Vec::<Expr>::new())?,
@@ -76,7 +82,7 @@ impl Rows {
         let values = self.aggregates.len();
         let aggregates = if values == 0 && groups.is_empty() { vec![one_row()] } else { self.aggregates };
         let group_count = groups.len();
-        let plan = aggregate(once, groups, aggregates)?.build()?;
+        let plan = aggregate(once.build()?, groups, aggregates)?;
         let columns = output(&plan);
         Ok(Aggregated {
             keys: columns[..count].to_vec(),
@@ -91,13 +97,9 @@ impl Rows {
 ///
 /// For these DataFusion 55.2 skips rows that cannot change an extreme of a column, and forgets extremes of anything else
 /// beside it (`min(a), min(b + c)`): rows are lost that only those need.
-pub(crate) fn aggregate(
-    rows: LogicalPlanBuilder,
-    groups: Vec<Expr>,
-    mut aggregates: Vec<Expr>,
-) -> Result<LogicalPlanBuilder> {
+pub(crate) fn aggregate(rows: LogicalPlan, groups: Vec<Expr>, mut aggregates: Vec<Expr>) -> Result<LogicalPlan> {
     if !groups.is_empty() || aggregates.len() < 2 || !aggregates.iter().all(is_extreme) {
-        return rows.aggregate(groups, aggregates);
+        return lean::aggregate(rows, groups, aggregates);
     }
     let mut columns: Vec<Expr> = columns_in(&aggregates);
     for call in aggregates.iter_mut().filter_map(call_in) {
@@ -106,7 +108,7 @@ pub(crate) fn aggregate(
             columns.push(std::mem::replace(argument, Expr::Column(Column::new_unqualified(&name))).alias(name));
         }
     }
-    rows.project(columns)?.aggregate(groups, aggregates)
+    lean::aggregate(lean::project(rows, columns)?, groups, aggregates)
 }
 
 fn is_extreme(call: &Expr) -> bool {
@@ -154,13 +156,19 @@ fn key_column(at: usize) -> Expr {
     Expr::Column(Column::new_unqualified(format!("g{at}")))
 }
 
+/// Whether keys are columns as they are, each another one.
+fn are_columns(keys: &[Expr]) -> bool {
+    let once = |at: usize| matches!(keys[at], Expr::Column(_)) && !keys[..at].contains(&keys[at]);
+    (0..keys.len()).all(once)
+}
+
 /// The rows with their keys as columns `g0 …`, so that two keys of the same expression stay two columns.
-fn named_keys(rows: LogicalPlanBuilder, keys: &[Expr], kept: &[Expr]) -> Result<LogicalPlanBuilder> {
+fn named_keys(rows: LogicalPlan, keys: &[Expr], kept: &[Expr]) -> Result<LogicalPlan> {
     if keys.is_empty() {
         return Ok(rows);
     }
     let keys = keys.iter().enumerate().map(|(at, key)| key.clone().alias(format!("g{at}")));
-    rows.project(keys.chain(kept.iter().cloned()))
+    lean::project(rows, keys.chain(kept.iter().cloned()).collect())
 }
 
 fn grouping(count: usize, sets: Option<&[Vec<usize>]>) -> Vec<Expr> {

@@ -24,6 +24,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use super::combine::{Answer, answer};
 use super::context::{Call, Context, Grouping};
 use super::judge::Groups;
+use super::lean;
 use super::marker::{Aspect, aspect_of, is_measure};
 use super::modifiers::modifiers_of;
 use super::options::BellOptions;
@@ -92,8 +93,7 @@ impl Expansion {
             return self.ungrouped(&plan, &traced);
         }
         let children = plan.map_children(|child| Ok(Transformed::yes(self.rewrite(child)?)))?.data;
-        let rewritten = self.rewrite_subqueries(children)?;
-        rewritten.recompute_schema()
+        merged(self.rewrite_subqueries(children)?)
     }
 
     fn rewrite_subqueries(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -340,6 +340,45 @@ fn judged_answer(context: &Context<'_>, mut calls: Vec<Call>, aspects: &[Option<
     Ok(answer)
 }
 
+/// A projection with nothing but columns of an answer takes the answer's place: one node less for every later rule.
+fn merged(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let composed = match &plan {
+        LogicalPlan::Projection(outer) => match outer.input.as_ref() {
+            LogicalPlan::Projection(inner) => composed(outer, inner),
+            _ => None,
+        },
+        _ => None,
+    };
+    match composed {
+        Some((exprs, input)) => Ok(LogicalPlan::Projection(Projection::try_new(exprs, input)?)),
+        None => plan.recompute_schema(),
+    }
+}
+
+fn composed(outer: &Projection, inner: &Projection) -> Option<(Vec<Expr>, Arc<LogicalPlan>)> {
+    let mut used: Vec<usize> = Vec::new();
+    let mut exprs = Vec::with_capacity(outer.expr.len());
+    for (expr, (relation, field)) in outer.expr.iter().zip(outer.schema.iter()) {
+        let column = match expr {
+            Expr::Alias(alias) if alias.metadata.is_none() => alias.expr.as_ref(),
+            other => other,
+        };
+        let Expr::Column(column) = column else { return None };
+        let at = inner.schema.maybe_index_of_column(column)?;
+        let value = match &inner.expr[at] {
+            Expr::Alias(alias) if alias.metadata.is_none() => alias.expr.as_ref(),
+            other => other,
+        };
+        // What is computed is computed once.
+        if used.contains(&at) && !matches!(value, Expr::Column(_)) {
+            return None;
+        }
+        used.push(at);
+        exprs.push(value.clone().alias_qualified(relation.cloned(), field.name()));
+    }
+    Some((exprs, Arc::clone(&inner.input)))
+}
+
 fn bare(plan: &LogicalPlan) -> &LogicalPlan {
     match plan {
         LogicalPlan::Projection(Projection { input, expr, .. })
@@ -399,7 +438,7 @@ fn same_schema(plan: LogicalPlan, outputs: impl Iterator<Item = Expr>, schema: &
         let output = if fits { output } else { cast(output, field.data_type().clone()) };
         columns.push(output.alias_qualified(relation.cloned(), field.name()));
     }
-    LogicalPlanBuilder::from(plan).project(columns)?.build()
+    lean::project(plan, columns)
 }
 
 /// What a BI tool's preview of a view shows: its columns, without rows' values.

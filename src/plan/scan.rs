@@ -380,8 +380,10 @@ impl<'c> Scan<'c> {
             let (near, far) = if let Step::Join(_) = last { (ours, theirs) } else { (theirs, ours) };
             self.name_at(&parent, near);
             // What equals a column of that name may be taken for it.
-            if column_name(&self.at(&parent, near)) != column_name(&self.at(&way.path, far)) {
-                self.name_at(&way.path, far);
+            let other = self.at(&way.path, far);
+            match column_name(&other) {
+                name @ Some(same) if name == column_name(&self.at(&parent, near)) => self.names.keep(&way.path, same),
+                _ => self.name_at(&way.path, far),
             }
         }
         let far = if let Step::Join(_) = last { &way.path } else { &parent };

@@ -24,8 +24,22 @@ pub type KnownTables = HashMap<TableReference, Arc<dyn TableSource>>;
 /// # Errors
 /// DataFusion's own, for a statement that it refuses.
 pub async fn plan_statement(state: &SessionState, statement: Statement, known: KnownTables) -> Result<LogicalPlan> {
+    let references = state.resolve_table_references(&statement)?;
+    plan_referring(state, statement, references, known).await
+}
+
+/// The same for a statement whose references were found already.
+///
+/// # Errors
+/// As [`plan_statement`].
+pub async fn plan_referring(
+    state: &SessionState,
+    statement: Statement,
+    references: Vec<TableReference>,
+    known: KnownTables,
+) -> Result<LogicalPlan> {
     let mut tables = KnownTables::new();
-    for reference in state.resolve_table_references(&statement)? {
+    for reference in references {
         let source = match known.get(&reference) {
             Some(source) => Arc::clone(source),
             None => {

@@ -50,7 +50,7 @@ pub enum ItemKind {
     Hierarchy(Hierarchy),
     Segment(Segment),
     Calendar(Calendar),
-    Indicator(Indicator),
+    Indicator(Box<Indicator>),
     View(View),
     Funnel(Funnel),
     Cohort(Cohort),

@@ -32,7 +32,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::hierarchy => ItemKind::Hierarchy(hierarchy(&inner)),
         Rule::segment => ItemKind::Segment(segment(&inner)?),
         Rule::calendar => ItemKind::Calendar(calendar(&inner)?),
-        Rule::indicator => ItemKind::Indicator(indicator(&inner)?),
+        Rule::indicator => ItemKind::Indicator(Box::new(indicator(&inner)?)),
         Rule::view => ItemKind::View(view(&inner)),
         Rule::funnel => ItemKind::Funnel(events::funnel(&inner)?),
         Rule::cohort => ItemKind::Cohort(events::cohort(&inner)?),
