@@ -170,7 +170,7 @@ mod tests {
         let found = digits(&values, Bounds { least: -5, greatest: 1234 }).unwrap();
         assert_eq!(found, Int64Array::from(vec![Some(1234), None, Some(-5)]));
         let again = decimals(&found).with_precision_and_scale(15, 2).unwrap();
-        assert_eq!(Arc::new(again) as ArrayRef, values);
+        assert_eq!(&again, values.as_primitive::<Decimal128Type>());
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn narrowed(exprs: &[Expr], input: &LogicalPlan) -> Result<(Vec<Expr>, bool)> {
         let narrow = expr.clone().transform_down(|part| {
             Ok(match Narrow::of(&part, input).filter(|narrow| narrow.multiplies) {
                 Some(narrow) => {
-                    Transformed::new(narrow.as_decimal(&part, input.schema())?, true, TreeNodeRecursion::Jump)
+                    Transformed::new(narrow.into_decimal(&part, input.schema())?, true, TreeNodeRecursion::Jump)
                 }
                 None => Transformed::no(part),
             })
@@ -177,7 +177,7 @@ impl Narrow {
     }
 
     /// The decimal again, in the type that it had.
-    fn as_decimal(self, expr: &Expr, schema: &DFSchema) -> Result<Expr> {
+    fn into_decimal(self, expr: &Expr, schema: &DFSchema) -> Result<Expr> {
         Ok(match expr.get_type(schema)? {
             DataType::Decimal128(precision, scale) => decimal_of(self.digits, precision, scale, self.bounds),
             _ => expr.clone(),
@@ -191,11 +191,14 @@ fn bounds_of(plan: &LogicalPlan, column: &Column) -> Option<Bounds> {
     let below = |plan: &LogicalPlan, at: usize| bounds_of(plan, &Column::from(plan.schema().qualified_field(at)));
     match plan {
         LogicalPlan::TableScan(scan) => {
+            let DataType::Decimal128(_, scale) = plan.schema().field(at).data_type() else { return None };
             let at = scan.projection.as_ref().map_or(Some(at), |columns| columns.get(at).copied())?;
             let statistics = source_as_provider(&scan.source).ok()?.statistics()?;
             let known = statistics.column_statistics.get(at)?;
             let digits = |bound: &Precision<ScalarValue>| match bound {
-                Precision::Exact(ScalarValue::Decimal128(Some(value), _, _)) => i64::try_from(*value).ok(),
+                Precision::Exact(ScalarValue::Decimal128(Some(value), _, known)) if known == scale => {
+                    i64::try_from(*value).ok()
+                }
                 _ => None,
             };
             Some(Bounds { least: digits(&known.min_value)?, greatest: digits(&known.max_value)? })
