@@ -3,14 +3,13 @@
 //! While a query runs, DataFusion 55.2 makes filters from what it has seen (the keys of a join's one side, the best rows
 //! so far) and pushes them down to the files of the other side. On the way below a join it finds a column by its name
 //! alone. Where one side has two columns of that name, the filter may reach the other one, and rows are lost. And for
-//! extremes without groups it skips rows that cannot change an extreme of a column, though other extremes need them.
+//! extremes without groups it skips rows that cannot change an extreme of a column, though others may need them that are of
+//! something else, or have no value yet.
 
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
@@ -66,13 +65,12 @@ fn has_twins(plan: &Arc<dyn ExecutionPlan>) -> bool {
     children.len() > 1 && children.iter().any(doubled) || children.into_iter().any(has_twins)
 }
 
-/// Whether some aggregation without groups has extremes of columns and of other things.
+/// Whether some aggregation without groups has extremes of different things.
 fn has_forgotten_extremes(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let of_column =
-        |call: &Arc<AggregateFunctionExpr>| call.expressions().iter().all(|argument| argument.is::<Column>());
     let forgotten = plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| {
-        let calls = aggregate.aggr_expr();
-        aggregate.group_expr().is_empty() && calls.iter().any(of_column) && !calls.iter().all(of_column)
+        let of: Vec<_> =
+            aggregate.aggr_expr().iter().map(|call| call.expressions()).zip(aggregate.filter_expr()).collect();
+        aggregate.group_expr().is_empty() && of.windows(2).any(|pair| pair[0] != pair[1])
     });
     forgotten || plan.children().into_iter().any(has_forgotten_extremes)
 }

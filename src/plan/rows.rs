@@ -1,10 +1,9 @@
 //! Rows with keys to groups with values: the aggregation at the end of every part.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, Result, ScalarValue};
-use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::common::{Column, Result, ScalarValue, TableReference};
+use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, lit, when};
 
 use super::lean;
 use crate::catalog::time::cast;
@@ -93,22 +92,26 @@ impl Rows {
     }
 }
 
-/// An aggregation whose arguments are columns if it is one of extremes without groups.
+/// An aggregation. Several extremes without groups have a number of rows beside them.
 ///
-/// For these DataFusion 55.2 skips rows that cannot change an extreme of a column, and forgets extremes of anything else
-/// beside it (`min(a), min(b + c)`): rows are lost that only those need.
+/// For extremes alone DataFusion 55.2 skips rows that cannot change one of a column, and forgets all others beside it that
+/// are of something else, or have no value yet (`min(a), min(b + c)`, `min(a), max(b)`): rows are lost that those need.
 pub(crate) fn aggregate(rows: LogicalPlan, groups: Vec<Expr>, mut aggregates: Vec<Expr>) -> Result<LogicalPlan> {
+    const ROWS: &str = "$rows";
     if !groups.is_empty() || aggregates.len() < 2 || !aggregates.iter().all(is_extreme) {
         return lean::aggregate(rows, groups, aggregates);
     }
-    let mut columns: Vec<Expr> = columns_in(&aggregates);
-    for call in aggregates.iter_mut().filter_map(call_in) {
-        for argument in call.params.args.iter_mut().filter(|argument| !matches!(argument, Expr::Column(_))) {
-            let name = format!("$argument{}", columns.len());
-            columns.push(std::mem::replace(argument, Expr::Column(Column::new_unqualified(&name))).alias(name));
-        }
-    }
-    lean::aggregate(lean::project(rows, columns)?, groups, aggregates)
+    aggregates.push(one_row().alias(ROWS));
+    let plan = lean::aggregate(rows, groups, aggregates)?;
+    // Always true, and for the optimizer a use of it.
+    let counted = Expr::Column(Column::new_unqualified(ROWS)).gt_eq(lit(0_i64));
+    let extremes = plan.schema().iter().filter(|(_, field)| field.name() != ROWS);
+    let value = |(relation, field): (Option<&TableReference>, &FieldRef)| -> Result<Expr> {
+        let extreme = Expr::Column(Column::new(relation.cloned(), field.name()));
+        Ok(when(counted.clone(), extreme).end()?.alias_qualified(relation.cloned(), field.name()))
+    };
+    let values = extremes.map(value).collect::<Result<Vec<_>>>()?;
+    lean::project(plan, values)
 }
 
 fn is_extreme(call: &Expr) -> bool {
@@ -116,14 +119,6 @@ fn is_extreme(call: &Expr) -> bool {
         Expr::Alias(alias) => is_extreme(&alias.expr),
         Expr::AggregateFunction(call) => matches!(call.func.name(), "min" | "max"),
         _ => false,
-    }
-}
-
-fn call_in(expr: &mut Expr) -> Option<&mut AggregateFunction> {
-    match expr {
-        Expr::Alias(alias) => call_in(&mut alias.expr),
-        Expr::AggregateFunction(call) => Some(call),
-        _ => None,
     }
 }
 

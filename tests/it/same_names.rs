@@ -85,13 +85,15 @@ async fn no_extreme_is_forgotten_for_another() {
     let writer = SessionContext::new();
     for n in 1..=8 {
         let file = rows.join(n.to_string()).with_extension("parquet");
-        let row = format!("SELECT {n} AS n, {} AS m, {} AS w", 20 - n, 10 - n);
+        let late = if n < 8 { "NULL" } else { "5" };
+        let row = format!("SELECT {n} AS n, {} AS m, {} AS w, CAST({late} AS INT) AS late", 20 - n, 10 - n);
         writer.sql(&format!("COPY ({row}) TO '{}'", file.display())).await.unwrap().collect().await.unwrap();
     }
     let model = "
 source rows { from parquet 'rows/' }
 indicator least = min(rows.n)
 indicator twice = min(rows.w + rows.w)
+indicator late = max(rows.late) + min(rows.n)
 indicator both = min(rows.n) + min(rows.m * 2) + max(rows.w + rows.n + rows.n)";
     std::fs::write(folder.path().join("model.bell"), model).unwrap();
     let indicators = "SELECT MEASURE(least), MEASURE(twice), MEASURE(both) FROM indicators";
@@ -100,8 +102,12 @@ indicator both = min(rows.n) + min(rows.m * 2) + max(rows.w + rows.n + rows.n)";
     for sql in [indicators, "SELECT min(n), min(w + w), min(n) + min(m * 2) + max(w + n + n) FROM rows"] {
         assert_eq!(ask(&engine, sql).await, [["1", "4", "43"]], "{sql}");
     }
+    for sql in ["SELECT MEASURE(late) FROM indicators", "SELECT max(late) + min(n) FROM rows"] {
+        assert_eq!(ask(&engine, sql).await, [["6"]], "{sql}");
+    }
     // And in a caller's own session.
     let config = datafusion::prelude::SessionConfig::new().with_target_partitions(2);
     let caller = Engine::with_context(SessionContext::new_with_config(config), folder.path()).await.unwrap();
     assert_eq!(ask(&caller, indicators).await, [["1", "4", "43"]]);
+    assert_eq!(ask(&caller, "SELECT MEASURE(late) FROM indicators").await, [["6"]]);
 }
