@@ -130,7 +130,8 @@ impl ScalarUDFImpl for Digits {
     }
 }
 
-/// Values outside of the bounds would make results of more than 64 bits: a file has changed since its statistics were read.
+/// Values outside of the bounds could make results of more than 64 bits: a file has changed since its statistics were
+/// read, or some writer left them out for a part of it.
 fn digits(values: &ArrayRef, bounds: Bounds) -> Result<Int64Array> {
     let decimals = values.as_primitive::<Decimal128Type>();
     let (least, greatest) = (i128::from(bounds.least), i128::from(bounds.greatest));
@@ -145,7 +146,8 @@ fn digits(values: &ArrayRef, bounds: Bounds) -> Result<Int64Array> {
     if outside && decimals.iter().flatten().any(beyond) {
         return exec_err!(
             "a value lies outside of what the statistics of its file said when the project was opened: the file has \
-             changed; open the project again"
+             changed since, or its statistics are wrong or not there for all of it; open the project again, or \
+             `SET bell.narrow_decimals = false`"
         );
     }
     Ok(PrimitiveArray::new(digits, decimals.nulls().cloned()))
