@@ -15,6 +15,7 @@ pub mod modifier;
 pub(crate) mod names;
 pub mod path;
 pub mod period;
+pub mod period_start;
 pub mod process;
 pub mod reach;
 pub mod scenario;

@@ -12,8 +12,17 @@ use super::source::Rows;
 pub struct Size {
     /// Rows.
     pub rows: Option<usize>,
-    /// Different values, NULL among them, by the column's position; computed columns are not there.
-    pub values: Vec<Option<usize>>,
+    /// Its columns by their positions; computed columns are not there.
+    columns: Vec<ColumnSize>,
+}
+
+/// What is known of a column.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ColumnSize {
+    /// Different values, NULL among them.
+    pub values: Option<usize>,
+    /// The least and the greatest value as [`number`]s.
+    pub bounds: Option<(f64, f64)>,
 }
 
 impl Size {
@@ -27,19 +36,24 @@ impl Size {
     fn from_statistics(statistics: &Statistics) -> Size {
         let rows = statistics.num_rows.get_value().copied();
         let at_most = |values: usize| rows.map_or(values, |rows| values.min(rows));
-        let values = statistics.column_statistics.iter().map(|column| values_in(column).map(at_most)).collect();
-        Size { rows, values }
+        let known = |column: &ColumnStatistics| {
+            let bound = |value: &Precision<ScalarValue>| value.get_value().and_then(number);
+            let bounds = bound(&column.min_value).zip(bound(&column.max_value));
+            ColumnSize { values: values_in(column).map(at_most), bounds }
+        };
+        Size { rows, columns: statistics.column_statistics.iter().map(known).collect() }
     }
 
-    /// Different values of a column; of days there never are many.
-    pub fn values_of(&self, column: usize, data_type: &DataType) -> Option<usize> {
+    /// What is known of a column; of days there never are many.
+    pub fn column(&self, column: usize, data_type: &DataType) -> ColumnSize {
         const DAYS: usize = 10_000;
-        match (self.values.get(column).copied().flatten(), data_type) {
-            (Some(values), _) => Some(values),
-            (None, DataType::Boolean) => Some(3),
-            (None, DataType::Date32 | DataType::Date64) => Some(DAYS),
-            (None, _) => None,
-        }
+        let known = self.columns.get(column).copied().unwrap_or_default();
+        let values = match data_type {
+            DataType::Boolean => Some(3),
+            DataType::Date32 | DataType::Date64 => Some(DAYS),
+            _ => None,
+        };
+        ColumnSize { values: known.values.or(values), ..known }
     }
 }
 
@@ -67,6 +81,21 @@ fn whole(value: &ScalarValue) -> Option<i64> {
         ScalarValue::UInt16(Some(number)) => Some(i64::from(*number)),
         ScalarValue::UInt32(Some(number)) => Some(i64::from(*number)),
         _ => None,
+    }
+}
+
+/// A value as a number, days and times in seconds; texts are none.
+pub fn number(value: &ScalarValue) -> Option<f64> {
+    match value {
+        ScalarValue::Float32(Some(number)) => Some(f64::from(*number)),
+        ScalarValue::Float64(Some(number)) => Some(*number),
+        ScalarValue::Decimal128(Some(digits), _, scale) => Some(*digits as f64 / 10_f64.powi(i32::from(*scale))),
+        ScalarValue::Date32(Some(days)) => Some(f64::from(*days) * 86_400.0),
+        ScalarValue::TimestampSecond(Some(units), _) => Some(*units as f64),
+        ScalarValue::TimestampMillisecond(Some(units), _) => Some(*units as f64 / 1e3),
+        ScalarValue::TimestampMicrosecond(Some(units), _) => Some(*units as f64 / 1e6),
+        ScalarValue::TimestampNanosecond(Some(units), _) => Some(*units as f64 / 1e9),
+        other => whole(other).map(|number| number as f64),
     }
 }
 
@@ -102,8 +131,8 @@ mod tests {
             column_statistics: vec![column(None, Some((0, 1_000)))],
         };
         let size = Size::from_statistics(&statistics);
-        assert_eq!(size.values_of(0, &DataType::Date32), Some(5));
-        assert_eq!(size.values_of(1, &DataType::Boolean), Some(3));
-        assert_eq!(size.values_of(1, &DataType::Utf8), None);
+        assert_eq!(size.column(0, &DataType::Date32).values, Some(5));
+        assert_eq!(size.column(1, &DataType::Boolean).values, Some(3));
+        assert_eq!(size.column(1, &DataType::Utf8).values, None);
     }
 }

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, lit};
 
 use super::calendar::{Calendar, DatePart, Grain, TimePart};
 use super::modifier::TimeSpan;
+use super::period_start::first_day;
 
 /// The part of a time value: `value` has type `axis`, the result [`TimePart::data_type`] of it. Of a period from a table
 /// it is the day by which the table is asked.
@@ -115,7 +116,7 @@ fn period_start(value: Expr, axis: &DataType, grain: Grain, calendar: &Calendar)
             let name = if grain == Grain::FiscalYear { "year" } else { "quarter" };
             truncate(name, truncate("month", value) - interval(months, 0)) + interval(months, 0)
         }
-        grain => truncate(grain.name(), value),
+        grain => first_day(value.clone(), &local(axis), grain).unwrap_or_else(|| truncate(grain.name(), value)),
     }
 }
 

@@ -21,16 +21,18 @@ use crate::catalog::calendar::TimePart;
 use crate::catalog::event::EventView;
 use crate::catalog::expr::Input;
 use crate::catalog::indicator::{Additivity, Indicator};
+use crate::catalog::period_start::period_start_function;
 use crate::catalog::target::{Amounts, Slices};
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, Package};
 use crate::check::percentile::percentile_disc;
+use crate::plan::digits_at_scan::DigitsAtScan;
 use crate::plan::narrow::NarrowDecimals;
 use crate::plan::null_safe::NullSafeJoins;
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::{IndicatorView, event_columns};
 use crate::plan::{
-    Aspect, BellOptions, aspect_functions, digit_functions, measure, measure_aspect, measure_udaf, modifier_functions,
-    source_rows,
+    Aspect, BellOptions, aspect_functions, digit_functions, digit_sum, measure, measure_aspect, measure_udaf,
+    modifier_functions, source_rows,
 };
 
 /// Registers a project's packages, the marker `MEASURE` and the rule that expands it into a session that the caller owns.
@@ -48,11 +50,14 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         ctx.register_udaf(percentile_disc().as_ref().clone());
         aspect_functions().into_iter().for_each(|function| ctx.register_udaf(function));
         modifier_functions().into_iter().for_each(|function| ctx.register_udf(function));
+        ctx.register_udaf(digit_sum().as_ref().clone());
+        ctx.register_udf(period_start_function().as_ref().clone());
         digit_functions().into_iter().for_each(|function| ctx.register_udf(function.as_ref().clone()));
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
         ctx.add_analyzer_rule(Arc::new(NullSafeJoins::default()));
         ctx.add_optimizer_rule(Arc::new(NullSafeJoins::default()));
         ctx.add_optimizer_rule(Arc::new(NarrowDecimals::default()));
+        ctx.add_optimizer_rule(Arc::new(DigitsAtScan::default()));
         let state = ctx.state_ref();
         let mut state = state.write();
         state.register_expr_planner(Arc::new(IndicatorDivision))?;

@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::apart::needs_apart;
 use super::context::{Call, Context, Leaf, LeafKind, Leaves, Surroundings, leaf_number};
+use super::far_filters;
 use super::fill::dense_of;
 use super::fold::folds_of;
 use super::frame::Frame;
@@ -100,7 +101,7 @@ pub(crate) fn answer_leaves(
     leaves: &Leaves,
     sets: Option<&[Vec<usize>]>,
 ) -> Result<Joined> {
-    let parts = parts_of(question, frame, &leaves.leaves)?;
+    let parts = far_filters::apart(question, frame, parts_of(question, frame, &leaves.leaves)?);
     let folds = folds_of(question, frame, &leaves.leaves)?;
     let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
     let mut bounds = Vec::new();

@@ -8,9 +8,10 @@
 //!   condition narrows it, or where it has far fewer rows than the fact.
 
 use datafusion::common::TableReference;
-use datafusion::logical_expr::{Expr, Operator};
+use datafusion::logical_expr::Expr;
 
 use super::rows::columns_of;
+use super::selectivity::Sizes;
 use crate::catalog::Catalog;
 use crate::catalog::path::{JoinPath, Step};
 use crate::catalog::validity::{Way, last_join};
@@ -28,7 +29,7 @@ pub(crate) struct Planned<'w> {
 pub(crate) struct Narrowing(Vec<(Vec<TableReference>, f64)>);
 
 impl Narrowing {
-    pub(crate) fn by(conditions: &[Expr]) -> Narrowing {
+    pub(crate) fn by(conditions: &[Expr], sizes: &Sizes<'_>) -> Narrowing {
         let relations = |condition: &Expr| {
             let mut found: Vec<TableReference> = vec![];
             for column in columns_of(condition) {
@@ -38,23 +39,13 @@ impl Narrowing {
             }
             found
         };
-        Narrowing(conditions.iter().map(|condition| (relations(condition), share_of(condition))).collect())
+        Narrowing(conditions.iter().map(|condition| (relations(condition), sizes.share(condition))).collect())
     }
 
     /// About which share of a relation's rows its own conditions leave.
     fn share(&self, relation: &TableReference) -> f64 {
         let own = self.0.iter().filter(|(relations, _)| relations.as_slice() == std::slice::from_ref(relation));
         own.map(|(_, share)| share).product()
-    }
-}
-
-/// A guess: equality leaves few rows.
-fn share_of(condition: &Expr) -> f64 {
-    match condition {
-        Expr::BinaryExpr(binary) if binary.op == Operator::Eq => 0.1,
-        Expr::InList(list) if !list.negated => 0.2,
-        Expr::IsNotNull(_) => 1.0,
-        _ => 0.3,
     }
 }
 

@@ -4,16 +4,20 @@
 //! the greatest value of each column; where, by these, no step of a product or sum can leave 64 bits, its digits are
 //! computed as integers instead. The result has the same type and the same digits.
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue};
 use datafusion::datasource::source_as_provider;
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Projection, lit};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use super::digits::{Bounds, bounds_told, decimal_of, digits_of};
+use super::digit_sum::sum_like;
+use super::digits::{Bounds, bounds_told, decimal_of, digits_of, sum_as_decimal};
 use super::options::BellOptions;
 
 /// An optimizer rule that computes products of decimals in 64 bits where that holds them.
@@ -44,12 +48,50 @@ impl OptimizerRule for NarrowDecimals {
     }
 }
 
+/// Sums are of digits, and decimals again above; in other calls products are.
 fn in_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
-    let (calls, changed) = narrowed(&aggregate.aggr_expr, &aggregate.input)?;
-    if !changed {
+    let Aggregate { input, group_expr, aggr_expr, schema, .. } = &aggregate;
+    let rows = most_rows(input);
+    let sums: Vec<Option<Expr>> = aggr_expr.iter().map(|call| sum_of_digits(call, input, rows?)).collect();
+    let (others, changed) = narrowed(aggr_expr, input)?;
+    if !changed && sums.iter().all(Option::is_none) {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     }
-    Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input, aggregate.group_expr, calls)?)))
+    let calls: Vec<Expr> = sums.iter().zip(others).map(|(sum, other)| sum.clone().unwrap_or(other)).collect();
+    let narrow = Aggregate::try_new(Arc::clone(input), group_expr.clone(), calls)?;
+    let keys = schema.fields().len() - aggr_expr.len();
+    let columns = narrow.schema.iter().zip(schema.iter()).enumerate().map(|(at, (column, (relation, field)))| {
+        let column = Expr::Column(Column::from(column));
+        match (at.checked_sub(keys).and_then(|call| sums[call].as_ref()), field.data_type()) {
+            (Some(_), DataType::Decimal128(precision, scale)) => {
+                sum_as_decimal(column, *precision, *scale).alias_qualified(relation.cloned(), field.name())
+            }
+            _ => column,
+        }
+    });
+    let columns: Vec<Expr> = columns.collect();
+    if sums.iter().all(Option::is_none) {
+        return Ok(Transformed::yes(LogicalPlan::Aggregate(narrow)));
+    }
+    let input = Arc::new(LogicalPlan::Aggregate(narrow));
+    let decimals = Projection::try_new_with_schema(columns, input, Arc::clone(schema))?;
+    Ok(Transformed::yes(LogicalPlan::Projection(decimals)))
+}
+
+/// The sum of the digits under the name of a sum of decimals, if so many rows cannot make it too large.
+fn sum_of_digits(call: &Expr, input: &LogicalPlan, rows: u64) -> Option<Expr> {
+    let (relation, name) = call.qualified_name();
+    let Expr::AggregateFunction(sum) = call.clone().unalias() else { return None };
+    let params = &sum.params;
+    let plain = !params.distinct && params.order_by.is_empty() && params.null_treatment.is_none();
+    let [argument] = params.args.as_slice() else { return None };
+    if !plain || sum.func != sum_udaf() {
+        return None;
+    }
+    let Narrow { digits, bounds, .. } = Narrow::of(argument, input)?;
+    let most = bounds.least.unsigned_abs().max(bounds.greatest.unsigned_abs());
+    let fits = u128::from(most) * u128::from(rows) <= i64::MAX as u128;
+    fits.then(|| sum_like(&sum, digits).alias_qualified(relation, name))
 }
 
 fn in_projection(projection: Projection) -> Result<Transformed<LogicalPlan>> {
@@ -182,6 +224,29 @@ impl Narrow {
             DataType::Decimal128(precision, scale) => decimal_of(self.digits, precision, scale, self.bounds),
             _ => expr.clone(),
         })
+    }
+}
+
+/// The most rows that a plan can have, by the statistics of its tables.
+fn most_rows(plan: &LogicalPlan) -> Option<u64> {
+    match plan {
+        LogicalPlan::TableScan(scan) => match source_as_provider(&scan.source).ok()?.statistics()?.num_rows {
+            Precision::Exact(rows) => u64::try_from(rows).ok(),
+            _ => None,
+        },
+        LogicalPlan::Join(join) => match join.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => most_rows(&join.left),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => most_rows(&join.right),
+            // A row without a partner stands alone.
+            _ => most_rows(&join.left)?.checked_add(1)?.checked_mul(most_rows(&join.right)?.checked_add(1)?),
+        },
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Repartition(_) => most_rows(plan.inputs().first()?),
+        _ => None,
     }
 }
 

@@ -16,9 +16,12 @@ extensions_options! {
         pub reduce_factor: usize, default = 4
         /// Whether a value, its windows in time and what is looked up beside it read their rows once. It changes no answer.
         pub share_rows: bool, default = true
+        /// Whether aggregates whose filters need joins are computed apart from those that need none, where these are dear.
+        /// It changes no answer.
+        pub split_filters: bool, default = true
         /// Whether joins are made in the order that promises the fewest rows. It changes no answer.
         pub order_joins: bool, default = true
-        /// Whether products of decimals are computed in 64 bits where the statistics of files tell that these hold them.
+        /// Whether products and sums of decimals are computed in 64 bits where the statistics of files tell that these hold them.
         /// It changes no answer.
         pub narrow_decimals: bool, default = true
     }
@@ -33,6 +36,8 @@ pub struct Rewrites {
     pub reduce_factor: usize,
     /// As [`BellOptions::share_rows`].
     pub share_rows: bool,
+    /// As [`BellOptions::split_filters`].
+    pub split_filters: bool,
     /// As [`BellOptions::order_joins`].
     pub order_joins: bool,
 }
@@ -46,8 +51,8 @@ impl Default for Rewrites {
 impl BellOptions {
     /// Which rewrites the session uses.
     pub fn rewrites(&self) -> Rewrites {
-        let BellOptions { reduce_rows, reduce_factor, share_rows, order_joins, .. } = *self;
-        Rewrites { reduce_rows, reduce_factor, share_rows, order_joins }
+        let BellOptions { reduce_rows, reduce_factor, share_rows, split_filters, order_joins, .. } = *self;
+        Rewrites { reduce_rows, reduce_factor, share_rows, split_filters, order_joins }
     }
 }
 

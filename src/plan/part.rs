@@ -35,30 +35,30 @@ use crate::diagnostic::Diagnostic;
 
 /// Which leaves may share a part.
 #[derive(Debug, Clone, PartialEq)]
-struct Key {
-    source: SourceId,
+pub(super) struct Key {
+    pub(super) source: SourceId,
     axis: Option<Expression>,
     /// The days on which the rows count, if not on their own.
-    redated: Option<Redated>,
+    pub(super) redated: Option<Redated>,
     situation: Situation,
     /// Conditions against a join's direction: they choose among child rows, so they must act before de-duplication.
-    child_conditions: Vec<Expression>,
-    /// The same from `filter`s.
-    child_filters: Vec<Expression>,
+    pub(super) child_conditions: Vec<Expression>,
+    /// The same from `filter`s, and other filters that act on rows apart.
+    pub(super) child_filters: Vec<Expression>,
     /// The leaf's own conditions, where something is found among the rows that fulfil them: an edge, the last period.
-    own: Vec<Expression>,
+    pub(super) own: Vec<Expression>,
     /// The leaf's own filters, where an edge is found among the rows that fulfil them.
-    counted: Vec<Expression>,
+    pub(super) counted: Vec<Expression>,
 }
 
 /// Leaves that share rows.
 #[derive(Debug)]
 pub(crate) struct Part {
-    key: Key,
+    pub(super) key: Key,
     precision: Precision,
-    leaves: Vec<PlacedLeaf>,
+    pub(super) leaves: Vec<PlacedLeaf>,
     /// For each indicator asked of it: the conditions that its rows fulfil; together they decide which groups there are.
-    alternatives: Vec<Vec<Expression>>,
+    pub(super) alternatives: Vec<Vec<Expression>>,
     asked: Option<IndicatorId>,
 }
 
@@ -77,11 +77,11 @@ pub(crate) struct Placed<'q> {
 
 /// A leaf with its conditions flattened to the part's source.
 #[derive(Debug, Clone)]
-struct PlacedLeaf {
-    number: usize,
-    aggregate: Expression,
-    conditions: Vec<Expression>,
-    filters: Vec<Expression>,
+pub(super) struct PlacedLeaf {
+    pub(super) number: usize,
+    pub(super) aggregate: Expression,
+    pub(super) conditions: Vec<Expression>,
+    pub(super) filters: Vec<Expression>,
 }
 
 /// Distributes the leaves over rows over as few parts as their rows allow.
@@ -300,13 +300,8 @@ impl Part {
 
     /// The part with all these leaves.
     pub(crate) fn with_leaves_of(&self, parts: &[&Part]) -> Part {
-        Part {
-            key: self.key.clone(),
-            precision: self.precision,
-            leaves: parts.iter().flat_map(|part| part.leaves.iter().cloned()).collect(),
-            alternatives: self.alternatives.clone(),
-            asked: self.asked,
-        }
+        let leaves = parts.iter().flat_map(|part| part.leaves.iter().cloned()).collect();
+        Part { leaves, alternatives: self.alternatives.clone(), ..self.bare() }
     }
 
     /// The part over the rows of all times.
@@ -437,7 +432,18 @@ impl Part {
         })
     }
 
-    fn flat(
+    /// The part without leaves and the conditions of indicators.
+    pub(super) fn bare(&self) -> Part {
+        Part {
+            key: self.key.clone(),
+            precision: self.precision,
+            leaves: vec![],
+            alternatives: vec![],
+            asked: self.asked,
+        }
+    }
+
+    pub(super) fn flat(
         &self,
         question: &Question<'_>,
         axis: &Axis<'_>,
@@ -556,13 +562,7 @@ impl Part {
         if axis.axis.is_none() {
             return Ok(None);
         }
-        let mut opened = Part {
-            key: self.key.clone(),
-            precision: self.precision,
-            leaves: vec![],
-            alternatives: self.alternatives.clone(),
-            asked: self.asked,
-        };
+        let mut opened = Part { alternatives: self.alternatives.clone(), ..self.bare() };
         for condition in &mut opened.key.situation.frame.conditions {
             if axis.range(&condition.expr).is_some() {
                 condition.ops.push(super::range::RangeOp::Open);

@@ -11,6 +11,7 @@ use super::events::with_event;
 use super::join_order::{Narrowing, Planned, as_declared, planned};
 use super::names::Names;
 use super::options::Rewrites;
+use super::selectivity::Sizes;
 use crate::catalog::calendar::PeriodId;
 use crate::catalog::event::{Event, EventValue};
 use crate::catalog::expr::{Expression, Input, Per};
@@ -173,6 +174,13 @@ impl<'c> Scan<'c> {
         self.paths.iter().flat_map(near).collect()
     }
 
+    /// The sizes of all sources, under the names that their columns have.
+    pub(crate) fn sizes(&self) -> Sizes<'c> {
+        let root = JoinPath::root(self.root);
+        let named = |path: &JoinPath| (alias(self.catalog, path), self.catalog.source(path.target(self.catalog)));
+        Sizes::of([&root].into_iter().chain(&self.paths).map(named).collect())
+    }
+
     fn rewrites(&self) -> Rewrites {
         self.question.as_ref().map_or_else(Rewrites::default, |question| question.rewrites)
     }
@@ -205,7 +213,7 @@ impl<'c> Scan<'c> {
             let mut scan = self.clone();
             ways.iter().for_each(|way| scan.name_joined(way));
             let ordered = match self.rewrites().order_joins {
-                true => planned(self.catalog, &ways, &Narrowing::by(&self.conditions), &relation),
+                true => planned(self.catalog, &ways, &Narrowing::by(&self.conditions, &self.sizes()), &relation),
                 false => as_declared(&ways),
             };
             for step in &ordered {

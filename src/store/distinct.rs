@@ -5,6 +5,7 @@
 
 use datafusion::parquet::basic::Type;
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use datafusion::parquet::file::statistics::Statistics;
 
 /// Above so many bytes writers give dictionaries up: nothing is known then.
 const LARGE: i64 = 256 * 1024;
@@ -21,20 +22,46 @@ pub(super) fn distinct_counts(metadata: &ParquetMetaData) -> Vec<(String, Option
         // key by which the rows are sorted, they have others.
         let in_groups = metadata.row_groups().iter().map(|group| {
             let rows = usize::try_from(group.num_rows()).unwrap_or_default();
-            values_in(group.column(at)).filter(|values| values.saturating_mul(ROWS_EACH) <= rows)
+            values_in(group.column(at), rows).filter(|values| values.saturating_mul(ROWS_EACH) <= rows)
         });
-        in_groups.collect::<Option<Vec<usize>>>().and_then(|counts| counts.into_iter().max())
+        let counts = in_groups.collect::<Option<Vec<usize>>>()?;
+        match are_apart(metadata.row_groups().iter().map(|group| group.column(at))) {
+            true => Some(counts.into_iter().fold(0, usize::saturating_add)),
+            false => counts.into_iter().max(),
+        }
     };
     top.map(|(at, column)| (column.name().to_string(), of(at))).collect()
 }
 
-fn values_in(chunk: &ColumnChunkMetaData) -> Option<usize> {
+fn values_in(chunk: &ColumnChunkMetaData, rows: usize) -> Option<usize> {
     let bytes = chunk.data_page_offset() - chunk.dictionary_page_offset()?;
+    if !(0..LARGE).contains(&bytes) {
+        return None;
+    }
     // A text has four bytes for its length, which compress well; the page's header is about 16 bytes.
-    let width = match chunk.column_type() {
-        Type::INT64 | Type::DOUBLE => 4,
-        Type::INT96 => 8,
-        _ => 3,
+    let (width, compressed) = match chunk.column_type() {
+        Type::INT64 | Type::DOUBLE => (8, 4),
+        Type::INT96 => (12, 8),
+        Type::BYTE_ARRAY => (8, 3),
+        _ => (4, 3),
     };
-    (0..LARGE).contains(&bytes).then(|| usize::try_from((bytes - 16).max(0) / width + 1).unwrap_or(usize::MAX))
+    let least = usize::try_from((bytes - 16).max(0) / compressed + 1).unwrap_or(usize::MAX);
+    // Numbers in sequence compress to almost nothing. But of the bytes before compression, what the rows do not take to
+    // say which value they have is the dictionary.
+    let bits = usize::BITS - least.leading_zeros();
+    let of_rows = rows.saturating_mul(bits as usize) / 8;
+    let whole = usize::try_from(chunk.uncompressed_size()).unwrap_or_default();
+    Some(least.max(whole.saturating_sub(of_rows) / width))
+}
+
+/// Whether every group has numbers of its own: the rows are sorted by them.
+fn are_apart<'c>(chunks: impl Iterator<Item = &'c ColumnChunkMetaData>) -> bool {
+    let bounds = chunks.map(|chunk| match chunk.statistics()? {
+        Statistics::Int32(known) => Some((i64::from(*known.min_opt()?), i64::from(*known.max_opt()?))),
+        Statistics::Int64(known) => Some((*known.min_opt()?, *known.max_opt()?)),
+        _ => None,
+    });
+    let Some(mut bounds) = bounds.collect::<Option<Vec<(i64, i64)>>>() else { return false };
+    bounds.sort_unstable();
+    bounds.windows(2).all(|pair| pair[0].1 <= pair[1].0)
 }

@@ -16,6 +16,7 @@ mod guess;
 mod json;
 mod listing;
 mod location;
+mod native;
 pub mod profile;
 mod schema;
 pub mod statement;

@@ -28,6 +28,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
 use datafusion::object_store::{ObjectMeta, ObjectStore};
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::SessionContext;
@@ -36,6 +37,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::distinct::distinct_counts;
 use super::listing::{DataFile, list};
+use super::native::{StoredDecimals, stored_schema};
 use super::text_source::{TextFormat, TextSource};
 use super::{CsvOptions, Format, SourceSpec, StoreError, csv, json, schema, text};
 use crate::diagnostic::codes;
@@ -133,36 +135,30 @@ impl FileTable {
             Reader::DataFusion(format) => {
                 let schema = Arc::clone(self.table_schema.file_schema());
                 let found = format.infer_stats(&state, store, schema, &file.meta).await;
-                let mut found = found.map_err(|error| StoreError::from_reading(&file.shown, &error))?;
-                if spec.format == Format::Parquet {
-                    self.count_values(&mut found, &file.meta, store.as_ref(), &state).await;
-                }
-                Ok(found)
+                found.map_err(|error| StoreError::from_reading(&file.shown, &error))
             }
             Reader::Text(_) => Ok(Statistics::new_unknown(self.table_schema.file_schema())),
         };
         let with_statistics = async |file: DataFile| {
-            let statistics = known(&file).await?;
+            let mut statistics = known(&file).await?;
+            let footer = match spec.format {
+                Format::Parquet => footer_of(&file.meta, store.as_ref(), &state).await,
+                _ => None,
+            };
             let mut partitioned = PartitionedFile::new_from_meta(file.meta).with_partition_values(file.partition);
+            if let Some(footer) = footer {
+                self.count_values(&mut statistics, &footer);
+                partitioned.arrow_schema = stored_schema(&footer, self.table_schema.file_schema());
+            }
             partitioned.statistics = Some(Arc::new(self.trustworthy(statistics, spec)));
             Ok(partitioned)
         };
         futures::stream::iter(files.to_vec()).map(with_statistics).buffered(CONCURRENT_FILES).try_collect().await
     }
 
-    /// Adds about how many values the columns of a Parquet file have. Its footer is in the cache; a file that cannot be
-    /// read says so elsewhere.
-    async fn count_values(
-        &self,
-        statistics: &mut Statistics,
-        file: &ObjectMeta,
-        store: &dyn ObjectStore,
-        state: &SessionState,
-    ) {
-        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let footer = DFParquetMetadata::new(store, file).with_file_metadata_cache(Some(cache)).fetch_metadata().await;
-        let Ok(footer) = footer else { return };
-        for (name, count) in distinct_counts(&footer) {
+    /// Adds about how many values the columns of a Parquet file have.
+    fn count_values(&self, statistics: &mut Statistics, footer: &ParquetMetaData) {
+        for (name, count) in distinct_counts(footer) {
             let Ok(at) = self.table_schema.file_schema().index_of(&name) else { continue };
             if let (Some(count), Some(column)) = (count, statistics.column_statistics.get_mut(at)) {
                 column.distinct_count = Precision::Inexact(count);
@@ -266,12 +262,19 @@ impl TableProvider for FileTable {
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit.filter(|_| by_row.is_empty()))
+            .with_expr_adapter(Some(Arc::new(StoredDecimals)))
             .build();
         match &self.reader {
             Reader::DataFusion(format) => format.create_physical_plan(state, config).await,
             Reader::Text(_) => Ok(DataSourceExec::from_data_source(config)),
         }
     }
+}
+
+/// The footer of a Parquet file, which mostly is in the cache; a file that cannot be read says so elsewhere.
+async fn footer_of(file: &ObjectMeta, store: &dyn ObjectStore, state: &SessionState) -> Option<Arc<ParquetMetaData>> {
+    let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+    DFParquetMetadata::new(store, file).with_file_metadata_cache(Some(cache)).fetch_metadata().await.ok()
 }
 
 /// The schema of the files, and what reads them.
