@@ -11,6 +11,11 @@ use crate::catalog::IndicatorId;
 /// The values of a slice's dimensions; `None` is NULL.
 pub type Key = Vec<Option<String>>;
 
+/// By what slices are sorted: by their values, NULL last.
+pub(super) fn in_order(key: &Key) -> Vec<(bool, Option<String>)> {
+    key.iter().map(|part| (part.is_none(), part.clone())).collect()
+}
+
 /// The values of all questions of an analysis.
 #[derive(Debug, Clone, Default)]
 pub struct Cells {
@@ -68,7 +73,7 @@ impl Cells {
     pub fn slices(&self, set: &[usize]) -> Vec<Key> {
         let of_set = self.values.keys().filter(|(_, known, _)| known == set);
         let mut keys: Vec<Key> = of_set.map(|(_, _, key)| key.clone()).collect();
-        keys.sort_by_key(|key| key.iter().map(|part| (part.is_none(), part.clone())).collect::<Vec<_>>());
+        keys.sort_by_key(in_order);
         keys.dedup();
         keys
     }

@@ -155,12 +155,12 @@ impl<'a> Checker<'a> {
                 .into());
         };
         let number = |typed: &Typed| typed.data_type.is_numeric();
-        let value = if number(&left) { self.hidden(item, "value", left) } else { of };
-        let limit = right.filter(number).map(|right| self.hidden(item, "limit", right));
+        let value = if number(&left) { self.hidden(item, "value", left.expression, left.data_type) } else { of };
+        let limit = right.filter(number).map(|right| self.hidden(item, "limit", right.expression, right.data_type));
         let conditions = question.conditions.iter();
         let conditions =
             conditions.map(|it| self.resolve_condition(it, Scope::rows(package, None))).collect::<Result<_, _>>()?;
-        let test = self.hidden(item, "test", test);
+        let test = self.hidden(item, "test", test.expression, test.data_type);
         Ok((of, Condition { test, value, limit, conditions, every: self.every(tree, of)? }))
     }
 
@@ -169,15 +169,15 @@ impl<'a> Checker<'a> {
     }
 
     /// A formula as an indicator that nobody can name: so it is asked like any other.
-    fn hidden(&mut self, item: &Item, what: &str, typed: Typed) -> IndicatorId {
+    pub(super) fn hidden(&mut self, item: &Item, what: &str, formula: Expression, data_type: DataType) -> IndicatorId {
         let id = IndicatorId(self.catalog.indicators.len() as u32);
         self.catalog.to_mut().indicators.push(Indicator {
             item: Item { name: format!("{} ({what})", item.name), description: None, ..item.clone() },
-            formula: typed.expression,
+            formula,
             conditions: vec![],
             time: None,
-            data_type: typed.data_type.clone(),
-            formula_type: typed.data_type,
+            data_type: data_type.clone(),
+            formula_type: data_type,
             fill: None,
             within: None,
             unit: None,

@@ -184,6 +184,12 @@ impl Lines {
             for (word, value) in settings {
                 out.word(word, value);
             }
+            for (word, days) in [("holidays", &calendar.holidays), ("workdays", &calendar.workdays)] {
+                for days in days {
+                    let to = days.to.as_ref().map_or(String::new(), |to| format!(" to {}", to.text));
+                    out.line(format!("{word} {}{to}", days.from.text));
+                }
+            }
             for (grain, column) in &calendar.grains {
                 out.line(format!("{} {}", grain.text, column.text));
             }
