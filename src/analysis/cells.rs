@@ -48,6 +48,11 @@ impl Cells {
         }
     }
 
+    /// Puts a value in.
+    pub(super) fn put(&mut self, side: usize, set: &[usize], key: &Key, id: IndicatorId, value: f64) {
+        self.values.entry((side, set.to_vec(), key.clone())).or_default().insert(id, value);
+    }
+
     /// The value of an indicator for a slice; `None` where it has none.
     pub fn value(&self, side: usize, set: &[usize], key: &Key, id: IndicatorId) -> Option<f64> {
         self.values.get(&(side, set.to_vec(), key.clone()))?.get(&id).copied()

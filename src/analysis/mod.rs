@@ -11,9 +11,10 @@
 //! Invariant: the parts of a change add up to it. What no part explains is a row of its own with a flag, or the answer is
 //! refused; nothing is spread silently.
 
+mod against;
 pub mod arithmetic;
 mod cells;
-mod change;
+pub mod change;
 mod components;
 pub mod effects;
 mod ends;

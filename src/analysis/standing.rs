@@ -48,7 +48,7 @@ pub(super) struct Book {
     /// Up to when there are data.
     ends: EndBook,
     /// The number of the next side.
-    next: usize,
+    pub(super) next: usize,
 }
 
 /// A judgement.
@@ -213,7 +213,7 @@ impl Book {
             }
         }
         let (mut book, mut questions, mut spares) = (Book::default(), vec![], vec![]);
-        let mut first = 0;
+        let mut first = asked.first;
         for (spans, indicators) in groups {
             for indicator in &indicators {
                 let sides = spans.iter().enumerate();
@@ -341,6 +341,16 @@ impl Bench<'_> {
             Some(Direction::Down) => Ok(Aim::AtMost(amount)),
             None => Err(Reason::NoDirection),
         }
+    }
+
+    /// The value of a slice as far as it is known, and its target where that is one number.
+    pub(super) fn value_and_target(&self, subject: &Subject, key: &Key) -> [Option<f64>; 2] {
+        let aim = self.aim(&subject.targets(self.catalog), subject, subject.span, key);
+        let amount = match aim {
+            Ok((_, Aim::AtLeast(amount) | Aim::AtMost(amount))) => Some(amount),
+            _ => None,
+        };
+        [self.value(subject.indicator, subject.known(self.terms), key), amount]
     }
 
     /// The judgement of a slice.
@@ -508,7 +518,7 @@ pub(super) fn last_ended(catalog: &Catalog, target: &Target, as_of: NaiveDateTim
     containing(every, running.start - TimeDelta::nanoseconds(1), &catalog.calendar)
 }
 
-/// The questions for some subjects.
+/// The questions for some subjects, and for the ends of their data.
 pub(super) fn ask(
     catalog: &Arc<Catalog>,
     package: &str,
@@ -517,21 +527,26 @@ pub(super) fn ask(
     terms: &Terms,
     options: &ConfigOptions,
 ) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
-    let needs = subjects.iter().flat_map(|subject| subject.needs(catalog, terms, by)).collect();
-    let asked = Asked {
-        catalog: Arc::clone(catalog),
-        package: package.to_string(),
-        by: by.to_vec(),
-        sets: vec![(0..by.len()).collect()],
-        indicators: vec![],
-        sides: vec![],
-        first: 0,
-    };
-    let (mut book, mut questions, spares) = Book::questions(&asked, needs, &known_rows(catalog, terms.as_of), options)?;
+    let asked =
+        Asked { catalog: Arc::clone(catalog), package: package.to_string(), by: by.to_vec(), ..Asked::default() };
+    let (mut book, mut questions, spares) = ask_values(&asked, subjects, terms, options)?;
     let indicators: Vec<IndicatorId> = subjects.iter().map(|subject| subject.indicator).collect();
     let ends = subjects.iter().filter_map(|subject| asked_of(subject.span, terms.as_of)).flatten().collect();
     let (ends, asked) = Ends::of(catalog, &indicators).questions(package, ends, book.next, options)?;
     book.ends = ends;
     questions.extend(asked);
     Ok((book, questions, spares))
+}
+
+/// The questions for some subjects, whose sides begin with the first of `asked`.
+pub(super) fn ask_values(
+    asked: &Asked,
+    subjects: &[Subject],
+    terms: &Terms,
+    options: &ConfigOptions,
+) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
+    let catalog = &asked.catalog;
+    let needs = subjects.iter().flat_map(|subject| subject.needs(catalog, terms, &asked.by)).collect();
+    let asked = Asked { sets: vec![(0..asked.by.len()).collect()], ..asked.clone() };
+    Book::questions(&asked, needs, &known_rows(catalog, terms.as_of), options)
 }

@@ -372,6 +372,9 @@ impl Lines {
             if !alert.explain.is_empty() {
                 out.line(format!("explain by {}", paths(&alert.explain)));
             }
+            if let Some(base) = &alert.base {
+                out.line(format!("base {}", base.text));
+            }
             for receiver in &alert.notify {
                 match receiver {
                     Receiver::Owner(_) => out.line("notify owner"),
