@@ -179,8 +179,12 @@ impl Against {
         }
         sets.retain(|set| set.len() < 2 || covered(set));
         if self.places.is_empty() && catalog.tree_of(root).is_none() {
-            return Err(Diagnostic::new(codes::NOTHING_BELOW, format!("the parts of `{name}` have no targets"))
-                .help("declare targets for all of them but one, or say by which dimensions to break it down"));
+            let diagnostic = Diagnostic::new(codes::NOTHING_BELOW, format!("the parts of `{name}` have no targets"))
+                .help("declare targets for all of them but one, or say by which dimensions to break it down");
+            return Err(match self.explanation.places[SIDES[0]] {
+                Some(place) => diagnostic.at(place),
+                None => diagnostic,
+            });
         }
         Ok(Explanation { catalog: Arc::new(catalog), sets, ..self.explanation.clone() })
     }

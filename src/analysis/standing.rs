@@ -529,12 +529,23 @@ pub(super) fn ask(
 ) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
     let asked =
         Asked { catalog: Arc::clone(catalog), package: package.to_string(), by: by.to_vec(), ..Asked::default() };
-    let (mut book, mut questions, spares) = ask_values(&asked, subjects, terms, options)?;
+    ask_all(&asked, subjects, terms, options)
+}
+
+/// The same, with sides that begin with the first of `asked`.
+pub(super) fn ask_all(
+    asked: &Asked,
+    subjects: &[Subject],
+    terms: &Terms,
+    options: &ConfigOptions,
+) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
+    let (mut book, mut questions, spares) = ask_values(asked, subjects, terms, options)?;
     let indicators: Vec<IndicatorId> = subjects.iter().map(|subject| subject.indicator).collect();
     let ends = subjects.iter().filter_map(|subject| asked_of(subject.span, terms.as_of)).flatten().collect();
-    let (ends, asked) = Ends::of(catalog, &indicators).questions(package, ends, book.next, options)?;
+    let known = Ends::of(&asked.catalog, &indicators);
+    let (ends, further) = known.questions(&asked.package, ends, book.next, options)?;
     book.ends = ends;
-    questions.extend(asked);
+    questions.extend(further);
     Ok((book, questions, spares))
 }
 
