@@ -1,12 +1,15 @@
-//! Why did it happen? What did most to the change against the period before, and which combination of values is to blame.
+//! Why did it happen? What did most to the change against the base, which is the period before if nothing else is said, and
+//! which combination of values is to blame.
 
 use serde::{Deserialize, Serialize};
 
 use super::event::Happening;
 use super::rows::Rows;
 use super::{asked_by, asked_of, names_of, rows};
+use crate::analysis::change::TARGET;
+use crate::analysis::span::Span;
 use crate::analysis::{Change, Localise};
-use crate::catalog::alert::Alert;
+use crate::catalog::alert::{Alert, CauseBase};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -14,7 +17,10 @@ use crate::error::{Error, Result};
 /// The causes of a change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Causes {
-    /// The value in the period before.
+    /// With what the value is compared: a period, or `target`.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// The value there.
     pub before: Option<f64>,
     /// The parts of the indicator's tree, and the slices, that did most, as `explain_change` gives them.
     pub explained: Vec<Part>,
@@ -68,6 +74,9 @@ pub(super) async fn of(engine: &Engine, alert: &Alert, happening: &Happening, mo
         Err(error) if by.is_empty() && is(&error, codes::NOTHING_BELOW) => {}
         Err(error) => causes.unexplained.push(reason(&error)),
         Ok(()) => {}
+    }
+    if alert.base == CauseBase::Target {
+        return causes;
     }
     if !by.is_empty()
         && let Err(error) = localise_it_or_its_part(engine, alert, happening, &by, most, &mut causes).await
@@ -124,6 +133,15 @@ fn conditions(engine: &Engine, alert: &Alert, happening: &Happening) -> Vec<Stri
     names.zip(&happening.slice).map(condition).collect()
 }
 
+/// What the period is compared with, as questions say it.
+fn base_of(alert: &Alert, period: Span) -> Option<String> {
+    match alert.base {
+        CauseBase::Before => period.before().map(|before| before.to_string()),
+        CauseBase::Earlier(by) => period.earlier(by).map(|earlier| earlier.to_string()),
+        CauseBase::Target => Some(TARGET.to_string()),
+    }
+}
+
 async fn explain(
     engine: &Engine,
     alert: &Alert,
@@ -134,12 +152,14 @@ async fn explain(
 ) -> Result<()> {
     let change = Change {
         indicator: asked_of(engine, alert),
+        base: base_of(alert, happening.period),
         current: Some(happening.period.to_string()),
         by: by.to_vec(),
         conditions: conditions(engine, alert, happening),
         ..Change::default()
     };
     let rows = Rows::of(engine.explain_change(&change)?).await?;
+    causes.base = base_of(alert, happening.period);
     causes.before = rows.iter().next().and_then(|row| row.number("base"));
     let part = |row: rows::Row<'_>| {
         Some(Part {
@@ -168,6 +188,7 @@ async fn localise(
 ) -> Result<Vec<Blamed>> {
     let question = Localise {
         indicator: indicator.to_string(),
+        base: base_of(alert, happening.period),
         current: Some(happening.period.to_string()),
         by: by.to_vec(),
         causes: most,

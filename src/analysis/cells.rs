@@ -11,6 +11,11 @@ use crate::catalog::IndicatorId;
 /// The values of a slice's dimensions; `None` is NULL.
 pub type Key = Vec<Option<String>>;
 
+/// By what slices are sorted: by their values, NULL last.
+pub(super) fn in_order(key: &Key) -> Vec<(bool, Option<String>)> {
+    key.iter().map(|part| (part.is_none(), part.clone())).collect()
+}
+
 /// The values of all questions of an analysis.
 #[derive(Debug, Clone, Default)]
 pub struct Cells {
@@ -43,6 +48,11 @@ impl Cells {
         }
     }
 
+    /// Puts a value in.
+    pub(super) fn put(&mut self, side: usize, set: &[usize], key: &Key, id: IndicatorId, value: f64) {
+        self.values.entry((side, set.to_vec(), key.clone())).or_default().insert(id, value);
+    }
+
     /// The value of an indicator for a slice; `None` where it has none.
     pub fn value(&self, side: usize, set: &[usize], key: &Key, id: IndicatorId) -> Option<f64> {
         self.values.get(&(side, set.to_vec(), key.clone()))?.get(&id).copied()
@@ -68,7 +78,7 @@ impl Cells {
     pub fn slices(&self, set: &[usize]) -> Vec<Key> {
         let of_set = self.values.keys().filter(|(_, known, _)| known == set);
         let mut keys: Vec<Key> = of_set.map(|(_, _, key)| key.clone()).collect();
-        keys.sort_by_key(|key| key.iter().map(|part| (part.is_none(), part.clone())).collect::<Vec<_>>());
+        keys.sort_by_key(in_order);
         keys.dedup();
         keys
     }

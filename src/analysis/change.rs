@@ -8,10 +8,11 @@ use datafusion::common::Result as PlanResult;
 use datafusion::config::ConfigOptions;
 use serde::{Deserialize, Serialize};
 
+use super::against::against_target;
 use super::cells::Cells;
 use super::components::{OverSlices, over_slices};
 use super::effects::Method;
-use super::explanation::Explanation;
+use super::explanation::{Explanation, Rest};
 use super::function::{Function, Texts, choice, names};
 use super::question::{Asked, Question, Side};
 use super::reader::{Argument, ONE_TIME, Reader};
@@ -38,8 +39,8 @@ use crate::error::Result;
 pub struct Change {
     /// The indicator by name: `gmv`, `retail.gmv`.
     pub indicator: String,
-    /// What is compared with: a period (`2026-09`, `2026-07 to 2026-09`), or `previous period`, `previous year`, … of the
-    /// current one. Without it, the period just before; with conditions on one side only, the current period itself.
+    /// What is compared with: a period (`2026-09`, `2026-07 to 2026-09`), `previous period`, `previous year`, … of the
+    /// current one, or `target`. Without it, the period just before; with conditions on one side only, the current period itself.
     pub base: Option<String>,
     /// The period that is explained.
     pub current: Option<String>,
@@ -97,7 +98,7 @@ impl Function for Change {
     }
 
     fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
-        let options = model.options;
+        let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;
         let sides = self.sides(&mut reader)?;
@@ -105,7 +106,11 @@ impl Function for Change {
         let both = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let of_base = reader.conditions(Argument::BaseWhere, &self.base_where, &package)?;
         let of_current = reader.conditions(Argument::CurrentWhere, &self.current_where, &package)?;
-        let names = [(0, &self.base_where), (1, &self.current_where)].map(|(side, own)| side_name(sides[side], own));
+        let mut names =
+            [(0, &self.base_where), (1, &self.current_where)].map(|(side, own)| side_name(sides[side], own));
+        if self.is_against_target() {
+            names[0] = "the target".to_string();
+        }
         let [base, current] = sides;
         let with = |own: Vec<_>| both.iter().cloned().chain(own).collect();
         let base = Side { span: base, conditions: with(of_base) };
@@ -123,9 +128,22 @@ impl Function for Change {
             by: by.iter().map(|(name, _)| name.clone()).collect(),
             sets: sets.clone(),
             method: self.method,
+            rest: if self.is_against_target() { Rest::NoTarget } else { Rest::Overlap },
             sides: names,
             places: [Argument::Base, Argument::Current].map(|side| reader.place(side, 0)),
         };
+        if self.is_against_target() {
+            let filtered = [&self.conditions, &self.base_where, &self.current_where].iter().any(|it| !it.is_empty());
+            return against_target(
+                explanation,
+                current.span.filter(|_| !filtered),
+                &package,
+                by,
+                now,
+                &reader,
+                options,
+            );
+        }
         let asked = Asked { catalog, package, by, sets, indicators: vec![], sides: vec![base, current], first: 0 };
         let asked = Asked { indicators: asked_for(&asked.catalog, root, over), ..asked };
         let questions = questions(&asked, root, over, options);
@@ -134,10 +152,21 @@ impl Function for Change {
     }
 }
 
+/// The base that is the target.
+pub const TARGET: &str = "target";
+
 impl Change {
+    fn is_against_target(&self) -> bool {
+        self.base.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(TARGET))
+    }
+
     /// The periods of both sides.
     fn sides(&self, reader: &mut Reader<'_, '_>) -> Result<[Option<Span>; 2], Diagnostic> {
         let current = self.current.as_deref().map(|text| reader.span(Argument::Current, text, None)).transpose()?;
+        if self.is_against_target() {
+            reader.add(Argument::Base, TARGET);
+            return Ok([None, current]);
+        }
         let base = self.base.as_deref().map(|text| reader.span(Argument::Base, text, current)).transpose()?;
         let by_slice = !self.base_where.is_empty() || !self.current_where.is_empty();
         match (base, current) {

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arithmetic::{Product, evaluate, product, weighted_sum};
+use super::arithmetic::{Product, evaluate, magnitude, product, weighted_sum};
+use super::nested::ROUNDING;
 use crate::catalog::tree::Arithmetic;
 
 /// The most parts of which all combinations are computed.
@@ -73,16 +74,21 @@ pub enum Shared {
 pub fn share(formula: &Arithmetic, base: &[Option<f64>], current: &[Option<f64>], method: Method) -> Shared {
     let shared = shared(formula, base, current, method);
     match (shared, evaluate(formula, base), evaluate(formula, current)) {
-        (Shared::Among(method, effects), Some(v0), Some(v1)) => Shared::Among(method, closed(effects, v1 - v0)),
+        (Shared::Among(method, effects), Some(v0), Some(v1)) => {
+            let size = magnitude(formula, base).max(magnitude(formula, current));
+            Shared::Among(method, closed(effects, v1 - v0, size))
+        }
         (shared, ..) => shared,
     }
 }
 
-/// Logarithms and weights round in the last digit: what is left of the change goes to the greatest effect.
-fn closed(mut effects: Vec<Effect>, change: f64) -> Vec<Effect> {
+/// Logarithms and weights round in the last digit: what is left of the change goes to the greatest effect. More than
+/// rounding stays where it can be seen.
+fn closed(mut effects: Vec<Effect>, change: f64, size: f64) -> Vec<Effect> {
     let left = change - effects.iter().map(|part| part.effect).sum::<f64>();
+    let size = effects.iter().fold(size, |size, part| size.max(part.effect.abs()));
     let greatest = effects.iter_mut().max_by(|a, b| a.effect.abs().total_cmp(&b.effect.abs()));
-    if let Some(greatest) = greatest.filter(|_| left.is_finite()) {
+    if let Some(greatest) = greatest.filter(|_| left.abs() <= ROUNDING * size) {
         greatest.effect += left;
     }
     effects

@@ -32,10 +32,21 @@ pub struct Explanation {
     pub sets: Vec<Vec<usize>>,
     /// How a change is shared among the parts of a tree.
     pub method: Method,
+    /// What it is that slices leave of the whole.
+    pub rest: Rest,
     /// What the sides are called in messages.
     pub sides: [String; 2],
     /// Where they are said.
     pub places: [Option<Span>; 2],
+}
+
+/// Why slices may not add up to the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Several of them count the same.
+    Overlap,
+    /// Not all of them have a target.
+    NoTarget,
 }
 
 impl Explanation {
@@ -196,7 +207,11 @@ impl Explanation {
         let overlap = change - summed;
         if overlap.abs() > ROUNDING * base.abs().max((base + change).abs()).max(moved) {
             let effect = SliceEffect { effect: overlap, rate: None, mix: None };
-            rows.push(row("(in several slices)".to_string(), 1, [None, None], effect, vec![Flag::Overlap]));
+            let (path, flag) = match self.rest {
+                Rest::Overlap => ("(in several slices)", Flag::Overlap),
+                Rest::NoTarget => ("(without a target)", Flag::Unexplained),
+            };
+            rows.push(row(path.to_string(), 1, [None, None], effect, vec![flag]));
         }
         let total = |part: fn(&SliceEffect) -> Option<f64>| effects.iter().map(part).sum::<Option<f64>>();
         let (rate, mix) = (total(|slice| slice.rate), total(|slice| slice.mix));

@@ -11,11 +11,13 @@
 //! Invariant: the parts of a change add up to it. What no part explains is a row of its own with a flag, or the answer is
 //! refused; nothing is spread silently.
 
+mod against;
 pub mod arithmetic;
 mod cells;
-mod change;
+pub mod change;
 mod components;
 pub mod effects;
+mod ends;
 mod explanation;
 pub mod function;
 mod identity;
@@ -91,4 +93,17 @@ pub trait Answer: Debug + Send + Sync {
     /// # Errors
     /// A diagnostic, if the values do not allow an answer.
     fn answer(&self, cells: &Cells) -> datafusion::common::Result<RecordBatch>;
+    /// What is asked once these values are known, where they only decide that.
+    fn later(&self) -> Option<&dyn Later> {
+        None
+    }
+}
+
+/// A question that depends on the answer to another.
+pub trait Later: Sync {
+    /// The question; its columns are those of the answer before it.
+    ///
+    /// # Errors
+    /// A diagnostic, if the values do not allow it.
+    fn then(&self, cells: &Cells, options: &ConfigOptions) -> datafusion::common::Result<Analysis>;
 }

@@ -6,17 +6,21 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray}
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use super::cells::Cells;
+use super::cells::{Cells, Key};
 use super::change::give_tree;
 use super::question::{Asked, Side};
 use super::reader::{Argument, ONE_TIME, Reader};
 use super::span::relative;
+use super::standing::{Bench, Book, Subject, Terms, ask_all};
+use super::status::whole;
 use super::{Analysis, Model};
-use crate::catalog::{Catalog, IndicatorId};
+use crate::catalog::target::Level;
+use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
+use crate::goal::amount::Decided;
 
-/// A tree with the values of its nodes, and how they changed.
+/// A tree with the values of its nodes, how they changed, and where they stand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outline {
@@ -54,7 +58,7 @@ impl Outline {
     /// # Errors
     /// Diagnostics whose places are in the texts, which are added to the model's.
     pub fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
-        let options = model.options;
+        let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;
         let current = self.at.as_deref().map(|text| reader.span(Argument::Current, text, None)).transpose()?;
@@ -87,9 +91,25 @@ impl Outline {
         let names = by.iter().map(|(name, _)| name.clone()).collect();
         let asked =
             Asked { catalog: Arc::clone(&catalog), package, by, sets: vec![set.clone()], indicators, sides, first: 0 };
-        let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
-        let spares = if self.by.is_empty() { asked.spares(options)? } else { vec![] };
-        let shown = Shown { catalog, root, by: names, set, sides: asked.sides.len() };
+        let mut questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
+        let mut spares = if self.by.is_empty() { asked.spares(options)? } else { vec![] };
+        // A target is of a period, and of all its rows.
+        let mut standing = None;
+        if let Some(current) = current.filter(|_| self.conditions.is_empty()) {
+            let terms = Terms { as_of: now, level: Level::Commit, decided: Decided::Current };
+            let has_target = |id: &&IndicatorId| catalog.targets_of(**id).next().is_some();
+            let subject = |id: &IndicatorId| Subject { indicator: *id, span: current.stretch() };
+            let subjects: Vec<Subject> = asked.indicators.iter().filter(has_target).map(subject).collect();
+            if !subjects.is_empty() {
+                let asked = Asked { first: asked.sides.len(), sides: vec![], indicators: vec![], ..asked.clone() };
+                let (book, own, spare) = ask_all(&asked, &subjects, &terms, options)?;
+                questions.extend(own);
+                spares.extend(spare);
+                let dimensions = asked.by.iter().map(|(_, input)| whole(input)).collect();
+                standing = Some(Standing { terms, book, subjects, dimensions });
+            }
+        }
+        let shown = Shown { catalog, root, by: names, set, sides: asked.sides.len(), standing };
         Ok(Analysis { questions, spares, answer: Arc::new(shown) })
     }
 }
@@ -102,6 +122,33 @@ struct Shown {
     by: Vec<String>,
     set: Vec<usize>,
     sides: usize,
+    standing: Option<Standing>,
+}
+
+/// What statuses are made from.
+#[derive(Debug)]
+struct Standing {
+    terms: Terms,
+    book: Book,
+    subjects: Vec<Subject>,
+    /// The dimensions, if targets can be about them.
+    dimensions: Option<Vec<DimensionId>>,
+}
+
+impl Shown {
+    /// The status of a node; NULL where it has no target.
+    fn status(&self, standing: &Standing, cells: &Cells, key: &Key, id: IndicatorId) -> Option<String> {
+        let subject = standing.subjects.iter().find(|subject| subject.indicator == id)?;
+        let bench = Bench {
+            catalog: &self.catalog,
+            terms: &standing.terms,
+            book: &standing.book,
+            cells,
+            set: &self.set,
+            by: standing.dimensions.as_deref(),
+        };
+        bench.judge(subject, key).status
+    }
 }
 
 impl super::Answer for Shown {
@@ -113,12 +160,17 @@ impl super::Answer for Shown {
         if self.sides > 1 {
             fields.extend(["base", "change", "growth"].map(number));
         }
+        if self.standing.is_some() {
+            fields.push(Field::new("status", DataType::Utf8, true));
+        }
         Arc::new(Schema::new(fields))
     }
 
     fn answer(&self, cells: &Cells) -> datafusion::common::Result<RecordBatch> {
         let nodes = self.catalog.nodes_below(self.root);
-        let mut keys = cells.slices(&self.set);
+        // Judgements look at further periods, whose slices are not shown.
+        let shown = |key: &Key| cells.of_set(&self.set).any(|(side, known, _)| side < self.sides && known == key);
+        let mut keys: Vec<Key> = cells.slices(&self.set).into_iter().filter(shown).collect();
         if self.set.is_empty() && keys.is_empty() {
             keys.push(vec![]);
         }
@@ -145,6 +197,10 @@ impl super::Answer for Shown {
                 .map(|(change, base)| base.filter(|b| *b != 0.0).and_then(|b| Some((*change)? / b.abs())))
                 .collect();
             columns.extend([base, change, growth].iter().map(|values| numbers(values)));
+        }
+        if let Some(standing) = &self.standing {
+            let statuses = rows().map(|(key, node)| self.status(standing, cells, key, node.indicator));
+            columns.push(Arc::new(StringArray::from_iter(statuses)));
         }
         Ok(RecordBatch::try_new(self.schema(), columns)?)
     }

@@ -16,6 +16,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::span::Span;
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
+use crate::catalog::stretch::containing;
 use crate::catalog::time::cast;
 use crate::catalog::{Catalog, IndicatorId};
 use crate::plan::rules::ExpandMeasures;
@@ -32,7 +33,7 @@ pub struct Side {
 }
 
 /// What is asked of both sides.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// The model; indicators made for this question included.
     pub catalog: Arc<Catalog>,
@@ -103,17 +104,27 @@ impl Asked {
     fn common_grain(&self) -> Option<(Grain, Vec<NaiveDateTime>)> {
         let (first, others) = self.sides.split_first()?;
         let spans: Vec<Span> = self.sides.iter().map(|side| side.span).collect::<Option<_>>()?;
-        let grain = spans[0].grain?;
+        let grain = self.grain_of(&spans)?;
         let alike = others.iter().all(|side| side.conditions == first.conditions);
-        let periods = spans.iter().all(|span| span.grain == Some(grain));
         let apart = spans.iter().enumerate().all(|(at, span)| !spans[..at].contains(span));
-        if others.is_empty() || !alike || !periods || !apart {
+        if others.is_empty() || !alike || !apart {
             return None;
         }
         // Periods are written with ISO weeks.
         let cut_alike = grain != Grain::Week || self.catalog.calendar.week_start == 0;
         let starts = spans.iter().map(|span| span.start).collect();
         (cut_alike && grain.fits(&self.catalog.metric_time)).then_some((grain, starts))
+    }
+
+    /// The grain of which all of these are periods; of fiscal ones the calendar knows the beginning.
+    fn grain_of(&self, spans: &[Span]) -> Option<Grain> {
+        if let Some(grain) = spans.first()?.grain {
+            return spans.iter().all(|span| span.grain == Some(grain)).then_some(grain);
+        }
+        let calendar = &self.catalog.calendar;
+        let is_of = |grain: Grain, span: &Span| containing(grain, span.start, calendar) == Some(span.stretch());
+        let fiscal = [Grain::FiscalQuarter, Grain::FiscalYear];
+        fiscal.into_iter().find(|grain| spans.iter().all(|span| is_of(*grain, span)))
     }
 
     fn question(&self, sides: &Sides, options: &ConfigOptions) -> Result<Question> {

@@ -7,16 +7,16 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result as PlanResult;
 use serde::{Deserialize, Serialize};
 
-use super::cells::Cells;
-use super::function::{Function, Texts};
+use super::cells::{Cells, Key, in_order};
+use super::function::{Function, Texts, names};
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Subject, Terms, ask};
-use super::status::terms;
+use super::status::{ONE_PERIOD, terms, whole};
 use super::{Analysis, Model};
 use crate::catalog::stretch::Stretch;
 use crate::catalog::target::{Perspective, ScoreRule, Scorecard};
-use crate::catalog::{Catalog, IndicatorId};
+use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Result;
 use crate::goal::bands;
@@ -28,6 +28,8 @@ use crate::goal::score::{Effects, Part, effects, rolled_up, sensitivity};
 pub struct Score {
     /// The scorecard by name: `company`, `retail.company`.
     pub scorecard: String,
+    /// Dimensions: a scorecard for each slice.
+    pub by: Vec<String>,
     /// The period.
     pub at: Option<String>,
     /// The period that it is compared with; default: the one just before.
@@ -46,7 +48,7 @@ impl Function for Score {
     }
 
     fn arguments(&self) -> &'static [&'static str] {
-        &["scorecard", "at", "base", "as_of", "level", "against"]
+        &["scorecard", "at", "base", "as_of", "level", "against", "by"]
     }
 
     fn needed(&self) -> Option<&'static str> {
@@ -54,7 +56,7 @@ impl Function for Score {
     }
 
     fn lists(&self) -> &'static [&'static str] {
-        &[]
+        &["by"]
     }
 
     fn example(&self) -> &'static str {
@@ -65,6 +67,7 @@ impl Function for Score {
         let own = Some(text.to_string());
         match argument {
             "scorecard" => self.scorecard = text.to_string(),
+            "by" => self.by = names(text),
             "at" => self.at = own,
             "base" => self.base = own,
             "as_of" => self.as_of = own,
@@ -82,6 +85,7 @@ impl Function for Score {
             .one(Argument::Scorecard, Some(&self.scorecard))
             .one(Argument::At, self.at.as_deref())
             .one(Argument::Base, self.base.as_deref())
+            .all(Argument::By, &self.by)
             .0
     }
 
@@ -100,6 +104,7 @@ impl Function for Score {
             Some(text) => Some(reader.span(Argument::Base, text, Some(at))?),
             None => at.before(),
         };
+        let by = reader.dimensions(&self.by, &scorecard.item.package, ONE_PERIOD)?;
         let catalog = Arc::clone(reader.catalog());
         let sides: Vec<Stretch> = base.into_iter().chain([at]).map(Span::stretch).collect();
         let mut subjects = Vec::new();
@@ -108,8 +113,12 @@ impl Function for Score {
             let children = version.iter().flat_map(|perspective| &perspective.children);
             subjects.extend(children.map(|(indicator, _)| Subject { indicator: *indicator, span: *span }));
         }
-        let (book, questions, spares) = ask(&catalog, &scorecard.item.package, &[], &subjects, &terms, options)?;
-        Ok(Analysis { questions, spares, answer: Arc::new(Shown { catalog, scorecard, terms, book, sides }) })
+        let asked = ask(&catalog, &scorecard.item.package, &by, &subjects, &terms, options);
+        let (book, questions, spares) = asked.map_err(|error| reader.at_dimension(error.into()))?;
+        let dimensions = by.iter().map(|(_, input)| whole(input)).collect();
+        let by = by.into_iter().map(|(name, _)| name).collect();
+        let shown = Shown { catalog, scorecard, terms, book, sides, subjects, by, dimensions };
+        Ok(Analysis { questions, spares, answer: Arc::new(shown) })
     }
 }
 
@@ -150,6 +159,12 @@ struct Shown {
     book: Book,
     /// The base, if there is one, and the period that is shown.
     sides: Vec<Stretch>,
+    /// The indicators in these.
+    subjects: Vec<Subject>,
+    /// The dimensions that are asked by.
+    by: Vec<String>,
+    /// The same, if targets can be about them.
+    dimensions: Option<Vec<DimensionId>>,
 }
 
 /// A line of the scorecard.
@@ -187,16 +202,27 @@ struct Scored {
 }
 
 impl Shown {
-    fn scored(&self, cells: &Cells, span: Stretch) -> Scored {
-        let bench =
-            Bench { catalog: &self.catalog, terms: &self.terms, book: &self.book, cells, set: &[], by: Some(&[]) };
+    fn bench<'b>(&'b self, cells: &'b Cells, set: &'b [usize]) -> Bench<'b> {
+        let by = self.dimensions.as_deref();
+        Bench { catalog: &self.catalog, terms: &self.terms, book: &self.book, cells, set, by }
+    }
+
+    /// The slices of which something is known, in order of their values.
+    fn slices(&self, bench: &Bench<'_>) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.subjects.iter().flat_map(|subject| bench.keys(subject)).collect();
+        keys.sort_by_key(in_order);
+        keys.dedup();
+        keys
+    }
+
+    fn scored(&self, bench: &Bench<'_>, span: Stretch, key: &Key) -> Scored {
         let (mut children, mut perspectives) = (Vec::new(), Vec::new());
         for perspective in version_at(&self.scorecard, span) {
             let own: Vec<_> = perspective
                 .children
                 .iter()
                 .map(|(indicator, weight)| {
-                    let judged = bench.judge(&Subject { indicator: *indicator, span }, &vec![]);
+                    let judged = bench.judge(&Subject { indicator: *indicator, span }, key);
                     let reason = judged.reason.map(|reason| reason.name().to_string());
                     let status = judged.status.or_else(|| Some(bands::GREY.to_string()));
                     let part = Part { weight: *weight, score: judged.score };
@@ -219,10 +245,10 @@ impl Shown {
         Scored { children, perspectives, whole: whole.ok(), covered }
     }
 
-    fn lines(&self, cells: &Cells) -> Vec<Line> {
+    fn lines(&self, bench: &Bench<'_>, key: &Key) -> Vec<Line> {
         let Some((span, before)) = self.sides.split_last() else { return vec![] };
-        let now = self.scored(cells, *span);
-        let base = before.first().map(|span| self.scored(cells, *span));
+        let now = self.scored(bench, *span, key);
+        let base = before.first().map(|span| self.scored(bench, *span, key));
         let known = &self.scorecard.bands;
         let judged = |score: Option<f64>| match score {
             Some(score) => (bands::name(bands::rank(score, known), known).to_string(), None),
@@ -302,7 +328,8 @@ impl super::Answer for Shown {
     fn schema(&self) -> SchemaRef {
         let text = |name: &str| Field::new(name, DataType::Utf8, true);
         let number = |name: &str| Field::new(name, DataType::Float64, true);
-        let mut fields = vec![text("item"), Field::new("level", DataType::Int32, false)];
+        let mut fields: Vec<Field> = self.by.iter().map(|name| text(name)).collect();
+        fields.extend([text("item"), Field::new("level", DataType::Int32, false)]);
         fields.extend(["weight", "score", "base", "change"].map(number));
         fields.extend(["score_effect", "weight_effect", "covered", "sensitivity"].map(number));
         fields.extend(["status", "reason"].map(text));
@@ -310,16 +337,24 @@ impl super::Answer for Shown {
     }
 
     fn answer(&self, cells: &Cells) -> PlanResult<RecordBatch> {
-        let lines = self.lines(cells);
+        let set: Vec<usize> = (0..self.by.len()).collect();
+        let bench = self.bench(cells, &set);
+        let mut lines: Vec<(Key, Line)> = Vec::new();
+        for key in self.slices(&bench) {
+            lines.extend(self.lines(&bench, &key).into_iter().map(|line| (key.clone(), line)));
+        }
         let texts = |of: &dyn Fn(&Line) -> Option<String>| -> ArrayRef {
-            Arc::new(StringArray::from_iter(lines.iter().map(of)))
+            Arc::new(StringArray::from_iter(lines.iter().map(|(_, line)| of(line))))
         };
         let numbers = |of: &dyn Fn(&Line) -> Option<f64>| -> ArrayRef {
-            Arc::new(Float64Array::from_iter(lines.iter().map(|line| of(line).map(|number| number + 0.0))))
+            Arc::new(Float64Array::from_iter(lines.iter().map(|(_, line)| of(line).map(|number| number + 0.0))))
         };
-        let columns = vec![
+        let slice =
+            |at: usize| -> ArrayRef { Arc::new(StringArray::from_iter(lines.iter().map(|(key, _)| key[at].clone()))) };
+        let mut columns: Vec<ArrayRef> = (0..self.by.len()).map(slice).collect();
+        columns.extend([
             texts(&|line| Some(format!("{:indent$}{}", "", line.name, indent = 2 * line.level as usize))),
-            Arc::new(Int32Array::from_iter_values(lines.iter().map(|line| line.level))),
+            Arc::new(Int32Array::from_iter_values(lines.iter().map(|(_, line)| line.level))),
             numbers(&|line| line.weight),
             numbers(&|line| line.score),
             numbers(&|line| line.base),
@@ -330,7 +365,7 @@ impl super::Answer for Shown {
             numbers(&|line| line.sensitivity),
             texts(&|line| line.status.clone()),
             texts(&|line| line.reason.clone()),
-        ];
+        ]);
         Ok(RecordBatch::try_new(self.schema(), columns)?)
     }
 }

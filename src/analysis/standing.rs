@@ -9,6 +9,7 @@ use datafusion::common::Result as PlanResult;
 use datafusion::config::ConfigOptions;
 
 use super::cells::{Cells, Key};
+use super::ends::{EndBook, Ends, asked_of};
 use super::question::{Asked, Question, Side, Spare};
 use super::span::Span;
 use crate::catalog::expr::{Expression, Input};
@@ -17,7 +18,7 @@ use crate::catalog::stretch::{Stretch, containing};
 use crate::catalog::target::{Aim, Amounts, Bands, Judging, Level, Pace, Rows, SplitBy, Target};
 use crate::catalog::time::cast;
 use crate::catalog::{Catalog, IndicatorId};
-use crate::goal::amount::{Decided, Scale, Slice, Wanted, aim_of, periods_of};
+use crate::goal::amount::{Decided, Scale, Shared, Slice, Wanted, aim_of, periods_of};
 use crate::goal::pace::{LastYear, due, scaled};
 use crate::goal::{Reason, attainment, bands};
 use crate::plan::instant;
@@ -44,6 +45,10 @@ pub(super) struct Subject {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     sides: HashMap<(IndicatorId, Stretch), usize>,
+    /// Up to when there are data.
+    ends: EndBook,
+    /// The number of the next side.
+    pub(super) next: usize,
 }
 
 /// A judgement.
@@ -138,7 +143,7 @@ impl Subject {
         }
         if let Some([whole, to_date]) = self.last_year(terms) {
             let paced = !self.has_ended(terms) && targets.iter().any(|it| it.judging.pace == Pace::Seasonal);
-            if paced || targets.iter().any(|target| splits_by_last_year(target)) {
+            if paced || targets.iter().any(|target| target.splits_by_last_year()) {
                 needs.push((self.indicator, whole));
             }
             if paced {
@@ -178,15 +183,6 @@ fn covers(catalog: &Catalog, target: &Target, rows: &Rows, by: &[(String, Input)
     all && (by.len() == rows.by.len() || catalog.indicator(target.of).additivity == Additivity::Additive)
 }
 
-fn splits_by_last_year(target: &Target) -> bool {
-    match &target.amounts {
-        Amounts::Stated(all) => all
-            .iter()
-            .any(|statement| statement.split.as_ref().is_some_and(|split| matches!(split.how, SplitBy::LastYear))),
-        Amounts::Rows(_) => false,
-    }
-}
-
 impl Book {
     /// The questions for these values: indicators that are asked for the same periods are asked together, and periods of
     /// one grain in one question.
@@ -217,7 +213,7 @@ impl Book {
             }
         }
         let (mut book, mut questions, mut spares) = (Book::default(), vec![], vec![]);
-        let mut first = 0;
+        let mut first = asked.first;
         for (spans, indicators) in groups {
             for indicator in &indicators {
                 let sides = spans.iter().enumerate();
@@ -233,6 +229,7 @@ impl Book {
             }
             first += count;
         }
+        book.next = first;
         Ok((book, questions, spares))
     }
 
@@ -301,14 +298,14 @@ impl Bench<'_> {
     ) -> Result<(&'c Target, Aim), Reason> {
         let slice = self.slice(key).ok_or(Reason::OtherSlice)?;
         let scale = Scale::of(self.catalog, subject.indicator);
-        let last_year = targets.iter().any(|it| splits_by_last_year(it)).then(|| self.last_year(subject));
+        let last_year = targets.iter().any(|it| it.splits_by_last_year()).then(|| self.last_year(subject));
         let wanted = Wanted {
             span,
             slice: &slice,
             level: self.terms.level,
             decided: self.terms.decided,
             known: Some(self.terms.as_of),
-            last_year: last_year.as_deref().filter(|_| span == subject.span),
+            last_year: last_year.as_deref().filter(|_| span == subject.span).map(Shared::Slices),
         };
         let mut reason = None;
         for target in targets {
@@ -346,6 +343,16 @@ impl Bench<'_> {
         }
     }
 
+    /// The value of a slice as far as it is known, and its target where that is one number.
+    pub(super) fn value_and_target(&self, subject: &Subject, key: &Key) -> [Option<f64>; 2] {
+        let aim = self.aim(&subject.targets(self.catalog), subject, subject.span, key);
+        let amount = match aim {
+            Ok((_, Aim::AtLeast(amount) | Aim::AtMost(amount))) => Some(amount),
+            _ => None,
+        };
+        [self.value(subject.indicator, subject.known(self.terms), key), amount]
+    }
+
     /// The judgement of a slice.
     pub(super) fn judge(&self, subject: &Subject, key: &Key) -> Judged {
         let targets = subject.targets(self.catalog);
@@ -359,6 +366,9 @@ impl Bench<'_> {
             None => LastYear { whole: None, to_date: None },
         };
         let mut judged = self.compared(subject, value, aim, last_year);
+        if aim.is_ok() {
+            judged = self.as_far_as_data_go(subject, judged);
+        }
         if let Ok((target, _)) = aim {
             let judging = &target.judging;
             if let Some((sample, least)) = judging.sample
@@ -376,6 +386,16 @@ impl Bench<'_> {
             }
         }
         judged
+    }
+
+    /// What is late is not red: nobody knows. What is incomplete is judged, and says so.
+    fn as_far_as_data_go(&self, subject: &Subject, judged: Judged) -> Judged {
+        let (as_of, calendar) = (self.terms.as_of, &self.catalog.calendar);
+        match self.book.ends.reason(self.cells, subject.indicator, subject.span, as_of, calendar) {
+            Some(Reason::DataBefore) => Judged { score: None, ..grey(judged, Reason::DataBefore) },
+            Some(late) => Judged { reason: judged.reason.or(Some(late)), ..judged },
+            None => judged,
+        }
     }
 
     /// What the slices together have that a split does not name.
@@ -408,7 +428,8 @@ impl Bench<'_> {
             None => LastYear { whole: None, to_date: None },
         };
         let value = sum(subject.known(self.terms));
-        Some((rest, self.compared(subject, value, Ok((target, aim)), last_year)))
+        let judged = self.compared(subject, value, Ok((target, aim)), last_year);
+        Some((rest, self.as_far_as_data_go(subject, judged)))
     }
 
     fn compared(
@@ -436,7 +457,9 @@ impl Bench<'_> {
         }
         // Only what grows with time is due in part.
         let part = match own.additivity {
-            Additivity::Additive => due(judging.pace, subject.span, self.terms.as_of, last_year),
+            Additivity::Additive => {
+                due(judging.pace, subject.span, self.terms.as_of, last_year, &self.catalog.calendar)
+            }
             _ => Ok(1.0),
         };
         let part = match part {
@@ -495,7 +518,7 @@ pub(super) fn last_ended(catalog: &Catalog, target: &Target, as_of: NaiveDateTim
     containing(every, running.start - TimeDelta::nanoseconds(1), &catalog.calendar)
 }
 
-/// The questions for some subjects.
+/// The questions for some subjects, and for the ends of their data.
 pub(super) fn ask(
     catalog: &Arc<Catalog>,
     package: &str,
@@ -504,15 +527,37 @@ pub(super) fn ask(
     terms: &Terms,
     options: &ConfigOptions,
 ) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
-    let needs = subjects.iter().flat_map(|subject| subject.needs(catalog, terms, by)).collect();
-    let asked = Asked {
-        catalog: Arc::clone(catalog),
-        package: package.to_string(),
-        by: by.to_vec(),
-        sets: vec![(0..by.len()).collect()],
-        indicators: vec![],
-        sides: vec![],
-        first: 0,
-    };
+    let asked =
+        Asked { catalog: Arc::clone(catalog), package: package.to_string(), by: by.to_vec(), ..Asked::default() };
+    ask_all(&asked, subjects, terms, options)
+}
+
+/// The same, with sides that begin with the first of `asked`.
+pub(super) fn ask_all(
+    asked: &Asked,
+    subjects: &[Subject],
+    terms: &Terms,
+    options: &ConfigOptions,
+) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
+    let (mut book, mut questions, spares) = ask_values(asked, subjects, terms, options)?;
+    let indicators: Vec<IndicatorId> = subjects.iter().map(|subject| subject.indicator).collect();
+    let ends = subjects.iter().filter_map(|subject| asked_of(subject.span, terms.as_of)).flatten().collect();
+    let known = Ends::of(&asked.catalog, &indicators);
+    let (ends, further) = known.questions(&asked.package, ends, book.next, options)?;
+    book.ends = ends;
+    questions.extend(further);
+    Ok((book, questions, spares))
+}
+
+/// The questions for some subjects, whose sides begin with the first of `asked`.
+pub(super) fn ask_values(
+    asked: &Asked,
+    subjects: &[Subject],
+    terms: &Terms,
+    options: &ConfigOptions,
+) -> PlanResult<(Book, Vec<Question>, Vec<Spare>)> {
+    let catalog = &asked.catalog;
+    let needs = subjects.iter().flat_map(|subject| subject.needs(catalog, terms, &asked.by)).collect();
+    let asked = Asked { sets: vec![(0..asked.by.len()).collect()], ..asked.clone() };
     Book::questions(&asked, needs, &known_rows(catalog, terms.as_of), options)
 }

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::Result as PlanResult;
+use datafusion::common::{Result as PlanResult, internal_err};
+use datafusion::config::ConfigOptions;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Key};
+use super::ends::{EndBook, Ends};
 use super::function::{Function, Texts, names};
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Judged, Subject, Terms, ask, last_ended};
-use super::{Analysis, Model};
+use super::{Analysis, Later, Model};
 use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::Input;
+use crate::catalog::stretch::{Stretch, containing};
 use crate::catalog::target::Level;
 use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -36,7 +39,7 @@ pub struct Status {
     pub indicators: Vec<String>,
     /// Dimensions: a row for each slice.
     pub by: Vec<String>,
-    /// The period; without it, the last one of each target that had ended.
+    /// The period, or `latest`: the last one of each target that has data. Without it, the last one that had ended.
     pub at: Option<String>,
     /// Up to when the data count, and by when a target must have been decided; without it, now.
     pub as_of: Option<String>,
@@ -47,7 +50,7 @@ pub struct Status {
 }
 
 /// Why time slices no status.
-const ONE_PERIOD: &str = "a status is of one period, so `{}` cannot slice it";
+pub(super) const ONE_PERIOD: &str = "a status is of one period, so `{}` cannot slice it";
 
 impl Function for Status {
     fn name(&self) -> &'static str {
@@ -98,7 +101,9 @@ impl Function for Status {
         let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let terms = terms(&mut reader, now, &self.as_of, &self.level, &self.against)?;
-        let at = self.at.as_deref().map(|text| reader.span(Argument::At, text, None)).transpose()?;
+        let latest = self.at.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(LATEST));
+        let at = self.at.as_deref().filter(|_| !latest);
+        let at = at.map(|text| reader.span(Argument::At, text, None)).transpose()?;
         let (package, indicators) = self.indicators(&mut reader)?;
         let by = reader.dimensions(&self.by, &package, ONE_PERIOD)?;
         let catalog = Arc::clone(reader.catalog());
@@ -118,15 +123,88 @@ impl Function for Status {
                 None => return Err(reader.at(without_period(&catalog, indicator), Argument::Indicator, number).into()),
             }
         }
-        let asked = ask(&catalog, &package, &by, &subjects, &terms, options);
-        let (book, questions, spares) = asked.map_err(|error| reader.at_dimension(error.into()))?;
-        let dimension = |(_, input): &(String, Input)| match input {
-            Input::Dimension(id, TimePart::Whole) => Some(*id),
-            _ => None,
+        let question = Judging { catalog: Arc::clone(&catalog), package, by, terms: terms.clone(), subjects };
+        let asked = question.analysis(options);
+        let analysis = asked.map_err(|error| reader.at_dimension(error.into()))?;
+        if !latest {
+            return Ok(analysis);
+        }
+        let all_of_time = Stretch { start: instant_of_day(1700), end: terms.as_of };
+        let indicators: Vec<IndicatorId> = question.subjects.iter().map(|subject| subject.indicator).collect();
+        let ends = Ends::of(&catalog, &indicators);
+        let (ends, questions) = ends.questions(&question.package, vec![all_of_time], 0, options)?;
+        let latest = Latest { question, ends, all_of_time, schema: analysis.answer.schema() };
+        Ok(Analysis { questions, spares: vec![], answer: Arc::new(latest) })
+    }
+}
+
+/// The word for the last period with data.
+const LATEST: &str = "latest";
+
+fn instant_of_day(year: i32) -> NaiveDateTime {
+    NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN)
+}
+
+/// What is judged.
+#[derive(Debug, Clone)]
+struct Judging {
+    catalog: Arc<Catalog>,
+    package: String,
+    by: Vec<(String, Input)>,
+    terms: Terms,
+    subjects: Vec<Subject>,
+}
+
+impl Judging {
+    fn analysis(&self, options: &ConfigOptions) -> PlanResult<Analysis> {
+        let Judging { catalog, package, by, terms, subjects } = self;
+        let (book, questions, spares) = ask(catalog, package, by, subjects, terms, options)?;
+        let shown = Shown {
+            catalog: Arc::clone(catalog),
+            terms: terms.clone(),
+            book,
+            subjects: subjects.clone(),
+            by: by.iter().map(|(name, _)| name.clone()).collect(),
+            dimensions: by.iter().map(|(_, input)| whole(input)).collect(),
         };
-        let dimensions: Option<Vec<DimensionId>> = by.iter().map(dimension).collect();
-        let by = by.into_iter().map(|(name, _)| name).collect();
-        Ok(Analysis { questions, spares, answer: Arc::new(Shown { catalog, terms, book, subjects, by, dimensions }) })
+        Ok(Analysis { questions, spares, answer: Arc::new(shown) })
+    }
+}
+
+/// The same in the last periods that have data, once these are known.
+#[derive(Debug)]
+struct Latest {
+    question: Judging,
+    ends: EndBook,
+    all_of_time: Stretch,
+    schema: SchemaRef,
+}
+
+impl super::Answer for Latest {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn answer(&self, _: &Cells) -> PlanResult<RecordBatch> {
+        internal_err!("a question that depends on another was not asked")
+    }
+
+    fn later(&self) -> Option<&dyn Later> {
+        Some(self)
+    }
+}
+
+impl Later for Latest {
+    fn then(&self, cells: &Cells, options: &ConfigOptions) -> PlanResult<Analysis> {
+        let mut question = self.question.clone();
+        for subject in &mut question.subjects {
+            let every = question.catalog.targets_of(subject.indicator).find_map(|target| target.every);
+            let last = self.ends.last(cells, subject.indicator, self.all_of_time);
+            let period = every.zip(last).and_then(|(every, at)| containing(every, at, &question.catalog.calendar));
+            // Without data it stays the last one that had ended, of which nothing can be said.
+            subject.span = period.unwrap_or(subject.span);
+        }
+        question.analysis(options)
     }
 }
 
@@ -160,6 +238,14 @@ impl Status {
             None => Err(Diagnostic::new(codes::NO_TARGET, "no indicator has a target")
                 .help("declare one: `target gmv { at least 1_200_000 CNY  every month }`")),
         }
+    }
+}
+
+/// The dimension that is asked by, if targets can be about it.
+pub(super) fn whole(input: &Input) -> Option<DimensionId> {
+    match input {
+        Input::Dimension(id, TimePart::Whole) => Some(*id),
+        _ => None,
     }
 }
 

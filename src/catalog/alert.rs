@@ -2,6 +2,7 @@
 
 use super::calendar::Grain;
 use super::expr::Expression;
+use super::modifier::TimeSpan;
 use super::{DimensionId, IndicatorId, Item};
 
 /// `alert gmv_red { … }`.
@@ -25,8 +26,21 @@ pub struct Alert {
     pub receivers: Vec<Receiver>,
     /// Among whose values the cause is looked for.
     pub causes: Vec<DimensionId>,
+    /// With what the value is compared to find it.
+    pub base: CauseBase,
     /// Why it is looked out for.
     pub because: Option<String>,
+}
+
+/// With what a value is compared to find the cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CauseBase {
+    /// The period before.
+    Before,
+    /// The same period earlier by that, such as last year's.
+    Earlier(TimeSpan),
+    /// What it should have reached.
+    Target,
 }
 
 /// What is looked out for, of the last period that has ended.

@@ -1,5 +1,8 @@
 //! Grains, date parts, and the project's calendar.
 
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, NaiveDate};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use super::{Item, SourceId};
@@ -94,6 +97,10 @@ pub struct Calendar {
     pub week_start: u8,
     /// The first month of a fiscal year, 1 = January.
     pub fiscal_start: u8,
+    /// Days that are not worked, though they may be from Monday to Friday.
+    pub holidays: BTreeSet<NaiveDate>,
+    /// Days that are worked, though they are of a weekend (调休).
+    pub workdays: BTreeSet<NaiveDate>,
     /// Further kinds of periods, from tables.
     pub periods: Vec<Period>,
     /// The tables of days (hours, …) that calendars are from.
@@ -106,6 +113,23 @@ impl Calendar {
         &self.periods[id.0 as usize]
     }
 
+    /// Whether a day is worked: from Monday to Friday, except for holidays, and where it is said.
+    ///
+    /// ```
+    /// use bellwether::catalog::calendar::Calendar;
+    /// let day = |text: &str| text.parse::<chrono::NaiveDate>().unwrap();
+    /// let calendar = Calendar {
+    ///     holidays: [day("2026-10-01")].into(),
+    ///     workdays: [day("2026-10-10")].into(),
+    ///     ..Calendar::default()
+    /// };
+    /// let days = ["2026-09-30", "2026-10-01", "2026-10-10", "2026-10-11"];
+    /// assert_eq!(days.map(|it| calendar.is_worked(day(it))), [true, false, true, false]);
+    /// ```
+    pub fn is_worked(&self, day: NaiveDate) -> bool {
+        self.workdays.contains(&day) || day.weekday().num_days_from_monday() < 5 && !self.holidays.contains(&day)
+    }
+
     fn period_ids(&self) -> impl Iterator<Item = PeriodId> + '_ {
         (0..self.periods.len() as u32).map(PeriodId)
     }
@@ -113,7 +137,15 @@ impl Calendar {
 
 impl Default for Calendar {
     fn default() -> Self {
-        Calendar { timezone: None, week_start: 0, fiscal_start: 1, periods: vec![], tables: vec![] }
+        Calendar {
+            timezone: None,
+            week_start: 0,
+            fiscal_start: 1,
+            holidays: BTreeSet::new(),
+            workdays: BTreeSet::new(),
+            periods: vec![],
+            tables: vec![],
+        }
     }
 }
 

@@ -115,7 +115,7 @@ pub struct Split {
 #[derive(Debug, Clone)]
 pub enum SplitBy {
     /// As they shared the value of the same period a year earlier.
-    LastYear,
+    LastYear(YearBefore),
     /// In these shares, which add up to 1; `others` is what all slices together have that are not named.
     Shares {
         /// Value and share.
@@ -123,6 +123,15 @@ pub enum SplitBy {
         /// The share of the rest.
         others: Option<f64>,
     },
+}
+
+/// What of the slices together decides their shares, as indicators that nobody can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct YearBefore {
+    /// The sum of the values of all slices.
+    pub sum: IndicatorId,
+    /// The least of them: shares of a sum with negative parts mean nothing.
+    pub least: IndicatorId,
 }
 
 /// The slices that a target is for.
@@ -283,6 +292,27 @@ impl Aim {
             Aim::AtLeast(_) => "at least",
             Aim::AtMost(_) => "at most",
             Aim::Between(..) => "between",
+        }
+    }
+}
+
+impl Target {
+    /// The split that counts: the last one that was decided.
+    pub fn split(&self) -> Option<&Split> {
+        match &self.amounts {
+            Amounts::Stated(all) => all.iter().rev().find_map(|statement| statement.split.as_ref()),
+            Amounts::Rows(_) => None,
+        }
+    }
+
+    /// Whether slices share it as they did a year earlier.
+    pub fn splits_by_last_year(&self) -> bool {
+        match &self.amounts {
+            Amounts::Stated(all) => {
+                let mut splits = all.iter().filter_map(|statement| statement.split.as_ref());
+                splits.any(|split| matches!(split.how, SplitBy::LastYear(_)))
+            }
+            Amounts::Rows(_) => false,
         }
     }
 }

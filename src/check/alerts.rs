@@ -6,12 +6,13 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::declare::{Declared, item_of};
 use super::resolve::{Resolver, Scope, Typed};
 use super::{Checker, Failure};
-use crate::catalog::alert::{Alert, Condition, Receiver, Severity, Watch};
+use crate::catalog::alert::{Alert, CauseBase, Condition, Receiver, Severity, Watch};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::{Additivity, Indicator};
+use crate::catalog::modifier::{Modifier, TimeSpan};
 use crate::catalog::{DimensionId, IndicatorId, Item};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{Path, Question, Text};
 use crate::syntax::goals::{self, When};
@@ -38,7 +39,6 @@ impl<'a> Checker<'a> {
         };
         let severity = severity(tree)?;
         let periods = periods(tree)?;
-        let receivers = tree.notify.iter().map(receiver).collect::<Result<Vec<_>, _>>()?;
         let causes = self.dimensions_at(package, &tree.explain)?;
         let (of, by, watch) = match when {
             When::Status(watched, statuses) => {
@@ -62,9 +62,11 @@ impl<'a> Checker<'a> {
                 (of, by, Watch::Condition(Box::new(condition)))
             }
         };
+        let receivers = tree.notify.iter().map(|it| self.receiver(it, &item, of)).collect::<Result<Vec<_>, _>>()?;
+        let base = self.base_of(tree, of, &watch)?;
         let because = tree.because.as_ref().map(|because| because.text.clone());
         let definition_text = tree.said.as_ref().map(|said| said.text.clone()).unwrap_or_default();
-        Ok(Alert { item, watch, definition_text, of, by, periods, severity, receivers, causes, because })
+        Ok(Alert { item, watch, definition_text, of, by, periods, severity, receivers, causes, base, because })
     }
 
     fn dimensions_at(&mut self, package: &str, paths: &[Path]) -> Result<Vec<DimensionId>, Failure> {
@@ -99,8 +101,8 @@ impl<'a> Checker<'a> {
     /// The periods that are looked at: as said, else those of the indicator's own view.
     fn every(&self, tree: &goals::Alert, of: IndicatorId) -> Result<Grain, Failure> {
         if let Some(word) = &tree.every {
-            let fiscal = |it: &Grain| matches!(it, Grain::FiscalQuarter | Grain::FiscalYear);
-            let known = Grain::named(&word.text.to_lowercase()).filter(|it| !fiscal(it));
+            let anomaly = matches!(tree.when, Some(When::Anomaly(_)));
+            let known = Grain::named(&word.text.to_lowercase()).filter(|it| !(anomaly && is_fiscal(*it)));
             let known = known.filter(|it| it.fits(&self.catalog.metric_time));
             return known.ok_or_else(|| {
                 bad(format!("alerts do not look at time by the `{}`", word.text), word.span)
@@ -110,13 +112,84 @@ impl<'a> Checker<'a> {
         }
         let indicator = self.catalog.indicator(of);
         match indicator.grain.as_ref().and_then(|grain| grain.time) {
-            Some(TimePart::Grain(grain)) if !matches!(grain, Grain::FiscalQuarter | Grain::FiscalYear) => Ok(grain),
+            Some(TimePart::Grain(grain)) if !is_fiscal(grain) => Ok(grain),
             _ => {
                 Err(bad(format!("in which periods `{}` is looked at is not said", indicator.item.name), tree.name.span)
                     .help("write `every day`, or give the indicator a `grain`")
                     .into())
             }
         }
+    }
+
+    /// What causes are compared with: as said; else what the condition itself looks back at; else the period before.
+    fn base_of(&self, tree: &goals::Alert, of: IndicatorId, watch: &Watch) -> Result<CauseBase, Failure> {
+        let Some(written) = &tree.base else {
+            return Ok(match watch {
+                Watch::Condition(condition) => self.looks_back(condition).unwrap_or(CauseBase::Before),
+                _ => CauseBase::Before,
+            });
+        };
+        let name = &self.catalog.indicator(of).item.name;
+        match written.text.strip_prefix("previous ").map(str::trim) {
+            Some("period") => Ok(CauseBase::Before),
+            Some(step) => TimeSpan::of(1, step).map(CauseBase::Earlier).ok_or_else(|| {
+                bad(format!("`{step}` is not a step of time"), written.span)
+                    .help("write `base previous period`, `base previous year` or `base target`")
+                    .into()
+            }),
+            None if self.catalog.targets_of(of).next().is_some() => Ok(CauseBase::Target),
+            None => Err(bad(format!("`{name}` has no target to compare with"), written.span)
+                .help(format!("declare `target {name} {{ … }}`, or write `base previous year`"))
+                .into()),
+        }
+    }
+
+    /// The one length of time by which a condition looks back, if there is just one.
+    fn looks_back(&self, condition: &Condition) -> Option<CauseBase> {
+        let limit = condition.limit?;
+        let modifiers: Vec<&Modifier> =
+            self.catalog.indicator(limit).formula.inputs.iter().flat_map(modifiers_of).collect();
+        match modifiers.as_slice() {
+            [Modifier::Shift(by)] => Some(CauseBase::Earlier(*by)),
+            _ => None,
+        }
+    }
+
+    /// Somebody who can be told: an owner, an address, or a name that somebody has here.
+    fn receiver(&self, written: &goals::Receiver, item: &Item, of: IndicatorId) -> Result<Receiver, Failure> {
+        match written {
+            goals::Receiver::Owner(span) => {
+                let of_targets = self.catalog.targets_of(of).any(|target| target.item.owner.is_some());
+                let indicator = &self.catalog.indicator(of).item;
+                match item.owner.is_some() || indicator.owner.is_some() || of_targets {
+                    true => Ok(Receiver::Owner),
+                    false => Err(bad(format!("`{}` has no owner who could be told", indicator.name), *span)
+                        .help("write `owner \"…\"` in the alert, in the indicator or in its target")
+                        .into()),
+                }
+            }
+            goals::Receiver::Person(text) if is_address(&text.text) => Ok(Receiver::Person(text.text.clone())),
+            goals::Receiver::Person(text) => {
+                let owners = self.owners();
+                match owners.contains(&text.text.as_str()) {
+                    true => Ok(Receiver::Person(text.text.clone())),
+                    false => Err(nobody(text, &owners).into()),
+                }
+            }
+            goals::Receiver::Webhook(text) => webhook(text),
+        }
+    }
+
+    /// Everybody who owns something in the project.
+    fn owners(&self) -> Vec<&str> {
+        let catalog = &self.catalog;
+        let items = catalog.indicators.iter().map(|it| &it.item).chain(catalog.dimensions.iter().map(|it| &it.item));
+        let items = items.chain(catalog.sources.iter().map(|it| &it.item));
+        let items = items.chain(catalog.targets.iter().map(|it| &it.item));
+        let items = items.chain(catalog.scorecards.iter().map(|it| &it.item));
+        let items = items.chain(catalog.scenarios.iter().map(|it| &it.item));
+        let of_alerts = self.declared.alerts.iter().filter_map(|alert| alert.tree.owner.as_ref());
+        items.filter_map(|item| item.owner.as_deref()).chain(of_alerts.map(|owner| owner.text.as_str())).collect()
     }
 
     fn condition_of_alert(
@@ -155,12 +228,12 @@ impl<'a> Checker<'a> {
                 .into());
         };
         let number = |typed: &Typed| typed.data_type.is_numeric();
-        let value = if number(&left) { self.hidden(item, "value", left) } else { of };
-        let limit = right.filter(number).map(|right| self.hidden(item, "limit", right));
+        let value = if number(&left) { self.hidden(item, "value", left.expression, left.data_type) } else { of };
+        let limit = right.filter(number).map(|right| self.hidden(item, "limit", right.expression, right.data_type));
         let conditions = question.conditions.iter();
         let conditions =
             conditions.map(|it| self.resolve_condition(it, Scope::rows(package, None))).collect::<Result<_, _>>()?;
-        let test = self.hidden(item, "test", test);
+        let test = self.hidden(item, "test", test.expression, test.data_type);
         Ok((of, Condition { test, value, limit, conditions, every: self.every(tree, of)? }))
     }
 
@@ -169,15 +242,15 @@ impl<'a> Checker<'a> {
     }
 
     /// A formula as an indicator that nobody can name: so it is asked like any other.
-    fn hidden(&mut self, item: &Item, what: &str, typed: Typed) -> IndicatorId {
+    pub(super) fn hidden(&mut self, item: &Item, what: &str, formula: Expression, data_type: DataType) -> IndicatorId {
         let id = IndicatorId(self.catalog.indicators.len() as u32);
         self.catalog.to_mut().indicators.push(Indicator {
             item: Item { name: format!("{} ({what})", item.name), description: None, ..item.clone() },
-            formula: typed.expression,
+            formula,
             conditions: vec![],
             time: None,
-            data_type: typed.data_type.clone(),
-            formula_type: typed.data_type,
+            data_type: data_type.clone(),
+            formula_type: data_type,
             fill: None,
             within: None,
             unit: None,
@@ -231,19 +304,41 @@ fn periods(tree: &goals::Alert) -> Result<u32, Failure> {
     })
 }
 
-fn receiver(written: &goals::Receiver) -> Result<Receiver, Failure> {
-    match written {
-        goals::Receiver::Owner(_) => Ok(Receiver::Owner),
-        goals::Receiver::Person(text) => Ok(Receiver::Person(text.text.clone())),
-        goals::Receiver::Webhook(text) => {
-            let known = ["http://", "https://", "${"].iter().any(|begin| text.text.starts_with(begin));
-            match known {
-                true => Ok(Receiver::Webhook(text.text.clone())),
-                false => Err(bad(format!("events cannot be posted to `{}`", text.text), text.span)
-                    .help("write an `https://…` address; `${NAME}` in it is from the environment")
-                    .into()),
-            }
-        }
+fn is_fiscal(grain: Grain) -> bool {
+    matches!(grain, Grain::FiscalQuarter | Grain::FiscalYear)
+}
+
+/// The modifiers of an input of a formula, those inside it included.
+fn modifiers_of(input: &Input) -> Vec<&Modifier> {
+    match input {
+        Input::At(at) => at.modifiers.iter().chain(at.operand.inputs.iter().flat_map(modifiers_of)).collect(),
+        Input::Fold(fold) => fold.aggregate.inputs.iter().flat_map(modifiers_of).collect(),
+        _ => vec![],
+    }
+}
+
+/// Whether a text is an address by itself, such as that of a mailbox.
+fn is_address(text: &str) -> bool {
+    let parts = text.split_once('@').map(|(before, after)| [before, after]);
+    parts.is_some_and(|parts| parts.iter().all(|part| !part.is_empty() && !part.contains(char::is_whitespace)))
+}
+
+fn nobody(text: &Text, owners: &[&str]) -> Diagnostic {
+    let diagnostic = bad(format!("nobody here is called `{}`", text.text), text.span)
+        .note("a receiver is an address, or the name of somebody who owns something in this project");
+    match nearest(&text.text, owners.iter().copied()) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("write an address such as `\"growth@example.com\"`, or `notify owner`"),
+    }
+}
+
+fn webhook(text: &Text) -> Result<Receiver, Failure> {
+    let known = ["http://", "https://", "${"].iter().any(|begin| text.text.starts_with(begin));
+    match known {
+        true => Ok(Receiver::Webhook(text.text.clone())),
+        false => Err(bad(format!("events cannot be posted to `{}`", text.text), text.span)
+            .help("write an `https://…` address; `${NAME}` in it is from the environment")
+            .into()),
     }
 }
 

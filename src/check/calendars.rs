@@ -1,8 +1,12 @@
 //! The project's calendar, and calendars from tables.
 
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
 use datafusion::arrow::datatypes::DataType;
 
 use super::declare::{DEFAULT_PACKAGE, item_of};
+use super::goals::period;
 use super::sources::unknown_column;
 use super::{Checker, Failure};
 use crate::catalog::calendar::{Calendar, CalendarTable, Grain, Period, TimePart};
@@ -66,13 +70,37 @@ impl<'a> Checker<'a> {
                 None
             }
         });
+        let holidays = self.days_of(&calendar.holidays);
+        let workdays = self.days_of(&calendar.workdays);
+        for days in &calendar.workdays {
+            if let Some(day) = self.days_of(std::slice::from_ref(days)).intersection(&holidays).next() {
+                self.report(
+                    Diagnostic::new(codes::BAD_VALUE, format!("{day} is a holiday and a working day"))
+                        .at(days.span)
+                        .help("keep one of them"),
+                );
+            }
+        }
         Calendar {
             timezone,
             week_start: week_start.unwrap_or(0),
             fiscal_start: fiscal.unwrap_or(0) + 1,
-            periods: vec![],
-            tables: vec![],
+            holidays,
+            workdays,
+            ..Calendar::default()
         }
+    }
+
+    /// The days of a list; what is none is reported.
+    fn days_of(&mut self, all: &[ast::Days]) -> BTreeSet<NaiveDate> {
+        let mut found = BTreeSet::new();
+        for days in all {
+            match read_days(days) {
+                Ok((first, end)) => found.extend(first.iter_days().take_while(|day| *day < end)),
+                Err(failure) => _ = self.keep::<()>(Err(failure)),
+            }
+        }
+        found
     }
 
     fn position_in(&mut self, name: &Name, known: &[&str], what: &str) -> u8 {
@@ -197,6 +225,23 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Longer holidays are a mistake.
+const LONGEST: i64 = 366;
+
+/// The first day, and the first one that is none of them.
+fn read_days(days: &ast::Days) -> Result<(NaiveDate, NaiveDate), Failure> {
+    let (first, end) = period(&days.from)?;
+    let end = days.to.as_ref().map_or(Ok(end), |to| period(to).map(|period| period.1))?;
+    let wrong = |message: &str| Diagnostic::new(codes::PERIOD, message).at(days.span);
+    if end <= first {
+        return Err(wrong("the last day lies before the first").into());
+    }
+    if (end - first).num_days() > LONGEST {
+        return Err(wrong("this is longer than a year").help("list the days of each year").into());
+    }
+    Ok((first.date(), end.date()))
+}
+
 /// What a row of the table is: a day, or where no day is named, the first standard grain.
 fn step_of(tree: &ast::Calendar) -> Option<(Grain, &Name, &Name)> {
     let steps = || {
@@ -228,7 +273,8 @@ struct TableTree<'a> {
 fn setting_of(tree: &ast::Calendar) -> Option<Span> {
     let names = [&tree.week_starts, &tree.fiscal_year_starts];
     let zone = tree.timezone.as_ref().map(|zone| zone.span);
-    zone.or_else(|| names.into_iter().flatten().map(|name| name.span).next())
+    let days = tree.holidays.iter().chain(&tree.workdays).map(|days| days.span).next();
+    zone.or_else(|| names.into_iter().flatten().map(|name| name.span).next()).or(days)
 }
 
 fn without_a_table(grain: &Name) -> Diagnostic {

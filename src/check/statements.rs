@@ -1,11 +1,19 @@
 //! What targets state: amounts in the indicator's unit, revisions, splits.
 
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::functions_aggregate::expr_fn::{min, sum};
+use datafusion::logical_expr::Expr;
+
 use super::goals::{bad, period, require_once};
 use super::{Checker, Failure};
-use crate::catalog::IndicatorId;
+use crate::catalog::calendar::TimePart;
+use crate::catalog::expr::{Expression, Fold, Input, input_column};
 use crate::catalog::indicator::{Direction, Indicator};
-use crate::catalog::target::{Aim, Amounts, Form, Judging, Level, Split, SplitBy, Statement};
+use crate::catalog::target::{Aim, Amounts, Form, Judging, Level, Split, SplitBy, Statement, YearBefore};
+use crate::catalog::time::cast;
 use crate::catalog::unit::{Unit, time_scale};
+use crate::catalog::{DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::goals::{self, Bound, Slice, Written};
@@ -100,10 +108,29 @@ impl Checker<'_> {
         let by = self.dimension_at(package, &tree.by)?;
         self.require_additive(of, tree.span)?;
         let how = match &tree.how {
-            goals::SplitBy::LastYear => SplitBy::LastYear,
+            goals::SplitBy::LastYear => SplitBy::LastYear(self.year_before(of, by)),
             goals::SplitBy::Parts(parts) => shares(parts, tree.span)?,
         };
         Ok(Some(Split { by, how }))
+    }
+}
+
+impl Checker<'_> {
+    /// The sum and the least of an indicator's slices, of which each has its share.
+    fn year_before(&mut self, of: IndicatorId, by: DimensionId) -> YearBefore {
+        let item = self.catalog.indicator(of).item.clone();
+        let mut fold = |what: &str, aggregate: fn(Expr) -> Expr| {
+            let value = cast(Expr::Column(input_column(0)), DataType::Float64);
+            let values = Expression { expr: aggregate(value), inputs: vec![Input::Indicator(of, vec![])] };
+            let fold = Fold {
+                aggregate: values,
+                by: vec![Expression::input(Input::Dimension(by, TimePart::Whole))],
+                data_type: DataType::Float64,
+                empty: ScalarValue::Float64(None),
+            };
+            self.hidden(&item, what, Expression::input(Input::Fold(Box::new(fold))), DataType::Float64)
+        };
+        YearBefore { sum: fold("sum of slices", sum), least: fold("least slice", min) }
     }
 }
 

@@ -68,6 +68,7 @@ impl Alerts {
         }
         let mut printed = |body: &str| print_line(body);
         let undelivered = deliver(&mut journal, &courier, &mut printed).await.map_err(failed)?;
+        journal.compact_if_bulky().map_err(failed)?;
         for missed in &undelivered {
             eprintln!("{} could not be posted to {}: {}", missed.key, missed.to, missed.reason);
         }

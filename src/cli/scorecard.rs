@@ -25,6 +25,9 @@ pub struct Scorecard {
     /// Up to when the data count; default: now
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
+    /// A scorecard for each value of these dimensions
+    #[arg(long, value_delimiter = ',', value_name = "DIMENSIONS")]
+    by: Vec<String>,
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
@@ -38,6 +41,7 @@ impl Scorecard {
         let engine = project::open(common).await?;
         let score = Score {
             scorecard: self.scorecard.clone(),
+            by: self.by.clone(),
             at: Some(self.at.clone()),
             base: self.from.clone(),
             as_of: self.as_of.clone(),

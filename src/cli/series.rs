@@ -68,6 +68,8 @@ enum MethodArg {
     Esd,
     /// The distance from the median
     Robust,
+    /// Nelson's tests on a control chart
+    Control,
 }
 
 impl Anomalies {
@@ -84,6 +86,7 @@ impl Anomalies {
                 MethodArg::Seasonal => Judgement::Seasonal,
                 MethodArg::Esd => Judgement::Esd,
                 MethodArg::Robust => Judgement::Robust,
+                MethodArg::Control => Judgement::Control,
             },
             season: series.season,
             conditions: series.conditions.clone(),

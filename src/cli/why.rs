@@ -16,7 +16,7 @@ use super::{Common, Failure, project};
 pub struct Why {
     /// The indicator: gmv, or retail.gmv where several packages have one
     indicator: String,
-    /// What is compared with: 2026-09, '2026-07 to 2026-09', 'previous year'; default: the period just before
+    /// What is compared with: 2026-09, '2026-07 to 2026-09', 'previous year', target; default: the period just before
     #[arg(long, value_name = "PERIOD")]
     from: Option<String>,
     /// The period that is explained

@@ -9,6 +9,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::TableType;
+use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::EquivalenceProperties;
@@ -100,16 +101,40 @@ impl TableProvider for Computed {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (mut computation, mut inputs) = self.planned(self.analysis.clone(), state).await?;
+        // What is asked may depend on values: these are read while the rest is planned.
+        while let Some(later) = computation.analysis.answer.later() {
+            let cells = computation.cells(inputs, state.task_ctx()).await?;
+            let then = later.then(&cells, state.config_options()).map_err(|error| shown(error, &self.places))?;
+            (computation, inputs) = self.planned(then, state).await?;
+        }
+        Ok(Arc::new(ComputedExec::new(Arc::new(computation), inputs, projection.cloned())?))
+    }
+}
+
+impl Computed {
+    async fn planned(
+        &self,
+        analysis: Analysis,
+        state: &dyn Session,
+    ) -> Result<(Computation, Vec<Arc<dyn ExecutionPlan>>)> {
         let mut inputs = Vec::new();
-        for question in &self.analysis.questions {
+        for question in &analysis.questions {
             inputs.push(state.create_physical_plan(&question.plan).await?);
         }
         let mut spares = Vec::new();
-        for spare in &self.analysis.spares {
+        for spare in &analysis.spares {
             spares.push(state.create_physical_plan(&spare.question.plan).await?);
         }
-        let computation = Computation { analysis: self.analysis.clone(), places: Arc::clone(&self.places), spares };
-        Ok(Arc::new(ComputedExec::new(Arc::new(computation), inputs, projection.cloned())?))
+        Ok((Computation { analysis, places: Arc::clone(&self.places), spares }, inputs))
+    }
+}
+
+/// An error with its places where they can be shown.
+fn shown(error: DataFusionError, places: &Places) -> DataFusionError {
+    match carried_by(&error) {
+        Some(diagnostic) => places.shown(diagnostic).into(),
+        None => error,
     }
 }
 
@@ -206,6 +231,11 @@ impl ExecutionPlan for ComputedExec {
 
 impl Computation {
     async fn answer(&self, inputs: Vec<Arc<dyn ExecutionPlan>>, context: Arc<TaskContext>) -> Result<RecordBatch> {
+        let cells = self.cells(inputs, context).await?;
+        self.analysis.answer.answer(&cells).map_err(|error| shown(error, &self.places))
+    }
+
+    async fn cells(&self, inputs: Vec<Arc<dyn ExecutionPlan>>, context: Arc<TaskContext>) -> Result<Cells> {
         let mut cells = Cells::default();
         for (question, input) in self.analysis.questions.iter().zip(inputs) {
             for batch in collect(input, Arc::clone(&context)).await? {
@@ -219,9 +249,6 @@ impl Computation {
                 }
             }
         }
-        self.analysis.answer.answer(&cells).map_err(|error| match carried_by(&error) {
-            Some(diagnostic) => self.places.shown(diagnostic).into(),
-            None => error,
-        })
+        Ok(cells)
     }
 }

@@ -232,7 +232,9 @@ fn has_target(catalog: &Catalog, id: IndicatorId) -> bool {
             (Slices::Each(each), _) => same(each, &grain.by),
             (Slices::Whole, Amounts::Rows(rows)) => grain.by.iter().all(|id| rows.by.contains(id)),
             (Slices::Whole, Amounts::Stated(all)) => {
-                all.iter().filter_map(|it| it.split.as_ref()).any(|split| grain.by == [split.by])
+                // Whole parts by last year's shares depend on each other: a row cannot tell its own.
+                let told = !(indicator.data_type.is_integer() && target.splits_by_last_year());
+                told && all.iter().filter_map(|it| it.split.as_ref()).any(|split| grain.by == [split.by])
             }
         };
         period && slices

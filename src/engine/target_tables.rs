@@ -59,7 +59,7 @@ fn stated(catalog: &Catalog, target: &Target, statement: &Statement, rows: &mut 
         if let Some(Split { by, how }) = &statement.split {
             let name = &catalog.dimension(*by).item.name;
             match how {
-                SplitBy::LastYear => rows.push(one(Some(format!("each {name} as last year")), None)),
+                SplitBy::LastYear(_) => rows.push(one(Some(format!("each {name} as last year")), None)),
                 SplitBy::Shares { parts, others } => {
                     rows.extend(
                         parts.iter().map(|(value, share)| one(Some(format!("{name} = {value}")), Some(*share))),

@@ -54,8 +54,24 @@ pub struct Wanted<'a> {
     pub decided: Decided,
     /// Decisions after this instant are not known yet.
     pub known: Option<NaiveDateTime>,
-    /// The values of the slices of a dimension a year earlier, for targets that are split so.
-    pub last_year: Option<&'a [(Option<String>, f64)]>,
+    /// What is known of a year earlier, for targets that are split so.
+    pub last_year: Option<Shared<'a>>,
+}
+
+/// What is known of how slices shared a value.
+#[derive(Debug, Clone, Copy)]
+pub enum Shared<'a> {
+    /// The value of each slice.
+    Slices(&'a [(Option<String>, f64)]),
+    /// Of one slice alone: enough where amounts need not be whole.
+    One {
+        /// Its value.
+        own: Option<f64>,
+        /// That of all slices together.
+        sum: Option<f64>,
+        /// The least of theirs.
+        least: Option<f64>,
+    },
 }
 
 /// The amount that a stated target asks for.
@@ -66,7 +82,7 @@ pub fn aim_of(scale: &Scale, target: &Target, wanted: &Wanted<'_>) -> Result<Aim
     let Amounts::Stated(statements) = &target.amounts else { return Err(Reason::NoTarget) };
     let share = share_of(target, wanted)?;
     let periods = periods_of(scale, target, wanted.span)?;
-    if periods.len() > 1 && matches!(share, Share::OfSplit(Split { how: SplitBy::LastYear, .. }, _)) {
+    if periods.len() > 1 && matches!(share, Share::OfSplit(Split { how: SplitBy::LastYear(_), .. }, _)) {
         return Err(Reason::OtherPeriod);
     }
     let mut sum: Option<Aim> = None;
@@ -122,13 +138,10 @@ fn share_of<'t>(target: &'t Target, wanted: &Wanted<'_>) -> Result<Share<'t>, Re
         }
         Slices::Each(dimensions) if slice.is_empty() || of_dimensions(dimensions) => Ok(Share::All),
         Slices::Whole if slice.is_empty() => Ok(Share::All),
-        _ => {
-            let Amounts::Stated(statements) = &target.amounts else { return Err(Reason::OtherSlice) };
-            match (slice.as_slice(), statements.iter().rev().find_map(|statement| statement.split.as_ref())) {
-                ([(id, value)], Some(split)) if split.by == *id => Ok(Share::OfSplit(split, value.clone())),
-                _ => Err(Reason::OtherSlice),
-            }
-        }
+        _ => match (slice.as_slice(), target.split()) {
+            ([(id, value)], Some(split)) if split.by == *id => Ok(Share::OfSplit(split, value.clone())),
+            _ => Err(Reason::OtherSlice),
+        },
     }
 }
 
@@ -156,7 +169,7 @@ fn part_of(
     aim: Aim,
     split: &Split,
     value: &Option<String>,
-    last_year: Option<&[(Option<String>, f64)]>,
+    last_year: Option<Shared<'_>>,
     whole: bool,
 ) -> Result<Aim, Reason> {
     let (at, shares) = match &split.how {
@@ -165,15 +178,7 @@ fn part_of(
             let at = at.ok_or(if others.is_some() { Reason::OneOfOthers } else { Reason::OtherSlice })?;
             (at, parts.iter().map(|(_, share)| *share).chain(*others).collect::<Vec<f64>>())
         }
-        SplitBy::LastYear => {
-            let known = last_year.ok_or(Reason::NoLastYear)?;
-            let sum: f64 = known.iter().map(|(_, value)| value).sum();
-            if sum <= 0.0 || known.iter().any(|(_, value)| *value < 0.0) {
-                return Err(Reason::NoLastYear);
-            }
-            let at = known.iter().position(|(known, _)| known == value).ok_or(Reason::NoLastYear)?;
-            (at, known.iter().map(|(_, value)| value / sum).collect())
-        }
+        SplitBy::LastYear(_) => last_years(last_year.ok_or(Reason::NoLastYear)?, value).ok_or(Reason::NoLastYear)?,
     };
     let part = |amount: f64| split_up(amount, &shares, whole)[at];
     Ok(match aim {
@@ -181,6 +186,22 @@ fn part_of(
         Aim::AtMost(amount) => Aim::AtMost(part(amount)),
         Aim::Between(low, high) => Aim::Between(part(low), part(high)),
     })
+}
+
+/// The place of a slice among the shares of a year earlier, and these.
+fn last_years(shared: Shared<'_>, value: &Option<String>) -> Option<(usize, Vec<f64>)> {
+    match shared {
+        Shared::Slices(known) => {
+            let sum: f64 = known.iter().map(|(_, value)| value).sum();
+            let none = sum <= 0.0 || known.iter().any(|(_, value)| *value < 0.0);
+            let at = known.iter().position(|(known, _)| known == value).filter(|_| !none)?;
+            Some((at, known.iter().map(|(_, value)| value / sum).collect()))
+        }
+        Shared::One { own, sum, least } => {
+            let (own, sum) = (own?, sum.filter(|sum| *sum > 0.0 && least.is_some_and(|least| least >= 0.0))?);
+            Some((0, vec![own / sum, 1.0 - own / sum]))
+        }
+    }
 }
 
 /// What the rest has together that a split does not name.
@@ -232,13 +253,20 @@ mod tests {
     #[test]
     fn last_years_shares() {
         let by = DimensionId(0);
-        let split = Split { by, how: SplitBy::LastYear };
+        let made = crate::catalog::IndicatorId(0);
+        let how = SplitBy::LastYear(crate::catalog::target::YearBefore { sum: made, least: made });
+        let split = Split { by, how };
         let last: Vec<(Option<String>, f64)> = [("a", 400.0), ("b", 300.0), ("c", 200.0), ("d", 100.0)]
             .map(|(name, it)| (Some(name.to_string()), it))
             .to_vec();
-        let of = |name: &str| part_of(Aim::AtLeast(1150.0), &split, &Some(name.to_string()), Some(&last), true);
+        let slices = Shared::Slices(&last);
+        let of = |name: &str| part_of(Aim::AtLeast(1150.0), &split, &Some(name.to_string()), Some(slices), true);
         let found: Vec<_> = ["a", "b", "c", "d"].map(of).to_vec();
         assert_eq!(found, [460.0, 345.0, 230.0, 115.0].map(|it| Ok(Aim::AtLeast(it))).to_vec());
         assert_eq!(of("e"), Err(Reason::NoLastYear));
+        let alone = |least| Shared::One { own: Some(400.0), sum: Some(1000.0), least: Some(least) };
+        let one = |least| part_of(Aim::AtLeast(1150.0), &split, &None, Some(alone(least)), false);
+        assert_eq!(one(100.0), Ok(Aim::AtLeast(460.0)));
+        assert_eq!(one(-1.0), Err(Reason::NoLastYear));
     }
 }

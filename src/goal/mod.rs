@@ -49,6 +49,10 @@ pub enum Reason {
     NotBegun,
     /// The periods before it still count, by `hold`.
     Held,
+    /// There are no data since the period's beginning.
+    DataBefore,
+    /// The data end before the period, or before what is judged of it.
+    DataWithin,
     /// Nothing tells how the year before went.
     NoLastYear,
     /// Too much of a scorecard has no score.
@@ -76,6 +80,8 @@ impl Reason {
             Reason::SmallSample => "sample too small",
             Reason::NotBegun => "period not begun",
             Reason::Held => "held by the periods before",
+            Reason::DataBefore => "data end before the period",
+            Reason::DataWithin => "data end within the period",
             Reason::NoLastYear => "no value a year before",
             Reason::LittleCovered => "less than 80 % covered",
         }

@@ -10,13 +10,14 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
 use super::combine::Answer;
 use super::context::{Call, Context};
 use super::instant::{Instants, TIMESTAMP};
-use super::judgement::{Judgement, Limit, Yardstick};
+use super::judgement::{Judgement, Limit, Needs, Yardstick};
 use super::marker::Aspect;
 use super::range::{conjuncts, merged, range_of};
-use crate::catalog::calendar::TimePart;
+use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input, input_number};
 use crate::catalog::indicator::Additivity;
-use crate::catalog::target::{Amounts, Target};
+use crate::catalog::modifier::Modifier;
+use crate::catalog::target::{Amounts, SplitBy, Target, YearBefore};
 use crate::catalog::time::cast;
 use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -25,7 +26,7 @@ use crate::goal::amount::Scale;
 /// What is known of a question's groups before it is answered.
 pub(crate) struct Groups {
     /// The keys that are periods and dimensions, by position.
-    times: Vec<(usize, crate::catalog::calendar::Grain)>,
+    times: Vec<(usize, Grain)>,
     dimensions: Vec<(usize, DimensionId)>,
     limits: Vec<Limit>,
     from: Option<Expr>,
@@ -40,8 +41,8 @@ pub(crate) struct Compared {
     pub(crate) value: usize,
     aspect: Aspect,
     indicator: IndicatorId,
-    /// For each target, the positions of what else it needs: its amount, its sample.
-    extra: Vec<[Option<usize>; 2]>,
+    /// For each target, the positions of what else it needs.
+    extra: Vec<Needs>,
 }
 
 impl Groups {
@@ -123,8 +124,8 @@ impl Groups {
         if !calls[value].filters.is_empty() || !calls[value].modifiers.is_empty() {
             return Err(in_other_context(catalog, indicator, aspect).into());
         }
-        let mut ask = |indicator: IndicatorId| {
-            calls.push(Call { indicator, filters: vec![], modifiers: vec![] });
+        let mut ask = |indicator: IndicatorId, modifiers: Vec<Modifier>| {
+            calls.push(Call { indicator, filters: vec![], modifiers });
             calls.len() - 1
         };
         let targets: Vec<&Target> = catalog.targets_of(indicator).collect();
@@ -136,14 +137,40 @@ impl Groups {
         for target in targets {
             let amount = match &target.amounts {
                 Amounts::Rows(rows) if self.fits && mentioned.iter().all(|id| rows.by.contains(id)) => {
-                    Some(ask(rows.indicator))
+                    Some(ask(rows.indicator, vec![]))
                 }
                 _ => None,
             };
             let sample = target.judging.sample.filter(|_| self.fits && aspect == Aspect::Status);
-            extra.push([amount, sample.map(|(sample, _)| ask(sample))]);
+            let sample = sample.map(|(sample, _)| ask(sample, vec![]));
+            let year = self.shared_as_last_year(target, &mentioned);
+            if year.is_some() && catalog.indicator(indicator).data_type.is_integer() {
+                return Err(counted(catalog, target, aspect).into());
+            }
+            let year = year.map(|(by, year)| {
+                let all = Modifier::All(vec![Input::Dimension(by, TimePart::Whole)]);
+                let before = || Modifier::Shift(Grain::Year.span());
+                [
+                    ask(indicator, vec![before()]),
+                    ask(year.sum, vec![all.clone(), before()]),
+                    ask(year.least, vec![all, before()]),
+                ]
+            });
+            extra.push(Needs { amount, sample, year });
         }
         Ok(Compared { value, aspect, indicator, extra })
+    }
+
+    /// How slices share a target, if they do so as a year earlier and the question is about one of them.
+    fn shared_as_last_year(&self, target: &Target, mentioned: &[DimensionId]) -> Option<(DimensionId, YearBefore)> {
+        let split = target.split().filter(|split| self.fits && mentioned.contains(&split.by))?;
+        let of_periods = !self.times.is_empty() || self.from.is_some() && self.to.is_some();
+        match split.how {
+            SplitBy::LastYear(year) if of_periods && mentioned.iter().all(|id| *id == split.by) => {
+                Some((split.by, year))
+            }
+            _ => None,
+        }
     }
 
     /// The comparison as an expression over the answer.
@@ -160,10 +187,15 @@ impl Groups {
         arguments.extend(self.dimensions.iter().map(|(at, _)| cast(answer.keys[*at].clone(), DataType::Utf8)));
         let mut targets = Vec::new();
         for (target, extra) in catalog.targets_of(compared.indicator).zip(&compared.extra) {
-            let places = extra.map(|at| {
-                arguments.push(number(at?));
-                Some(arguments.len() - 1)
-            });
+            let mut place = |at: usize| {
+                arguments.push(number(at));
+                arguments.len() - 1
+            };
+            let places = Needs {
+                amount: extra.amount.map(&mut place),
+                sample: extra.sample.map(&mut place),
+                year: extra.year.map(|year| year.map(&mut place)),
+            };
             targets.push((target.clone(), places));
         }
         let yardstick = Yardstick {
@@ -200,6 +232,16 @@ fn in_other_context(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -
     Diagnostic::new(codes::CONTEXT, format!("`{function}({name})` is of the question's own rows, without AT or FILTER"))
         .note("a target stands for a period and a slice as they are")
         .help(format!("ask for the period in a question of its own, or use LAG over `{function}({name})`"))
+}
+
+/// Whole parts of a whole amount depend on each other, and a row knows only its own.
+fn counted(catalog: &Catalog, target: &Target, aspect: Aspect) -> Diagnostic {
+    let (name, target) = (&catalog.indicator(target.of).item.name, &target.item.name);
+    let function = aspect.name().to_uppercase();
+    let message = format!("`{function}({name})` of a slice needs all slices: target `{target}` is split by last year");
+    Diagnostic::new(codes::CONTEXT, message)
+        .note(format!("`{name}` counts, so its parts are whole numbers that add up, by the largest remainder"))
+        .help(format!("ask `FROM status('{name}', by => '…', at => '…')`, which sees them all"))
 }
 
 fn without_target(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -> Diagnostic {

@@ -15,7 +15,7 @@ use crate::catalog::calendar::Grain;
 use crate::catalog::indicator::Direction;
 use crate::catalog::stretch::{Stretch, containing, now};
 use crate::catalog::target::{Aim, Amounts, Level, Rows, Target};
-use crate::goal::amount::{Decided, Scale, Slice, Wanted, aim_of, periods_of};
+use crate::goal::amount::{Decided, Scale, Shared, Slice, Wanted, aim_of, periods_of};
 use crate::goal::{Reason, attainment, bands};
 
 /// A condition of the question, as far as targets are concerned.
@@ -27,14 +27,25 @@ pub(crate) enum Limit {
     Periods(Grain),
 }
 
+/// What a comparison with a target needs besides the value, by position.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    /// Its amount, where that is in a table.
+    pub(crate) amount: Option<usize>,
+    /// Its sample.
+    pub(crate) sample: Option<usize>,
+    /// Where slices share it as a year earlier: the value then, that of all slices, the least of theirs.
+    pub(crate) year: Option<[usize; 3]>,
+}
+
 /// What values are compared with.
 #[derive(Debug)]
 pub(crate) struct Yardstick {
     pub(crate) scale: Scale,
     /// Whether values of finer slices add up.
     pub(crate) adds_up: bool,
-    /// The targets, each with the positions of its amount and its sample among the arguments.
-    pub(crate) targets: Vec<(Target, [Option<usize>; 2])>,
+    /// The targets, each with the positions of what it needs among the arguments.
+    pub(crate) targets: Vec<(Target, Needs)>,
     /// How many keys the question has.
     pub(crate) keys: usize,
     pub(crate) times: Vec<(usize, Grain)>,
@@ -161,7 +172,7 @@ impl Arguments<'_> {
             Ok(found) => found,
             Err(reason) => return Judged { aim: Err(reason), attained: Err(reason), status: None },
         };
-        let (target, [_, sample]) = &self.yardstick.targets[at];
+        let (target, Needs { sample, .. }) = &self.yardstick.targets[at];
         let judging = &target.judging;
         let attained = attainment::attainment(value, aim, judging);
         let few = match (judging.sample, sample) {
@@ -237,8 +248,8 @@ impl Arguments<'_> {
     /// The first target that stands for a period and a slice, by position; those for periods like this one first.
     fn aim(&self, row: usize, span: Stretch, slice: &Slice) -> Result<(usize, Aim), Reason> {
         let yardstick = self.yardstick;
-        let wanted =
-            Wanted { span, slice, level: Level::Commit, decided: Decided::Current, known: None, last_year: None };
+        let decided = Decided::Current;
+        let wanted = Wanted { span, slice, level: Level::Commit, decided, known: None, last_year: None };
         let exact = |target: &Target| {
             target.every.and_then(|every| containing(every, span.start, &yardstick.scale.calendar)) == Some(span)
         };
@@ -246,10 +257,14 @@ impl Arguments<'_> {
         order.sort_by_key(|at| !exact(&yardstick.targets[*at].0));
         let mut reason = None;
         for at in order {
-            let (target, [amount, _]) = &yardstick.targets[at];
+            let (target, needs) = &yardstick.targets[at];
+            let last_year = needs.year.map(|year| {
+                let [own, sum, least] = year.map(|at| self.number(at, row));
+                Shared::One { own, sum, least }
+            });
             let aim = match &target.amounts {
-                Amounts::Stated(_) => aim_of(&yardstick.scale, target, &wanted),
-                Amounts::Rows(rows) => self.aim_of_rows(row, target, rows, *amount, &wanted),
+                Amounts::Stated(_) => aim_of(&yardstick.scale, target, &Wanted { last_year, ..wanted }),
+                Amounts::Rows(rows) => self.aim_of_rows(row, target, rows, needs.amount, &wanted),
             };
             match aim {
                 Ok(aim) => return Ok((at, aim)),

@@ -16,6 +16,7 @@ pub(super) fn alert(node: &Node) -> Result<Alert, Diagnostic> {
         holds: None,
         every: None,
         explain: vec![],
+        base: None,
         notify: vec![],
         severity: None,
         owner: None,
@@ -31,6 +32,10 @@ pub(super) fn alert(node: &Node) -> Result<Alert, Diagnostic> {
             }
             Rule::alert_every => once(&mut alert.every, clause.name(), &clause)?,
             Rule::alert_explain => alert.explain.extend(clause.paths()),
+            Rule::alert_base => {
+                let said = clause.text().split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+                once(&mut alert.base, Text { text: said.to_lowercase(), span: clause.span() }, &clause)?;
+            }
             Rule::notify => alert.notify.extend(clause.all(Rule::receiver).map(|node| receiver(&node))),
             Rule::severity => once(&mut alert.severity, clause.name(), &clause)?,
             Rule::owner_clause => once(&mut alert.owner, clause.literal(), &clause)?,

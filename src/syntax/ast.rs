@@ -281,8 +281,23 @@ pub struct Calendar {
     pub week_starts: Option<Name>,
     /// `fiscal year starts april`.
     pub fiscal_year_starts: Option<Name>,
+    /// `holidays 2026-01-01, 2026-10-01 to 2026-10-07`.
+    pub holidays: Vec<Days>,
+    /// `workdays 2026-10-10`: days that are worked although they are of a weekend.
+    pub workdays: Vec<Days>,
     /// `day date_day  week wk`: grain and column, of a named one.
     pub grains: Vec<(Name, Name)>,
+}
+
+/// `2026-10-01 to 2026-10-07`: the days from a period to another, or of one.
+#[derive(Debug, Clone)]
+pub struct Days {
+    /// The first period.
+    pub from: Text,
+    /// The last one.
+    pub to: Option<Text>,
+    /// Where both stand.
+    pub span: Span,
 }
 
 /// `indicator gmv "成交总额" = sum(orders.amount) { … }`.

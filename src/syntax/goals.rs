@@ -283,6 +283,8 @@ pub struct Alert {
     pub every: Option<Name>,
     /// `explain by region, channel`.
     pub explain: Vec<Path>,
+    /// `base previous year`, `base target`: what causes are compared with.
+    pub base: Option<Text>,
     /// `notify owner, webhook 'https://…'`.
     pub notify: Vec<Receiver>,
     /// `severity high`.

@@ -258,10 +258,14 @@ fn calendar(node: &Node) -> Read<Calendar> {
         timezone: None,
         week_starts: None,
         fiscal_year_starts: None,
+        holidays: vec![],
+        workdays: vec![],
         grains: vec![],
     };
     for clause in node.children() {
         match clause.rule() {
+            Rule::holidays => calendar.holidays.extend(days(&clause)),
+            Rule::workdays => calendar.workdays.extend(days(&clause)),
             Rule::timezone => once(&mut calendar.timezone, clause.literal(), &clause)?,
             Rule::week_starts => once(&mut calendar.week_starts, clause.name(), &clause)?,
             Rule::fiscal_year_starts => once(&mut calendar.fiscal_year_starts, clause.name(), &clause)?,
@@ -272,6 +276,15 @@ fn calendar(node: &Node) -> Read<Calendar> {
         }
     }
     Ok(calendar)
+}
+
+fn days(node: &Node) -> Vec<Days> {
+    let one = |node: Node| {
+        let mut periods =
+            node.all(Rule::period).map(|period| Text { text: period.text().to_string(), span: period.span() });
+        Some(Days { from: periods.next()?, to: periods.next(), span: node.span() })
+    };
+    node.all(Rule::days).filter_map(one).collect()
 }
 
 fn indicator(node: &Node) -> Read<Indicator> {

@@ -184,6 +184,12 @@ impl Lines {
             for (word, value) in settings {
                 out.word(word, value);
             }
+            for (word, days) in [("holidays", &calendar.holidays), ("workdays", &calendar.workdays)] {
+                for days in days {
+                    let to = days.to.as_ref().map_or(String::new(), |to| format!(" to {}", to.text));
+                    out.line(format!("{word} {}{to}", days.from.text));
+                }
+            }
             for (grain, column) in &calendar.grains {
                 out.line(format!("{} {}", grain.text, column.text));
             }
@@ -365,6 +371,9 @@ impl Lines {
             out.word("every", &alert.every);
             if !alert.explain.is_empty() {
                 out.line(format!("explain by {}", paths(&alert.explain)));
+            }
+            if let Some(base) = &alert.base {
+                out.line(format!("base {}", base.text));
             }
             for receiver in &alert.notify {
                 match receiver {

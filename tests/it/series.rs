@@ -111,6 +111,22 @@ fn noise_stands_out_rarely() {
     }
 }
 
+/// Nelson's tests find a drift before its values stand out, and pay for that with false alarms.
+#[test]
+fn control_charts_see_drifts_early() {
+    let mut random = SmallRng::seed_from_u64(5);
+    let noise: Vec<f64> = (0..20_000).map(|_| normal(&mut random)).collect();
+    let alarms = judge(&noise, Judgement::Control, 1, 0.05).outliers.len();
+    println!("one alarm in {} values by chance", noise.len() / alarms);
+    assert!((20..120).contains(&(noise.len() / alarms)), "{alarms}");
+    let around = [0.4, -0.5, 0.1, -0.2, 0.6, -0.4, 0.3];
+    let drift: Vec<f64> = (0..40).map(|at| around[at % 7] + if at < 28 { 0.0 } else { 1.2 }).collect();
+    let of = |method| judge(&drift, method, 1, 0.05).outliers;
+    assert!(of(Judgement::Control).iter().any(|at| *at >= 28), "{:?}", of(Judgement::Control));
+    assert_eq!(of(Judgement::Auto), Vec::<usize>::new());
+    assert!(judge(&[5.0; 9], Judgement::Control, 1, 0.05).outliers.is_empty());
+}
+
 #[test]
 fn air_passengers() {
     let Some(values) = classic("air_passengers") else { return };
@@ -143,11 +159,12 @@ fn drawn(random: &mut SmallRng, count: usize) -> Vec<f64> {
 #[test]
 fn intervals_hold_what_they_promise() {
     let mut random = SmallRng::seed_from_u64(17);
-    let (mut inside, mut all, mut better) = (0.0, 0.0, 0.0);
+    let (mut inside, mut all, mut better, mut means) = (0.0, 0.0, 0.0, 0);
     for _ in 0..60 {
         let values = drawn(&mut random, 84);
         let (past, future) = values.split_at(72);
         let found = forecast(past, 12, 12).unwrap();
+        means += u32::from(matches!(found.method, Method::Mean(_)));
         for (step, value) in future.iter().enumerate() {
             all += 1.0;
             inside += f64::from(u8::from((found.values[step] - value).abs() <= 1.281_55 * found.deviation(step)));
@@ -155,7 +172,8 @@ fn intervals_hold_what_they_promise() {
         }
     }
     let covered: f64 = inside / all;
-    println!("an 80 % interval covers {:.1} %", 100.0 * covered);
+    println!("an 80 % interval covers {:.1} %; {means} of 60 are means of methods", 100.0 * covered);
+    assert!(means > 0, "the mean of methods is never the best");
     assert!((0.75..=0.85).contains(&covered), "{covered}");
     assert!(better < 0.0, "worse than the seasonal naive forecast");
 }

@@ -8,9 +8,10 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use distrs::Normal;
 use serde::{Deserialize, Serialize};
 
+use super::control::{TESTS, charted, first_tests};
 use super::data::{Series, Source, Wanted, numbers};
 use super::season::{season_of, take_apart};
-use super::statistics::{extreme_deviates, robust_scale, robust_z};
+use super::statistics::{extreme_deviates, mean, robust_scale, robust_z};
 use crate::analysis::cells::{Cells, Key};
 use crate::analysis::function::{Function, Texts, choice, names, number};
 use crate::analysis::reader::{Argument, Reader};
@@ -58,14 +59,17 @@ pub enum Judgement {
     Esd,
     /// The distance from the median, in median distances.
     Robust,
+    /// Nelson's tests on a control chart.
+    Control,
 }
 
 impl Judgement {
-    const NAMES: [(&'static str, Judgement); 4] = [
+    const NAMES: [(&'static str, Judgement); 5] = [
         ("auto", Judgement::Auto),
         ("seasonal", Judgement::Seasonal),
         ("esd", Judgement::Esd),
         ("robust", Judgement::Robust),
+        ("control", Judgement::Control),
     ];
 
     fn name(self) -> &'static str {
@@ -151,7 +155,7 @@ struct Found {
     value: f64,
     expected: f64,
     z: f64,
-    method: Judgement,
+    method: &'static str,
 }
 
 /// Fewer values have no middle to speak of.
@@ -173,6 +177,18 @@ pub struct Verdict {
     pub z: Vec<f64>,
     /// How they were judged.
     pub method: Judgement,
+    /// Of a control chart: the test that each value completes, from 1.
+    pub tests: Vec<usize>,
+}
+
+impl Verdict {
+    /// By what a value stands out.
+    fn name(&self, at: usize) -> &'static str {
+        match self.tests.get(at).and_then(|test| TESTS.get(test.checked_sub(1)?)) {
+            Some(test) => test,
+            None => self.method.name(),
+        }
+    }
 }
 
 /// Judges the values of a series; `significance` is the chance of a false alarm.
@@ -180,21 +196,35 @@ pub fn judge(values: &[f64], method: Judgement, season: usize, significance: f64
     let most = (values.len() as f64 * MOST).floor().max(1.0) as usize;
     let parts = match method {
         Judgement::Auto | Judgement::Seasonal => take_apart(values, season),
-        Judgement::Esd | Judgement::Robust => None,
+        Judgement::Esd | Judgement::Robust | Judgement::Control => None,
     };
+    if method == Judgement::Control {
+        return by_tests(values);
+    }
     let beyond = |z: &[f64], far: f64| (0..z.len()).filter(|at| z[*at].abs() > far).collect();
     if let Some(parts) = parts {
         let z: Vec<f64> = robust_z(&parts.rest).iter().map(|z| z / parts.spread).collect();
         let outliers = beyond(&z, parts.far * farther(values.len(), significance));
-        return Verdict { outliers, expected: parts.expected, z, method: Judgement::Seasonal };
+        return Verdict { outliers, expected: parts.expected, z, method: Judgement::Seasonal, tests: vec![] };
     }
     let centre = robust_scale(values).map_or(0.0, |(centre, _)| centre);
     let z = robust_z(values);
     let expected = vec![centre; values.len()];
     if method == Judgement::Esd {
-        return Verdict { outliers: extreme_deviates(values, most, significance), expected, z, method };
+        let outliers = extreme_deviates(values, most, significance);
+        return Verdict { outliers, expected, z, method, tests: vec![] };
     }
-    Verdict { outliers: beyond(&z, NEAR * farther(values.len(), significance)), expected, z, method: Judgement::Robust }
+    let outliers = beyond(&z, NEAR * farther(values.len(), significance));
+    Verdict { outliers, expected, z, method: Judgement::Robust, tests: vec![] }
+}
+
+/// Nelson's tests: a value stands out that completes one.
+fn by_tests(values: &[f64]) -> Verdict {
+    let (centre, z) = charted(values).unwrap_or_else(|| (mean(values).unwrap_or(0.0), vec![0.0; values.len()]));
+    let varies = z.iter().any(|z| *z != 0.0);
+    let tests = if varies { first_tests(&z) } else { vec![0; z.len()] };
+    let outliers = (0..tests.len()).filter(|at| tests[*at] > 0).collect();
+    Verdict { outliers, expected: vec![centre; values.len()], z, method: Judgement::Control, tests }
 }
 
 /// How much farther than in one series a value has to be off where several are looked at: as much as for normal values.
@@ -230,7 +260,7 @@ impl Judged {
                     value,
                     expected: verdict.expected[at],
                     z: verdict.z[at],
-                    method: verdict.method,
+                    method: verdict.name(at),
                 })
             }));
         }
@@ -254,7 +284,7 @@ impl crate::analysis::Answer for Judged {
         columns.push(numbers(found.iter().map(|row| Some(row.expected))));
         columns.push(numbers(found.iter().map(|row| Some(row.value - row.expected))));
         columns.push(numbers(found.iter().map(|row| Some(row.z))));
-        let methods: ArrayRef = Arc::new(StringArray::from_iter_values(found.iter().map(|row| row.method.name())));
+        let methods: ArrayRef = Arc::new(StringArray::from_iter_values(found.iter().map(|row| row.method)));
         columns.push(methods);
         Ok(RecordBatch::try_new(self.schema(), columns)?)
     }

@@ -9,6 +9,7 @@
 
 pub mod anomalies;
 pub mod change_point;
+pub mod control;
 mod data;
 mod forecast;
 mod levels;

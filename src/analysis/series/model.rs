@@ -12,6 +12,9 @@ pub enum Method {
     Smoothing(Form),
     /// Theta: smoothing without the season, with half of the trend's slope.
     Theta(usize),
+    /// The mean of the best smoothing, of Theta and of the seasonal naive forecast: what each of them gets wrong, the others
+    /// mostly do not (M4 competition, Makridakis, Spiliotis and Assimakopoulos 2018).
+    Mean(Form),
 }
 
 impl Method {
@@ -21,6 +24,7 @@ impl Method {
         match self {
             Method::SeasonalNaive => "seasonal naive",
             Method::Theta(_) => "theta",
+            Method::Mean(_) => "mean of smoothing, theta, seasonal naive",
             Method::Smoothing(form) => match (form.trend, form.season) {
                 (Trend::Without, Without) => "smoothing",
                 (Trend::Straight, Without) => "smoothing, trend",
@@ -75,14 +79,24 @@ pub fn forecast(values: &[f64], season: usize, horizon: usize) -> Option<Forecas
     let held = ends(values.len(), season, horizon);
     let naive = error(Method::SeasonalNaive, values, season, &held);
     let mut best = (Method::SeasonalNaive, naive);
-    for method in methods(season) {
-        let found = error(method, values, season, &held);
-        if let Some(found) = found
-            && best.1.is_none_or(|least| found < least)
-            && naive.is_some()
-        {
+    let mut smoothing: Option<(Form, f64)> = None;
+    let mut consider = |method: Method| {
+        let found = error(method, values, season, &held)?;
+        if best.1.is_some_and(|least| found < least) {
             best = (method, Some(found));
         }
+        Some(found)
+    };
+    for method in methods(season) {
+        let found = consider(method);
+        if let (Method::Smoothing(form), Some(found)) = (method, found)
+            && smoothing.is_none_or(|(_, least)| found < least)
+        {
+            smoothing = Some((form, found));
+        }
+    }
+    if let Some((form, _)) = smoothing {
+        consider(Method::Mean(form));
     }
     let mut served =
         run(best.0, values, season, horizon).or_else(|| run(Method::SeasonalNaive, values, season, horizon))?;
@@ -145,6 +159,11 @@ fn run(method: Method, values: &[f64], season: usize, horizon: usize) -> Option<
     match method {
         Method::SeasonalNaive => naive(values, season, horizon),
         Method::Theta(_) => theta(values, season, horizon),
+        Method::Mean(form) => {
+            let parts = [Method::Smoothing(form), Method::Theta(season), Method::SeasonalNaive];
+            let parts = parts.map(|part| run(part, values, season, horizon));
+            combined(method, &parts.into_iter().collect::<Option<Vec<_>>>()?)
+        }
         Method::Smoothing(form) => {
             let fitted = Fitted::new(form, values)?;
             let ahead: Vec<f64> = (1..=horizon).map(|step| fitted.ahead(step)).collect();
@@ -155,6 +174,21 @@ fn run(method: Method, values: &[f64], season: usize, horizon: usize) -> Option<
             Some(Forecasted { method, values: ahead, scale, echo })
         }
     }
+}
+
+/// The mean of forecasts. Their errors go together, as they learnt from the same values: their deviations are averaged, not
+/// their squares.
+fn combined(method: Method, parts: &[Forecasted]) -> Option<Forecasted> {
+    let average = |of: fn(&Forecasted) -> &Vec<f64>| {
+        let at = |at: usize| mean(&parts.iter().filter_map(|part| of(part).get(at).copied()).collect::<Vec<_>>());
+        (0..of(parts.first()?).len()).map(at).collect::<Option<Vec<f64>>>()
+    };
+    Some(Forecasted {
+        method,
+        values: average(|part| &part.values)?,
+        scale: average(|part| &part.scale)?,
+        echo: average(|part| &part.echo)?,
+    })
 }
 
 fn naive(values: &[f64], season: usize, horizon: usize) -> Option<Forecasted> {
