@@ -125,6 +125,7 @@ pub mod import;
 pub mod init;
 pub mod manual;
 pub mod plan;
+pub mod publish;
 pub mod source;
 pub mod store;
 pub mod syntax;
@@ -134,3 +135,4 @@ pub use analysis::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline,
 pub use engine::{Engine, Project, register};
 pub use error::{Error, Result};
 pub use plan::Request;
+pub use publish::Run;

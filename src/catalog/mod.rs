@@ -17,6 +17,7 @@ pub mod path;
 pub mod period;
 pub mod period_start;
 pub mod process;
+pub mod publication;
 pub mod reach;
 pub mod scenario;
 pub mod size;
@@ -41,6 +42,7 @@ use expr::{Expression, Input};
 use indicator::Indicator;
 use names::Names;
 use process::DeclaredProcess;
+use publication::Publication;
 use scenario::Scenario;
 use source::Source;
 use target::{Scorecard, Target};
@@ -149,6 +151,8 @@ pub struct Catalog {
     pub scenarios: Vec<Scenario>,
     /// What is looked out for, and who is told.
     pub alerts: Vec<Alert>,
+    /// What runs write to files.
+    pub publications: Vec<Publication>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -256,6 +260,7 @@ impl Default for Catalog {
             scorecards: vec![],
             scenarios: vec![],
             alerts: vec![],
+            publications: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: Names::default(),

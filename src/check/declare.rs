@@ -9,7 +9,7 @@ use crate::catalog::names::Names;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
-use crate::syntax::goals;
+use crate::syntax::{goals, outputs};
 
 /// The package of files that declare none.
 pub const DEFAULT_PACKAGE: &str = "public";
@@ -30,6 +30,7 @@ pub(crate) struct Declarations<'a> {
     pub(crate) bands: Vec<Declared<'a, &'a goals::Bands>>,
     pub(crate) scorecards: Vec<Declared<'a, &'a goals::Scorecard>>,
     pub(crate) alerts: Vec<Declared<'a, &'a goals::Alert>>,
+    pub(crate) publications: Vec<Declared<'a, &'a outputs::Publication>>,
     pub(crate) scenarios: Vec<Declared<'a, &'a goals::Scenario>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: Names<usize>,
@@ -172,6 +173,7 @@ impl<'a> Checker<'a> {
             ItemKind::Bands(tree) => self.declare_bands(Declared { package, item, tree }),
             ItemKind::Scorecard(tree) => self.declare_scorecard(Declared { package, item, tree }),
             ItemKind::Alert(tree) => self.declare_alert(Declared { package, item, tree }),
+            ItemKind::Publication(tree) => self.declare_publication(Declared { package, item, tree }),
             ItemKind::Scenario(tree) => self.declare_scenario(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
@@ -265,6 +267,13 @@ impl<'a> Checker<'a> {
         match same_name(&self.declared.alerts, &declared, |tree| &tree.name) {
             Some(first) => self.report(duplicate(&declared.tree.name, first)),
             None => self.declared.alerts.push(declared),
+        }
+    }
+
+    fn declare_publication(&mut self, declared: Declared<'a, &'a outputs::Publication>) {
+        match same_name(&self.declared.publications, &declared, |tree| &tree.name) {
+            Some(first) => self.report(duplicate(&declared.tree.name, first)),
+            None => self.declared.publications.push(declared),
         }
     }
 

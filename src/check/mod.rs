@@ -22,6 +22,7 @@ mod measures;
 pub mod percentile;
 mod planned;
 mod processes;
+mod publications;
 mod resolve;
 mod scenarios;
 mod scorecards;
@@ -97,6 +98,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_scorecards();
     checker.check_scenarios();
     checker.check_alerts();
+    checker.check_publications();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     Scenarios,
     /// What is looked out for, and who is told
     Alerts,
+    /// What runs write
+    Publications,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Kind::Processes => "SELECT * FROM bell.processes ORDER BY 1, 2",
             Kind::Targets => "SELECT * FROM bell.targets ORDER BY 1, 2",
             Kind::Scenarios => "SELECT * FROM bell.scenarios ORDER BY 1, 2",
+            Kind::Publications => "SELECT * FROM bell.publications ORDER BY 1, 2",
             Kind::Alerts => "SELECT * FROM bell.alerts ORDER BY 1, 2",
             Kind::Views => {
                 "SELECT table_schema AS package, table_name AS view FROM information_schema.tables \

@@ -1,7 +1,8 @@
 //! The command line: arguments here, then one file a command.
 //!
 //! Results go to stdout, everything else (errors, timings, progress) to stderr. Exit codes: 0 fine; 1 the model, the
-//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`) or found (`audit`); 130 cancelled by Ctrl-C.
+//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`), found (`audit`) or a part of a
+//! `run` failed; 130 cancelled by Ctrl-C.
 
 mod alerts;
 mod answer;
@@ -15,6 +16,7 @@ mod import;
 mod init;
 mod input;
 mod interrupt;
+mod limits;
 mod list;
 mod localise;
 mod output;
@@ -22,6 +24,7 @@ mod progress;
 mod project;
 mod prompt;
 mod query;
+mod run;
 mod scorecard;
 mod series;
 mod show;
@@ -106,6 +109,8 @@ enum Command {
     Status(status::Status),
     /// Evaluate the alerts, and tell whom they concern, once
     Alerts(alerts::Alerts),
+    /// Run the publications: compute them and write them to files, which readers see change in one step
+    Run(run::Run),
     /// Show a scorecard: scores, and what changed them
     Scorecard(scorecard::Scorecard),
     /// List what the project declares
@@ -164,6 +169,7 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Tree(tree) => tree.run(common).await,
         Command::Status(status) => status.run(common).await,
         Command::Alerts(alerts) => alerts.run(common).await,
+        Command::Run(run) => run.run(common).await,
         Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

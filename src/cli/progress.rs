@@ -57,7 +57,8 @@ impl Drop for Progress {
     }
 }
 
-fn status(elapsed: Duration, plan: Option<&Arc<dyn ExecutionPlan>>) -> String {
+/// One line on how far a plan has come.
+pub fn status(elapsed: Duration, plan: Option<&Arc<dyn ExecutionPlan>>) -> String {
     let Some(plan) = plan else { return format!("{}: planning", HumanDuration(elapsed)) };
     let (rows, bytes) = read_so_far(plan.as_ref());
     let bytes = if bytes > 0 { format!(", {}", HumanBytes(bytes)) } else { String::new() };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bellwether::source::SourceSet;
 use bellwether::{Engine, Error};
 
+use super::limits::LimitArgs;
 use super::{Common, Failure};
 
 /// The folder given, or else the nearest folder upwards that holds a `.bell` file, or else the current one (whose
@@ -25,8 +26,13 @@ pub fn folder(common: &Common) -> Result<PathBuf, Failure> {
 
 /// Opens the project; the failure shows everything that is wrong in it.
 pub async fn open(common: &Common) -> Result<Engine, Failure> {
+    open_within(common, &LimitArgs::default()).await
+}
+
+/// The same, with limits on what answering may take.
+pub async fn open_within(common: &Common, limits: &LimitArgs) -> Result<Engine, Failure> {
     let folder = folder(common)?;
-    Engine::open(&folder).await.map_err(|error| Failure::new(error, texts(&folder)))
+    Engine::open_within(&folder, &limits.limits()).await.map_err(|error| Failure::new(error, texts(&folder)))
 }
 
 /// The project's files, to show errors with; without them if they cannot be read, which is then the error to be shown.

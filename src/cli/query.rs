@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::answer::{Question, TimingArgs, answer};
 use super::input::read_text;
+use super::limits::LimitArgs;
 use super::output::{Output, OutputArgs};
 use super::{Common, Failure, project};
 
@@ -47,6 +48,8 @@ pub struct Query {
     output: OutputArgs,
     #[command(flatten)]
     timing: TimingArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 const QUESTION_PARTS: [&str; 8] = ["indicators", "by", "conditions", "from", "to", "order", "limit", "distinct"];
@@ -56,7 +59,7 @@ impl Query {
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let request = self.request()?;
         let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
+        let engine = project::open_within(common, &self.limits).await?;
         answer(&engine, &Question::Request(&request), &mut output, &self.timing).await?;
         output.commit()?;
         Ok(ExitCode::SUCCESS)

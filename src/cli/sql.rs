@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::answer::{Question, TimingArgs, answer};
 use super::input::{STDIN, read_text};
+use super::limits::LimitArgs;
 use super::output::{Output, OutputArgs};
 use super::prompt::Session;
 use super::{Common, Failure, interrupt, project, statements};
@@ -26,6 +27,8 @@ pub struct Sql {
     output: OutputArgs,
     #[command(flatten)]
     timing: TimingArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 impl Sql {
@@ -33,7 +36,7 @@ impl Sql {
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let output = Output::new(&self.output)?;
         let text = self.text()?;
-        let engine = interrupt::cancellable(project::open(common)).await??;
+        let engine = interrupt::cancellable(project::open_within(common, &self.limits)).await??;
         match text {
             Some(text) => interrupt::cancellable(self.script(&engine, &text, output)).await??,
             None => {

@@ -342,6 +342,13 @@ of them, one after the other. Events are posted to `http` and `https` addresses.
     alert gmv_odd  { when anomaly(gmv)  every day  notify webhook '${SALES_HOOK}' }
     alert gmv_low  { when gmv < 0.8 * gmv at (previous year) by region  every month }
 ";
+    BAD_PUBLICATION = "B0409" Error "a publication cannot be written",
+"A publication is a question whose answer `bell run` writes to files: indicators, by dimensions or grains of time, to a folder of its
+own. Formats are `parquet` (if nothing is said), `csv` and `json`. The files may be divided by what `by` names.
+
+    publish monthly_pack { indicators gmv, aov  by month, region  to 'out/monthly/'  format csv }
+    publish daily        { indicators gmv  by day, region  to '${LAKE}/gmv/'  partitioned by day }
+";
     NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
 "`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
 calculate outside of the marker.
@@ -440,6 +447,13 @@ indicator has too few at this grain, or more than one of five is missing. A peri
 the indicator it is zero.
 
     bell forecast gmv --grain month      -- not year: of five years nobody can tell
+";
+    BAD_BACKFILL = "B0509" Error "a part of a publication cannot be replaced",
+"`bell run --from … --to …` computes whole partitions anew and leaves the others as they are. So the publication is `partitioned by`
+a grain of time, the range begins and ends where partitions do, and what is there was made by the same definition: else old and new
+numbers would stand side by side. Without `--from` and `--to` all of it is made anew.
+
+    publish daily { indicators gmv  by day, region  to 'out/daily/'  partitioned by day }
 ";
     NOT_YET_ITEM = "B0901" Warning "an item is not yet supported",
 "The language has it and files may hold it, but the engine does not answer it yet. It is left out; everything else works.

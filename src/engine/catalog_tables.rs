@@ -40,6 +40,7 @@ const TABLES: &[&str] = &[
     "scenario_processes",
     "processes",
     "alerts",
+    "publications",
     "owners",
     "audit",
 ];
@@ -69,6 +70,7 @@ impl BellSchema {
             "scenario_processes" => mapping_tables::scenario_processes(catalog),
             "processes" => mapping_tables::processes(catalog),
             "alerts" => mapping_tables::alerts(catalog),
+            "publications" => mapping_tables::publications(catalog),
             "owners" => mapping_tables::owners(catalog),
             "audit" => mapping_tables::findings(catalog),
             _ => return None,

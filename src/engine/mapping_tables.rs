@@ -138,6 +138,7 @@ pub(super) fn owners(catalog: &Catalog) -> Table {
         .chain(catalog.scenarios.iter().map(|it| ("scenario", &it.item)))
         .chain(catalog.processes.iter().map(|it| ("process", &it.item)))
         .chain(catalog.alerts.iter().map(|it| ("alert", &it.item)))
+        .chain(catalog.publications.iter().map(|it| ("publication", &it.item)))
         .chain(events)
         .chain(catalog.sources.iter().map(|it| ("source", &it.item)))
         .chain(dimensions);
@@ -145,6 +146,27 @@ pub(super) fn owners(catalog: &Catalog) -> Table {
         vec![Cell::Text(item.owner.clone()), text(kind), text(&item.package), text(&item.name)]
     };
     Table { names: vec!["owner", "kind", "package", "name"], rows: items.map(row).collect() }
+}
+
+/// What runs write.
+pub(super) fn publications(catalog: &Catalog) -> Table {
+    let rows = catalog.publications.iter().map(|publication| {
+        let listed = |names: Vec<&String>| {
+            let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+            Cell::Text((!names.is_empty()).then(|| names.join(", ")))
+        };
+        let mut row = named(&publication.item);
+        row.push(listed(publication.indicators.iter().map(|(name, _)| name).collect()));
+        row.push(listed(publication.by.iter().map(|(name, _)| name).collect()));
+        row.push(listed(publication.partitions.iter().map(|at| &publication.by[*at].0).collect()));
+        row.push(text(&publication.to));
+        row.push(text(publication.format.name()));
+        row.push(Cell::Text(publication.item.owner.clone()));
+        row
+    });
+    let names =
+        vec!["package", "name", "label", "description", "indicators", "by", "partitioned_by", "to", "format", "owner"];
+    Table { names, rows: rows.collect() }
 }
 
 /// What an audit finds.

@@ -6,6 +6,7 @@ mod computed;
 mod contexts;
 mod division;
 mod explain;
+mod limits;
 pub mod lineage;
 mod locate;
 mod mapping_tables;
@@ -36,6 +37,7 @@ use crate::plan::{Request, rules::ExpandMeasures};
 use crate::source::SourceSet;
 use crate::store::explain_read_error;
 pub use explain::Stage;
+pub use limits::Limits;
 pub use project::Project;
 pub use register::register;
 
@@ -58,12 +60,21 @@ impl Engine {
     /// # Errors
     /// [`Error::Diagnostics`] with everything that is wrong in it, all in one pass.
     pub async fn open(folder: &Path) -> Result<Engine> {
+        Engine::open_within(folder, &Limits::default()).await
+    }
+
+    /// The same, with limits on what answering may take.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_within(folder: &Path, limits: &Limits) -> Result<Engine> {
         let mut config = SessionConfig::new().with_information_schema(true);
         // With it, an answer of several facts that is ordered by a key which a condition fixes is refused by DataFusion
         // ("SanityCheckPlan … does not satisfy order requirements"): it merges partitions that it takes for sorted.
         config.options_mut().optimizer.repartition_sorts = false;
         let rules = pushdown::physical_rules();
         let state = SessionStateBuilder::new_with_default_features().with_config(config);
+        let state = state.with_runtime_env(limits.runtime()?);
         let state = state.with_physical_optimizer_rules(rules).build();
         Engine::with_context(SessionContext::new_with_state(state), folder).await
     }
@@ -135,7 +146,18 @@ impl Engine {
     /// # Errors
     /// [`Error::Diagnostics`] whose places are in its texts: use [`Engine::sources_with_request`] to show them.
     pub async fn query(&self, request: &Request) -> Result<DataFrame> {
-        let plan = self.request_plan(request)?;
+        self.expanded(self.request_plan(request)?)
+    }
+
+    /// Plans a [`Request`] whose dimensions and conditions are resolved already, as those of publications are.
+    ///
+    /// # Errors
+    /// As [`Engine::query`].
+    pub fn query_resolved(&self, request: &Request, resolved: Resolved) -> Result<DataFrame> {
+        self.expanded(plan_request(&self.project.catalog, request, resolved)?)
+    }
+
+    fn expanded(&self, plan: LogicalPlan) -> Result<DataFrame> {
         let state = self.ctx.state();
         let expanded =
             datafusion::optimizer::AnalyzerRule::analyze(&ExpandMeasures::default(), plan, state.config_options())?;

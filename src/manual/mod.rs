@@ -15,6 +15,7 @@
 //! | [are we on track?](targets) | targets, attainment, status, scorecards |
 //! | [who answers, and what for?](scenarios) | scenarios, owners, the audit |
 //! | [who is told?](alerts) | alerts: rules, events, webhooks |
+//! | [every night](runs) | publications, `bell run`, what readers see |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
 //! | [the numbers](numbers) | what an answer means, exactly |
@@ -65,6 +66,9 @@ pub mod scenarios {}
 
 #[doc = include_str!("alerts.md")]
 pub mod alerts {}
+
+#[doc = include_str!("runs.md")]
+pub mod runs {}
 
 #[doc = include_str!("localisation.md")]
 pub mod localisation {}

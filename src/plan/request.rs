@@ -192,10 +192,13 @@ pub(crate) fn instant(at: chrono::NaiveDateTime, data_type: &DataType) -> Expr {
 }
 
 fn period(text: &str) -> Result<Period, Diagnostic> {
-    Period::parse(text).ok_or_else(|| {
-        Diagnostic::new(codes::PERIOD, format!("`{text}` is not a period"))
-            .help("write `2026`, `2026-Q1`, `2026-01`, `2026-W05`, `2026-01-31` or `2026-01-31 12:00:00`")
-    })
+    Period::parse(text).ok_or_else(|| not_a_period(text))
+}
+
+/// A text that should be a period.
+pub(crate) fn not_a_period(text: &str) -> Diagnostic {
+    Diagnostic::new(codes::PERIOD, format!("`{text}` is not a period"))
+        .help("write `2026`, `2026-Q1`, `2026-01`, `2026-W05`, `2026-01-31` or `2026-01-31 12:00:00`")
 }
 
 fn ordered(plan: LogicalPlanBuilder, request: &Request, outputs: &[String]) -> Result<LogicalPlan> {

@@ -67,7 +67,12 @@ impl StoreError {
 
     /// As a diagnostic about the named source; the caller adds the place of its `from` clause.
     pub fn into_diagnostic(self, source: &str) -> Diagnostic {
-        let diagnostic = Diagnostic::new(self.code, format!("source `{source}`: {self}"));
+        self.into_diagnostic_of("source", source)
+    }
+
+    /// As a diagnostic about an item of that kind and name.
+    pub fn into_diagnostic_of(self, kind: &str, name: &str) -> Diagnostic {
+        let diagnostic = Diagnostic::new(self.code, format!("{kind} `{name}`: {self}"));
         match self.help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,

@@ -1,8 +1,9 @@
 //! Locations to files: which files a source has, and the values that their folders give.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::object_store::path::Path;
 use datafusion::object_store::{Error as ObjectError, ObjectMeta, ObjectStoreExt};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
@@ -10,7 +11,7 @@ use futures::TryStreamExt;
 use glob::MatchOptions;
 
 use super::location::{Location, locate};
-use super::{SourceSpec, StoreError};
+use super::{SourceSpec, StoreError, manifest};
 use crate::diagnostic::codes;
 
 /// A file of a source.
@@ -60,8 +61,12 @@ async fn files_of(location: &Location, spec: &SourceSpec) -> Result<Vec<DataFile
             Err(error) => return Err(StoreError::from_store(&location.shown, &error)),
         }
     }
+    let listed = list_folder(location).await?;
+    if location.glob.is_none() && is_published(location, &listed) {
+        return published_files(location, listed, spec).await;
+    }
     let mut files = Vec::new();
-    for meta in list_folder(location).await? {
+    for meta in listed {
         let rest: Vec<String> = match meta.location.prefix_match(&location.path) {
             Some(parts) => parts.map(|part| part.as_ref().to_string()).collect(),
             None => continue,
@@ -73,6 +78,53 @@ async fn files_of(location: &Location, spec: &SourceSpec) -> Result<Vec<DataFile
         }
     }
     if files.is_empty() { Err(nothing_found(location)) } else { Ok(files) }
+}
+
+fn is_published(location: &Location, listed: &[ObjectMeta]) -> bool {
+    let manifest = manifest::manifest_path(&location.path);
+    listed.iter().any(|meta| meta.location == manifest)
+}
+
+/// How often a manifest is read again of which a file has gone: a run has replaced it meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// The files that the manifest of a published folder names: the current whole, whatever else lies there.
+async fn published_files(
+    location: &Location,
+    mut listed: Vec<ObjectMeta>,
+    spec: &SourceSpec,
+) -> Result<Vec<DataFile>, StoreError> {
+    for _ in 0..ATTEMPTS {
+        let read = manifest::read(location.store.as_ref(), &location.path, &location.shown).await?;
+        let Some((manifest, _)) = read else { return Err(nothing_found(location)) };
+        if manifest.format != spec.format.name() {
+            let reason = format!("publication `{}` is written as {}", manifest.publication, manifest.format);
+            let help = format!("write `from {} '{}'`", manifest.format, location.shown);
+            return Err(StoreError::new(codes::BAD_LAYOUT, reason).in_file(&location.shown).help(help));
+        }
+        let known: HashMap<&Path, &ObjectMeta> = listed.iter().map(|meta| (&meta.location, meta)).collect();
+        let file = |file: &manifest::File| {
+            let meta = known.get(&below(location, &file.path)).filter(|meta| meta.size == file.bytes)?;
+            // Before the folders of partitions there are those of the run.
+            let rest: Vec<String> = file.path.split('/').skip(3).map(str::to_string).collect();
+            Some(data_file(location, ObjectMeta::clone(meta), &rest, spec))
+        };
+        match manifest.files.iter().map(file).collect::<Option<Vec<_>>>() {
+            Some(files) if files.is_empty() => {
+                let reason = format!("publication `{}` has no rows, and so no files", manifest.publication);
+                return Err(StoreError::new(codes::FILE_MISSING, reason).in_file(&location.shown));
+            }
+            Some(files) => return files.into_iter().collect(),
+            None => listed = list_folder(location).await?,
+        }
+    }
+    let reason = "files that its manifest names are missing";
+    Err(StoreError::new(codes::FILE_MISSING, reason).in_file(&location.shown).help("run the publication again"))
+}
+
+fn below(location: &Location, path: &str) -> Path {
+    let parsed = Path::parse(path).unwrap_or_else(|_| Path::from(path));
+    Path::from_iter(location.path.parts().chain(parsed.parts()))
 }
 
 async fn list_folder(location: &Location) -> Result<Vec<ObjectMeta>, StoreError> {

@@ -65,6 +65,11 @@ pub(super) fn locate(text: &str, ctx: &SessionContext) -> Result<Location, Store
     }
 }
 
+/// Whether a text names a store, and is no path.
+pub(super) fn is_url(text: &str) -> bool {
+    url_of(text).is_some()
+}
+
 /// A Windows path (`C:\x`) also parses as a URL, with a scheme of one letter.
 fn url_of(text: &str) -> Option<Url> {
     if !text.contains("://") && !text.starts_with("file:") {
@@ -79,8 +84,9 @@ fn locate_path(path: &str, shown: &str, ctx: &SessionContext) -> Result<Location
     let base_path = PathBuf::from(if base.is_empty() { "." } else { base });
     let path_error = |_| StoreError::new(codes::FILE_MISSING, "there is no such file or folder").in_file(shown);
     let store_url = ObjectStoreUrl::local_filesystem();
+    let store = ctx.runtime_env().object_store(&store_url).map_err(|e| bad(shown, &e.strip_backtrace()))?;
     Ok(Location {
-        store: ctx.runtime_env().object_store(&store_url).map_err(|e| bad(shown, &e.strip_backtrace()))?,
+        store,
         store_url,
         path: Path::from_filesystem_path(&base_path).map_err(path_error)?,
         glob: pattern.map(|p| compile(p, shown)).transpose()?,

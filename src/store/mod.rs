@@ -8,16 +8,20 @@
 //! Invariant: no secret (user-info or query of a URL, values of secret environment variables) reaches a [`StoreError`].
 
 mod csv;
+pub mod destination;
 mod distinct;
 mod error;
 mod explain;
 pub mod gather;
 mod guess;
+pub mod inputs;
 mod json;
 mod listing;
 mod location;
+pub mod manifest;
 mod native;
 pub mod profile;
+pub mod rows;
 mod schema;
 pub mod statement;
 mod table;
@@ -68,6 +72,18 @@ pub enum Format {
     },
     /// Arrow IPC files.
     Arrow,
+}
+
+impl Format {
+    /// Its word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Format::Parquet => "parquet",
+            Format::Csv(_) => "csv",
+            Format::Json { .. } => "json",
+            Format::Arrow => "arrow",
+        }
+    }
 }
 
 /// How delimited text is read.

@@ -37,6 +37,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::distinct::distinct_counts;
 use super::listing::{DataFile, list};
+use super::manifest::{Input, InputFile};
 use super::native::{StoredDecimals, stored_schema};
 use super::text_source::{TextFormat, TextSource};
 use super::{CsvOptions, Format, SourceSpec, StoreError, csv, json, schema, text};
@@ -48,6 +49,8 @@ const CONCURRENT_FILES: usize = 32;
 /// The files of a source.
 #[derive(Debug)]
 pub(super) struct FileTable {
+    /// The source's name.
+    source: String,
     store_url: ObjectStoreUrl,
     files: Vec<PartitionedFile>,
     names: Vec<String>,
@@ -74,6 +77,7 @@ impl FileTable {
         let partitions: Vec<FieldRef> = spec.partitions.iter().map(partition).collect();
         let table_schema = TableSchema::builder(file_schema).with_table_partition_cols(partitions).build();
         let mut table = FileTable {
+            source: spec.name.clone(),
             store_url: location.store_url,
             names: files.iter().map(|file| file.shown.clone()).collect(),
             files: Vec::new(),
@@ -104,10 +108,22 @@ impl FileTable {
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
 
+    /// The files in the versions that are read.
+    pub fn input(&self) -> Input {
+        let file = |(file, name): (&PartitionedFile, &String)| InputFile {
+            path: name.clone(),
+            size: file.object_meta.size,
+            etag: file.object_meta.e_tag.clone(),
+            modified: file.object_meta.last_modified.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        };
+        Input { source: self.source.clone(), files: self.files.iter().zip(&self.names).map(file).collect() }
+    }
+
     /// The table of each file alone, with the file's name, to find the one that cannot be read.
     pub fn one_by_one(&self) -> impl Iterator<Item = (&str, FileTable)> {
         self.files.iter().zip(&self.names).map(|(file, name)| {
             let table = FileTable {
+                source: self.source.clone(),
                 store_url: self.store_url.clone(),
                 files: vec![file.clone()],
                 names: vec![name.clone()],

@@ -5,7 +5,7 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::goals;
+use super::{goals, outputs};
 use crate::source::{FileId, Span};
 
 /// One file.
@@ -61,6 +61,7 @@ pub enum ItemKind {
     Scorecard(goals::Scorecard),
     Scenario(goals::Scenario),
     Alert(Box<goals::Alert>),
+    Publication(Box<outputs::Publication>),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),

@@ -14,6 +14,7 @@ use crate::source::{SourceFile, Span};
 #[grammar = "../grammar/expr.pest"]
 #[grammar = "../grammar/item.pest"]
 #[grammar = "../grammar/goal.pest"]
+#[grammar = "../grammar/output.pest"]
 #[grammar = "../grammar/later.pest"]
 struct Grammar;
 

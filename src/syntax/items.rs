@@ -5,7 +5,7 @@
 
 use super::ast::*;
 use super::cursor::{Node, Rule};
-use super::{alerts, events, exprs, goal_items, later, processes};
+use super::{alerts, events, exprs, goal_items, later, outputs, processes};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr as SqlExpr, Ident, Spanned};
@@ -43,6 +43,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::scorecard => ItemKind::Scorecard(goal_items::scorecard(&inner)?),
         Rule::alert => ItemKind::Alert(Box::new(alerts::alert(&inner)?)),
         Rule::scenario => ItemKind::Scenario(goal_items::scenario(&inner)?),
+        Rule::publish => ItemKind::Publication(Box::new(outputs::publication(&inner)?)),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();

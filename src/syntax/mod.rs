@@ -9,6 +9,7 @@
 pub mod ast;
 pub mod dialect;
 pub mod goals;
+pub mod outputs;
 
 mod alerts;
 mod cursor;

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::ast::*;
 use super::goals::{Aim, Alert, Amount, Bands, Bound, Receiver, Scenario, Scorecard, Target, Telling};
+use super::outputs::Publication;
 
 /// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
 pub fn show(file: &File) -> String {
@@ -74,6 +75,7 @@ impl Lines {
             ItemKind::Scorecard(scorecard) => self.scorecard(scorecard),
             ItemKind::Scenario(scenario) => self.scenario(scenario),
             ItemKind::Alert(alert) => self.alert(alert),
+            ItemKind::Publication(publication) => self.publication(publication),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -384,6 +386,24 @@ impl Lines {
             }
             out.word("severity", &alert.severity);
             out.owner(&alert.owner);
+        });
+    }
+
+    fn publication(&mut self, publication: &Publication) {
+        self.head("publish", &publication.name, &publication.labels);
+        self.inside(|out| {
+            let listed = [("indicators", &publication.indicators), ("by", &publication.by)];
+            for (word, named) in listed.into_iter().chain([("partitioned by", &publication.partitions)]) {
+                if !named.is_empty() {
+                    out.line(format!("{word} {}", paths(named)));
+                }
+            }
+            out.exprs("where", &publication.conditions);
+            if let Some(to) = &publication.to {
+                out.line(format!("to {:?}", to.text));
+            }
+            out.word("format", &publication.format);
+            out.owner(&publication.owner);
         });
     }
 

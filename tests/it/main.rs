@@ -18,6 +18,10 @@ mod metricflow;
 mod processes;
 mod retail;
 mod retail_contexts;
+#[cfg(feature = "cli")]
+mod run_kills;
+#[cfg(feature = "cli")]
+mod runs;
 mod same_names;
 mod scripts;
 mod series;

@@ -10,6 +10,7 @@
 //! > query {"indicators": ["gmv"]}           a request
 //! [ast] > …  [catalog] > …  [plan] > …  [optimized] > …     a stage of the question
 //! [alerts] > …  [alerts brief] > 2026-02-28  the events of all alerts as of then
+//! [run] > {"publications": ["pack"]}        what becomes of the publications, without times and sizes
 //! [tree] >                                  the files, parsed and written canonically
 //! [check] >      [data] >      [audit] >     what `bell check`, `bell check --data`, `bell audit` print
 //! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
@@ -26,7 +27,7 @@ use bellwether::audit::audit;
 use bellwether::diagnostic::{Diagnostic, Severity, render};
 use bellwether::engine::{Stage, verify::verify};
 use bellwether::source::{SourceFile, SourceSet};
-use bellwether::{Alerts, Engine, Error, Request, syntax};
+use bellwether::{Alerts, Engine, Error, Request, Run, publish, syntax};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::FormatOptions;
 use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
@@ -163,6 +164,7 @@ async fn run(script: &Script) -> String {
             (_, "tree") => tree(&texts),
             (_, "check" | "data") => findings(&engine, &texts, question.tag == "data").await,
             (Ok(engine), "audit") => audited(engine, &texts),
+            (Ok(engine), "run") => ran(engine, &texts, question).await,
             (Ok(engine), "alerts" | "alerts brief") => events(engine, question).await,
             (Ok(engine), _) => answer(engine, question).await,
             (Err(error), _) => failure(error, &texts),
@@ -254,6 +256,22 @@ async fn events(engine: &Engine, question: &Question) -> String {
         }
         Err(error) => format!("error: {error}"),
     }
+}
+
+async fn ran(engine: &Engine, texts: &SourceSet, question: &Question) -> String {
+    let asked: Run = serde_json::from_str(&question.text).unwrap();
+    let reports = match publish::run(engine, &asked, &|_| {}).await {
+        Ok(reports) => reports,
+        Err(error) => return failure(&error, texts),
+    };
+    let told = reports.iter().map(|report| match &report.error {
+        Some(error) => format!("{} failed\n{}", report.publication, failure(error, texts)),
+        None => {
+            let (name, how) = (&report.publication, report.outcome.name());
+            format!("{name} {how}: {} rows, {} files, {} kept", report.rows, report.files, report.kept)
+        }
+    });
+    told.collect::<Vec<_>>().join("\n")
 }
 
 fn audited(engine: &Engine, texts: &SourceSet) -> String {

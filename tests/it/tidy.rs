@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "store",
     "engine",
     "alert",
+    "publish",
     "import",
     "init",
     "cli",

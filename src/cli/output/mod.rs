@@ -3,10 +3,7 @@
 //! Formats write batch by batch; only a table, which must know its widths, holds back rows. A file is written beside
 //! its final place and moved there at the end, so that a failed query never leaves half of one.
 
-mod columnar;
-mod csv;
 mod file;
-mod json;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -14,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use bellwether::Error;
 use bellwether::source::SourceSet;
+use bellwether::store::rows::{RowWriter, columnar, csv, json};
 use clap::{Args, ValueEnum};
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 
@@ -61,14 +58,6 @@ pub enum Digits {
     All,
     /// The first six of doubles; what is missing leaves the place empty.
     Six,
-}
-
-/// Takes the rows of one result.
-pub trait RowWriter {
-    /// Takes some more rows.
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError>;
-    /// Ends the result.
-    fn finish(&mut self) -> Result<(), ArrowError>;
 }
 
 /// Where the rows of a command go.
@@ -225,10 +214,10 @@ fn footer(to_file: bool) -> table::Footer {
 
 /// A batch for tests: integers, text with Chinese and NULL, decimals.
 #[cfg(test)]
-fn sample() -> RecordBatch {
+fn sample() -> datafusion::arrow::array::RecordBatch {
     use std::sync::Arc;
 
-    use datafusion::arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray};
+    use datafusion::arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
     let amounts = Decimal128Array::from(vec![Some(1050), None, Some(-5)]).with_precision_and_scale(18, 2);
     RecordBatch::try_from_iter([
         ("n", Arc::new(Int64Array::from(vec![1, -20, i64::MAX])) as ArrayRef),

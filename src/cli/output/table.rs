@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use bellwether::store::rows::RowWriter;
 use comfy_table::{Cell, CellAlignment, Table};
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::{Digits, RowWriter};
+use super::Digits;
 
 /// Widths must be known before the first line, so rows are held back, but never more than this: a longer result
 /// comes as several tables.

@@ -33,7 +33,7 @@ pub fn lines(sink: Box<dyn Write + Send>) -> JsonWriter<LineDelimited> {
     JsonWriter { writer: builder.build(sink), ending: "" }
 }
 
-impl<F: JsonFormat> RowWriter for JsonWriter<F> {
+impl<F: JsonFormat + Send> RowWriter for JsonWriter<F> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         self.writer.write(batch)
     }
@@ -113,7 +113,10 @@ mod tests {
     use super::super::{Captured, sample};
     use super::*;
 
-    fn written<F: JsonFormat>(make: fn(Box<dyn Write + Send>) -> JsonWriter<F>, batches: &[RecordBatch]) -> String {
+    fn written<F: JsonFormat + Send>(
+        make: fn(Box<dyn Write + Send>) -> JsonWriter<F>,
+        batches: &[RecordBatch],
+    ) -> String {
         let captured = Captured::default();
         let mut writer = make(captured.sink());
         for batch in batches {

@@ -1,0 +1,54 @@
+//! The options of every command that limits what it takes of the machine.
+
+use bellwether::engine::Limits;
+use clap::Args;
+
+/// Limits on what answering may take.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct LimitArgs {
+    /// Memory for groups, sorted rows and joins: 512MB, 2GB. What does not fit is kept in temporary files [default: none]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory_limit: Option<usize>,
+}
+
+impl LimitArgs {
+    /// As the engine takes them.
+    pub fn limits(&self) -> Limits {
+        Limits { memory: self.memory_limit }
+    }
+}
+
+/// `512MB` in bytes.
+fn size(text: &str) -> Result<usize, String> {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("write such as 512MB, 2GB or 2GiB".to_string()),
+    };
+    let bytes = number.parse::<f64>().map_err(|error| error.to_string())? * factor;
+    match bytes >= 1.0 && bytes < usize::MAX as f64 {
+        true => Ok(bytes as usize),
+        false => Err("this is no amount of memory".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("512MB"), Ok(512_000_000));
+        assert_eq!(size("1.5 gib"), Ok(1_610_612_736));
+        assert_eq!(size("100"), Ok(100));
+        assert!(size("0").is_err() && size("2 TBs").is_err() && size("many").is_err());
+    }
+}

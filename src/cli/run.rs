@@ -1,0 +1,254 @@
+//! `bell run`: publications, computed and written to files.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bellwether::publish::{Event, Outcome, Report, run};
+use bellwether::source::SourceSet;
+use bellwether::{Engine, Error, Run as Request};
+use clap::{Args, ValueEnum};
+use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use datafusion::physical_plan::ExecutionPlan;
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::failure::{colour_on_stderr, diagnostics_text};
+use super::limits::LimitArgs;
+use super::output::{Digits, Format, Output, OutputArgs, print};
+use super::progress::status;
+use super::{Common, Failure, project};
+
+/// Run the publications: compute them and write them to files, which readers see change in one step.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0 all were published\n  1 none was, or the project is wrong\n  2 wrong usage\n  \
+    3 some were published, and some failed\n\n\
+    Examples:\n  bell run\n  bell run monthly_pack --dry-run\n  bell run --from 2026-01 --to 2026-02 --memory-limit 2GB --log json"
+)]
+pub struct Run {
+    /// Publications: monthly_pack, or retail.monthly_pack where several packages have one; all, if none is named
+    publications: Vec<String>,
+    /// Of these only those whose name fits one of these patterns: monthly_*, retail.*
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// First period to compute anew (2026-01): whole partitions; the others stay as they are
+    #[arg(long, value_name = "PERIOD")]
+    from: Option<String>,
+    /// Last period to compute anew, all of it
+    #[arg(long, value_name = "PERIOD")]
+    to: Option<String>,
+    /// Say what would be read and written, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// So many publications at once
+    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    jobs: usize,
+    /// Wait so many seconds for another run that writes to the same folder; without it such a publication fails at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
+    /// The report on stdout
+    #[arg(short = 'F', long, value_enum, default_value_t = ReportFormat::Table)]
+    format: ReportFormat,
+    /// What happens, a line each, on stderr
+    #[arg(long, value_enum)]
+    log: Option<Log>,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// How the report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs: with the files that were read, in their versions
+    Json,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Log {
+    /// For people
+    Text,
+    /// An object a line
+    Json,
+}
+
+impl Run {
+    /// Runs, and writes the report to stdout.
+    pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        let engine = project::open_within(common, &self.limits).await?;
+        let asked = Request {
+            publications: self.publications.clone(),
+            only: self.only.clone(),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            dry_run: self.dry_run,
+            jobs: self.jobs,
+            wait: self.wait,
+        };
+        let follower = Follower { log: self.log, bars: MultiProgress::new(), open: Mutex::default() };
+        let reports = run(&engine, &asked, &|event| follower.see(event)).await;
+        let reports = reports.map_err(|error| Failure::new(error, engine.sources().clone()))?;
+        reports.iter().for_each(|report| tell_failure(&engine, report));
+        match self.format {
+            ReportFormat::Json => {
+                let text = serde_json::to_string_pretty(&reports).map_err(|error| failed(&error))?;
+                print(&(text + "\n"))?;
+            }
+            ReportFormat::Table => table(&reports, self.dry_run)?,
+        }
+        let failures = reports.iter().filter(|report| report.outcome == Outcome::Failed).count();
+        Ok(match failures {
+            0 => ExitCode::SUCCESS,
+            all if all == reports.len() => ExitCode::FAILURE,
+            _ => ExitCode::from(SOME_FAILED),
+        })
+    }
+}
+
+/// Some publications were published, some failed.
+const SOME_FAILED: u8 = 3;
+
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Error::Data(error.to_string()), SourceSet::default())
+}
+
+fn tell_failure(engine: &Engine, report: &Report) {
+    match &report.error {
+        Some(Error::Diagnostics(list)) => {
+            eprintln!(
+                "{} failed:\n{}",
+                report.publication,
+                diagnostics_text(engine.sources(), list, colour_on_stderr())
+            );
+        }
+        Some(error) => eprintln!("{} failed: {error}", report.publication),
+        None => {}
+    }
+}
+
+fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
+    let texts = |of: fn(&Report) -> &str| Arc::new(StringArray::from_iter_values(reports.iter().map(of))) as ArrayRef;
+    let numbers = |of: fn(&Report) -> u64| Arc::new(UInt64Array::from_iter_values(reports.iter().map(of))) as ArrayRef;
+    let publication = ("publication", texts(|report| &report.publication));
+    let outcome = ("outcome", texts(|report| report.outcome.name()));
+    let kept = ("kept", numbers(|report| report.kept as u64));
+    let definition = ("definition", texts(|report| &report.definition));
+    let columns = match dry_run {
+        true => vec![
+            publication,
+            outcome,
+            ("files read", numbers(|report| report.input_files() as u64)),
+            ("bytes read", numbers(Report::input_bytes)),
+            kept,
+            definition,
+            ("to", texts(|report| &report.to)),
+        ],
+        false => vec![
+            publication,
+            outcome,
+            ("rows", numbers(|report| report.rows)),
+            ("bytes", numbers(|report| report.bytes)),
+            ("files", numbers(|report| report.files as u64)),
+            kept,
+            ("seconds", Arc::new(Float64Array::from_iter_values(reports.iter().map(|report| report.seconds)))),
+            definition,
+        ],
+    };
+    let batch = RecordBatch::try_from_iter(columns).map_err(|error| failed(&error))?;
+    let mut output = Output::new(&OutputArgs { format: Some(Format::Table), ..OutputArgs::default() })?;
+    let mut writer = output.start(&batch.schema(), Digits::All)?;
+    let written = writer.write(&batch).and_then(|()| writer.finish());
+    written.map_err(|error| output.failed(&error))
+}
+
+/// Shows what happens: as a log, or on a terminal as a line for each publication that is being computed.
+struct Follower {
+    log: Option<Log>,
+    bars: MultiProgress,
+    open: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Follower {
+    fn see(&self, event: &Event<'_>) {
+        match self.log {
+            Some(Log::Json) => eprintln!("{}", as_json(event)),
+            Some(Log::Text) => eprintln!("{}", as_text(event)),
+            None if std::io::stderr().is_terminal() => self.draw(event),
+            None => {}
+        }
+    }
+
+    fn draw(&self, event: &Event<'_>) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Computing(publication, plan) => {
+                let name = publication.qualified();
+                let bar = self.bars.add(ProgressBar::new_spinner());
+                bar.set_style(style(name.clone(), Arc::clone(plan)));
+                bar.enable_steady_tick(Duration::from_millis(250));
+                open.insert(name, bar);
+            }
+            Event::Ended(publication, _) => {
+                if let Some(bar) = open.remove(&publication.qualified()) {
+                    bar.finish_and_clear();
+                    self.bars.remove(&bar);
+                }
+            }
+            Event::Waiting(..) => {
+                // A line that cannot be drawn is not worth an error.
+                let _ = self.bars.println(as_text(event));
+            }
+            Event::Cleaned(..) => {}
+        }
+    }
+}
+
+fn style(name: String, plan: Arc<dyn ExecutionPlan>) -> ProgressStyle {
+    let line = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{name}: {}", status(state.elapsed(), Some(&plan)));
+    };
+    let style = ProgressStyle::default_spinner().with_key("line", line);
+    style.template("{spinner} {line}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn as_text(event: &Event<'_>) -> String {
+    match event {
+        Event::Waiting(publication, holder) => format!("{} waits for {holder}", publication.qualified()),
+        Event::Cleaned(publication, files) => format!("{}: {files} old files removed", publication.qualified()),
+        Event::Computing(publication, _) => format!("{} is being computed", publication.qualified()),
+        Event::Ended(publication, report) => {
+            let (name, how) = (publication.qualified(), report.outcome.name());
+            format!("{name} {how}: {} rows, {} bytes, {} s", report.rows, report.bytes, report.seconds)
+        }
+    }
+}
+
+fn as_json(event: &Event<'_>) -> Value {
+    let mut line = json!({ "time": bellwether::publish::now() });
+    let mut add = |more: Value| {
+        if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+            line.extend(more);
+        }
+    };
+    match event {
+        Event::Waiting(publication, holder) => {
+            add(json!({ "event": "waiting", "publication": publication.qualified(), "holder": holder }));
+        }
+        Event::Cleaned(publication, files) => {
+            add(json!({ "event": "cleaned", "publication": publication.qualified(), "files": files }));
+        }
+        Event::Computing(publication, _) => {
+            add(json!({ "event": "computing", "publication": publication.qualified() }));
+        }
+        Event::Ended(_, report) => {
+            add(json!({ "event": "ended" }));
+            add(serde_json::to_value(report).unwrap_or_default());
+        }
+    }
+    line
+}

@@ -1,0 +1,33 @@
+//! [`Limits`]: what answering questions may take of the machine.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+/// What answering questions may take of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes of memory for groups, sorted rows and joins. What does not fit is kept in temporary files, where that can
+    /// be; a question that cannot do with so little fails.
+    pub memory: Option<usize>,
+}
+
+/// How many of the largest consumers of memory an error names.
+const NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+impl Limits {
+    pub(super) fn runtime(&self) -> Result<Arc<RuntimeEnv>> {
+        let builder = RuntimeEnvBuilder::new();
+        match self.memory {
+            // Shared fairly, so that no operator starves those that can spill.
+            Some(bytes) => {
+                let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED);
+                builder.with_memory_pool(Arc::new(pool)).build_arc()
+            }
+            None => builder.build_arc(),
+        }
+    }
+}

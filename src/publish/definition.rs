@@ -1,0 +1,123 @@
+//! The definition of a publication: everything in the model that its values depend on, as one text and its hash.
+//!
+//! The text is that of the items as they are written, in canonical form and without what is only for people (labels,
+//! owners, comments). So a hash stays the same when a file is laid out anew or an unrelated indicator changes, and is another
+//! one when a formula, a condition, a join, a key or the calendar changes.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::publication::Publication;
+use crate::catalog::source::Rows;
+use crate::catalog::{Catalog, DimensionId, IndicatorId, SourceId};
+use crate::source::Span;
+use crate::syntax::ast::{File, Item, ItemKind};
+use crate::syntax::show;
+
+/// The hash of a publication's definition.
+pub fn hash_of(files: &[File], catalog: &Catalog, publication: &Publication) -> String {
+    let digest = Sha256::digest(definition_of(files, catalog, publication));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The definition as text.
+pub fn definition_of(files: &[File], catalog: &Catalog, publication: &Publication) -> String {
+    let mut reached = Reached::default();
+    reached.follow(&(&publication.indicators, &publication.by, &publication.conditions));
+    for period in &catalog.calendar.periods {
+        reached.add(Node::Source(period.source.0));
+    }
+    let mut places = vec![publication.item.span];
+    while let Some(node) = reached.waiting.pop() {
+        match node {
+            Node::Indicator(at) => {
+                let indicator = catalog.indicator(IndicatorId(at));
+                places.push(indicator.item.span);
+                reached.follow(indicator);
+            }
+            Node::Dimension(at) => {
+                let dimension = catalog.dimension(DimensionId(at));
+                places.push(dimension.item.span);
+                reached.follow(dimension);
+            }
+            Node::Source(at) => {
+                let source = catalog.source(SourceId(at));
+                places.push(source.item.span);
+                reached.follow(source);
+                // A query may read any source: which ones, only its text tells.
+                if matches!(source.rows, Rows::Query(_)) {
+                    (0..catalog.sources.len() as u32).for_each(|at| reached.add(Node::Source(at)));
+                }
+            }
+        }
+    }
+    texts_at(files, &places)
+}
+
+/// An item of the catalog, by its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Node {
+    Indicator(u32),
+    Dimension(u32),
+    Source(u32),
+}
+
+#[derive(Default)]
+struct Reached {
+    known: BTreeSet<Node>,
+    waiting: Vec<Node>,
+}
+
+impl Reached {
+    /// Goes on to everything that something names. Every id stands in the debugging text of what holds it, however deep, so
+    /// that a new kind of expression cannot be forgotten here.
+    fn follow(&mut self, holder: &impl Debug) {
+        static IDS: LazyLock<Option<Regex>> =
+            LazyLock::new(|| Regex::new(r"(IndicatorId|DimensionId|SourceId)\(\s*(\d+),?\s*\)").ok());
+        let text = format!("{holder:?}");
+        for found in IDS.iter().flat_map(|ids| ids.captures_iter(&text)) {
+            let Ok(at) = found[2].parse() else { continue };
+            self.add(match &found[1] {
+                "IndicatorId" => Node::Indicator(at),
+                "DimensionId" => Node::Dimension(at),
+                _ => Node::Source(at),
+            });
+        }
+    }
+
+    fn add(&mut self, node: Node) {
+        if self.known.insert(node) {
+            self.waiting.push(node);
+        }
+    }
+}
+
+/// The texts of the items that declare something at these places, and of all calendars, each once and in order.
+fn texts_at(files: &[File], places: &[Span]) -> String {
+    let mut texts = BTreeSet::new();
+    for file in files {
+        let package = file.package.as_ref().map_or("", |package| package.name.text.as_str());
+        for item in &file.items {
+            let declares = |place: &Span| {
+                place.file == item.span.file && item.span.start <= place.start && place.end <= item.span.end
+            };
+            if matches!(item.kind, ItemKind::Calendar(_)) || places.iter().any(declares) {
+                texts.insert(format!("{package}\n{}", text_of(file, item)));
+            }
+        }
+    }
+    texts.into_iter().collect()
+}
+
+/// An item in canonical form, without what is only for people.
+fn text_of(file: &File, item: &Item) -> String {
+    let alone = Item { doc: None, ..item.clone() };
+    let alone = File { package: None, items: vec![alone], broken: vec![], ..file.clone() };
+    let for_people =
+        |line: &&str| ["label ", "owner ", "format \""].iter().any(|word| line.trim_start().starts_with(word));
+    show(&alone).lines().filter(|line| !for_people(line)).map(|line| format!("{line}\n")).collect()
+}

@@ -1,0 +1,156 @@
+//! A published folder between two runs: what is current, what is left over, and how the new takes the old one's place.
+
+use std::collections::HashSet;
+use std::path::Path as FilePath;
+
+use datafusion::object_store::path::Path;
+use datafusion::object_store::{Error as ObjectError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use futures::{StreamExt, TryStreamExt};
+
+use super::faults::step;
+use crate::error::{Error, Result};
+use crate::store::StoreError;
+use crate::store::destination::Destination;
+use crate::store::manifest::{self, DATA, FOLDER, MANIFEST, Manifest};
+
+/// How many left-over objects are deleted at once.
+const DELETIONS: usize = 16;
+
+/// What is published in a folder, in the version that was read.
+pub type Current = Option<(Manifest, UpdateVersion)>;
+
+/// What is published there now.
+///
+/// # Errors
+/// [`Error::Data`] with the reason.
+pub async fn current(destination: &Destination) -> Result<Current> {
+    manifest::read(destination.store.as_ref(), &destination.folder, &destination.shown).await.map_err(told)
+}
+
+fn told(error: StoreError) -> Error {
+    match error.help.clone() {
+        Some(help) => Error::Data(format!("{error}; {help}")),
+        None => Error::Data(error.to_string()),
+    }
+}
+
+/// Refuses a folder that holds something else: what lists it would no longer find that.
+///
+/// # Errors
+/// [`Error::Data`] that names it.
+pub async fn require_own(destination: &Destination) -> Result<()> {
+    let listed = destination.store.list_with_delimiter(Some(&destination.folder)).await;
+    let listed = listed.map_err(|error| told(destination.failed("", &error)))?;
+    let own = destination.below(FOLDER);
+    let others = listed.common_prefixes.into_iter().filter(|path| *path != own);
+    let mut others = listed.objects.into_iter().map(|meta| meta.location).filter(|path| *path != own).chain(others);
+    match others.next() {
+        Some(other) => {
+            let name = other.filename().unwrap_or_default();
+            let shown = &destination.shown;
+            Err(Error::Data(format!("{shown}: there is `{name}`; a publication needs a folder of its own")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Removes what no manifest names: the files that the last run replaced, and what a killed one left. How many they were.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Data`], if they cannot be removed.
+pub async fn clean(destination: &Destination, current: Option<&Manifest>) -> Result<usize> {
+    let kept: HashSet<&str> = current.iter().flat_map(|it| &it.files).map(|file| file.path.as_str()).collect();
+    match &destination.local {
+        Some(folder) => {
+            let mut removed = 0;
+            clean_folder(folder, FOLDER, &kept, &mut removed)?;
+            Ok(removed)
+        }
+        None => clean_store(destination, &kept).await,
+    }
+}
+
+/// The system's own view also shows what was cut off in the middle of a write.
+fn clean_folder(root: &FilePath, below: &str, kept: &HashSet<&str>, removed: &mut usize) -> Result<bool> {
+    let folder = root.join(below);
+    let failed = |error| Error::io(&folder, error);
+    let mut empty = true;
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = format!("{below}/{}", entry.file_name().to_string_lossy());
+        let own = [MANIFEST, "lock"].iter().any(|name| path == format!("{FOLDER}/{name}"));
+        if entry.file_type().map_err(failed)?.is_dir() {
+            empty &= clean_folder(root, &path, kept, removed)?;
+        } else if own || kept.contains(path.as_str()) {
+            empty = false;
+        } else {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+            *removed += 1;
+        }
+    }
+    if empty {
+        std::fs::remove_dir(&folder).map_err(failed)?;
+    }
+    Ok(empty)
+}
+
+async fn clean_store(destination: &Destination, kept: &HashSet<&str>) -> Result<usize> {
+    let data = format!("{FOLDER}/{DATA}");
+    let failed = |error: ObjectError| told(destination.failed(&data, &error));
+    let store = &destination.store;
+    let kept: HashSet<Path> = kept.iter().map(|path| destination.below(path)).collect();
+    let listed: Vec<_> = store.list(Some(&destination.below(&data))).try_collect().await.map_err(failed)?;
+    let left = listed.into_iter().map(|meta| meta.location).filter(|path| !kept.contains(path));
+    let deleted = futures::stream::iter(left).map(async |path| match store.delete(&path).await {
+        Err(ObjectError::NotFound { .. }) | Ok(()) => Ok(1),
+        Err(error) => Err(error),
+    });
+    deleted.buffer_unordered(DELETIONS).try_fold(0, async |sum, one| Ok(sum + one)).await.map_err(failed)
+}
+
+/// Puts a manifest in place of the version that the run began with: the one step in which readers come to see the new whole.
+///
+/// # Errors
+/// [`Error::Data`], if another run has published meanwhile; [`Error::Io`].
+pub async fn replace(
+    destination: &Destination,
+    manifest: &Manifest,
+    before: Option<&UpdateVersion>,
+) -> Result<UpdateVersion> {
+    let text = serde_json::to_vec_pretty(manifest).map_err(|error| Error::Data(error.to_string()))?;
+    step();
+    if let Some(folder) = &destination.local {
+        replace_file(folder, &text, &manifest.run, &manifest.files)?;
+        return Ok(UpdateVersion { e_tag: None, version: None });
+    }
+    let mode = before.map_or(PutMode::Create, |before| PutMode::Update(before.clone()));
+    let path = manifest::manifest_path(&destination.folder);
+    match destination.store.put_opts(&path, text.into(), PutOptions::from(mode)).await {
+        Ok(done) => Ok(UpdateVersion { e_tag: done.e_tag, version: done.version }),
+        Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. }) => {
+            // Where the answer to a first try was lost, the second one finds what the first has done.
+            match current(destination).await? {
+                Some((found, version)) if found == *manifest => Ok(version),
+                _ => Err(Error::Data(format!("{}: another run has published meanwhile", destination.shown))),
+            }
+        }
+        Err(error) => Err(told(destination.failed(&format!("{FOLDER}/{MANIFEST}"), &error))),
+    }
+}
+
+/// What is on the disk before its name is cannot be lost by a power failure either.
+fn replace_file(folder: &FilePath, text: &[u8], run: &str, files: &[manifest::File]) -> Result<()> {
+    for file in files.iter().filter(|file| file.run == run) {
+        let path = folder.join(&file.path);
+        std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::io(&path, error))?;
+    }
+    let path = folder.join(FOLDER).join(MANIFEST);
+    let failed = |error| Error::io(&path, error);
+    let beside = folder.join(FOLDER).join(format!("{MANIFEST}#{run}"));
+    let mut file = std::fs::File::create(&beside).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text).and_then(|()| file.sync_all()).map_err(failed)?;
+    step();
+    std::fs::rename(&beside, &path).map_err(failed)?;
+    step();
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! Runs: the answers of publications, written to files that readers see change in one step.
+//!
+//! 1. [`run`] takes the publications that are asked for, and for each the [`lock`] of its folder.
+//! 2. What no manifest names is removed: the files that the run before has replaced, and what a killed one left.
+//! 3. The question of the publication ([`question`]), which is planned like any other, is answered into new files.
+//! 4. The manifest is replaced by one that names them ([`crate::store::manifest`]).
+//!
+//! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
+//! it. So whoever reads the manifest reads a whole, old or new, wherever a run is killed.
+
+pub mod definition;
+mod faults;
+mod folder;
+pub mod lock;
+mod question;
+mod report;
+mod write;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::common::spawn_buffered;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::DataFrame;
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::publication::Publication;
+use crate::diagnostic::{Diagnostic, codes, nearest};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::store::destination::{Destination, Missing};
+use crate::store::inputs::inputs_of;
+use crate::store::manifest::{Column, FORM, File, Input, Made, Manifest};
+use folder::Current;
+use lock::{Holder, Lock};
+use question::Range;
+pub use report::{Outcome, Report};
+
+/// What is to be run. On the command line `bell run`.
+///
+/// ```
+/// let asked: bellwether::Run = serde_json::from_str(r#"{"publications": ["monthly_pack"], "from": "2026-01"}"#)?;
+/// assert_eq!(asked.jobs, 1);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Run {
+    /// The publications by name: `monthly_pack`, `retail.monthly_pack`; all, if none is named.
+    pub publications: Vec<String>,
+    /// Of these, only those whose name fits one of these patterns: `monthly_*`, `retail.*`.
+    pub only: Vec<String>,
+    /// The first period that is computed anew; the partitions before it stay.
+    pub from: Option<String>,
+    /// The last period that is computed anew.
+    pub to: Option<String>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// How many publications are computed at once.
+    pub jobs: usize,
+    /// How many seconds to wait for another run that writes to the same folder.
+    pub wait: u64,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run { publications: vec![], only: vec![], from: None, to: None, dry_run: false, jobs: 1, wait: 0 }
+    }
+}
+
+/// What happens while a run goes on.
+#[derive(Debug)]
+pub enum Event<'e> {
+    /// Another run writes to the folder.
+    Waiting(&'e Publication, &'e Holder),
+    /// What nothing refers to any more was removed: so many files.
+    Cleaned(&'e Publication, usize),
+    /// It is being computed, by this plan.
+    Computing(&'e Publication, &'e Arc<dyn ExecutionPlan>),
+    /// It is done, or has failed.
+    Ended(&'e Publication, &'e Report),
+}
+
+/// Somebody who follows a run.
+pub type Watch<'w> = dyn Fn(&Event<'_>) + Sync + 'w;
+
+/// Runs publications. One that fails does not keep the others from being run; the reports are in order of declaration.
+///
+/// # Errors
+/// [`Error::Diagnostics`], if there is no publication of a name, or none at all.
+pub async fn run(engine: &Engine, asked: &Run, watch: &Watch<'_>) -> Result<Vec<Report>> {
+    let chosen = chosen(engine, asked)?;
+    let started = chosen.iter().enumerate().map(async |(at, publication)| {
+        let report = Job { engine, asked, publication, id: run_id(at), watch }.run().await;
+        watch(&Event::Ended(publication, &report));
+        (at, report)
+    });
+    let mut reports: Vec<(usize, Report)> =
+        futures::stream::iter(started).buffer_unordered(asked.jobs.max(1)).collect().await;
+    reports.sort_by_key(|(at, _)| *at);
+    Ok(reports.into_iter().map(|(_, report)| report).collect())
+}
+
+fn chosen<'e>(engine: &'e Engine, asked: &Run) -> Result<Vec<&'e Publication>> {
+    let all = &engine.catalog().publications;
+    if all.is_empty() {
+        let diagnostic = Diagnostic::new(codes::REQUEST, "the project publishes nothing");
+        return Err(diagnostic.help("declare `publish name { indicators …  by …  to 'out/name/' }`").into());
+    }
+    for name in &asked.publications {
+        if !all.iter().any(|publication| publication.goes_by(name)) {
+            let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no publication `{name}`"));
+            return Err(match nearest(name, all.iter().map(|publication| publication.item.name.as_str())) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help("`bell list publications` shows what there is"),
+            }
+            .into());
+        }
+    }
+    let pattern = |text: &String| {
+        let broken = |error| Diagnostic::new(codes::REQUEST, format!("`{text}` is not a pattern: {error}"));
+        glob::Pattern::new(text).map_err(broken)
+    };
+    let patterns = asked.only.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
+    let named =
+        |it: &&Publication| asked.publications.is_empty() || asked.publications.iter().any(|name| it.goes_by(name));
+    let fits = |it: &&Publication| {
+        patterns.is_empty() || patterns.iter().any(|p| p.matches(&it.item.name) || p.matches(&it.qualified()))
+    };
+    let chosen: Vec<&Publication> = all.iter().filter(named).filter(fits).collect();
+    match chosen.is_empty() {
+        true => Err(Diagnostic::new(codes::REQUEST, "no publication fits these patterns")
+            .help("`bell list publications` shows what there is")
+            .into()),
+        false => Ok(chosen),
+    }
+}
+
+/// The time, in UTC.
+pub fn now() -> String {
+    DateTime::<Utc>::from(SystemTime::now()).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A name for a run that no other one has, in order of time.
+fn run_id(at: usize) -> String {
+    use std::hash::{BuildHasher, Hasher};
+    // The keys of a new hasher are random.
+    let mut hasher = std::hash::RandomState::new().build_hasher();
+    hasher.write_usize(at);
+    let time = DateTime::<Utc>::from(SystemTime::now()).format("%Y%m%dT%H%M%SZ");
+    format!("{time}-{:08x}", hasher.finish() as u32)
+}
+
+/// One publication of a run.
+struct Job<'j> {
+    engine: &'j Engine,
+    asked: &'j Run,
+    publication: &'j Publication,
+    id: String,
+    watch: &'j Watch<'j>,
+}
+
+/// What a publication is about to do.
+struct Planned {
+    definition: String,
+    range: Option<Range>,
+    frame: DataFrame,
+    inputs: Vec<Input>,
+}
+
+impl Job<'_> {
+    async fn run(&self) -> Report {
+        let started = Instant::now();
+        let mut report = Report::new(self.publication, &self.id);
+        if let Err(error) = self.attempt(&mut report).await {
+            report.fail(error);
+        }
+        report.seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        report
+    }
+
+    async fn attempt(&self, report: &mut Report) -> Result<()> {
+        let planned = self.plan()?;
+        report.definition.clone_from(&planned.definition);
+        report.inputs.clone_from(&planned.inputs);
+        let missing = if self.asked.dry_run { Missing::Leave } else { Missing::Make };
+        let (root, ctx) = (&self.engine.sources().root, self.engine.context());
+        let found = Destination::find(&self.publication.to, root, missing, ctx);
+        let found = found.map_err(|error| error.into_diagnostic_of("publication", &self.publication.item.name))?;
+        match found {
+            Some(destination) if self.asked.dry_run => {
+                let current = folder::current(&destination).await?;
+                self.require_fit(&destination, &current, &planned).await?;
+                report.outcome = Outcome::Planned;
+                report.kept = kept(current.as_ref().map(|(manifest, _)| manifest), &planned).len();
+                Ok(())
+            }
+            Some(destination) => self.locked(&destination, planned, report).await,
+            None => {
+                report.outcome = Outcome::Planned;
+                Ok(())
+            }
+        }
+    }
+
+    fn plan(&self) -> Result<Planned> {
+        let (catalog, project) = (self.engine.catalog(), self.engine.project());
+        let (from, to) = (self.asked.from.as_deref(), self.asked.to.as_deref());
+        let range = Range::of(catalog, self.publication, from, to)?;
+        let frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
+        Ok(Planned {
+            definition: definition::hash_of(&project.files, catalog, self.publication),
+            inputs: inputs_of(frame.logical_plan())?,
+            range,
+            frame,
+        })
+    }
+
+    async fn locked(&self, destination: &Destination, planned: Planned, report: &mut Report) -> Result<()> {
+        let waiting = |holder: &Holder| (self.watch)(&Event::Waiting(self.publication, holder));
+        let wait = Duration::from_secs(self.asked.wait);
+        let lock = Lock::take(destination, &Holder::this(&self.id), wait, &waiting).await?;
+        let done = self.replace(destination, &lock, planned, report).await;
+        lock.release().await;
+        done
+    }
+
+    async fn replace(
+        &self,
+        destination: &Destination,
+        lock: &Lock,
+        planned: Planned,
+        report: &mut Report,
+    ) -> Result<()> {
+        let mut current = folder::current(destination).await?;
+        self.require_fit(destination, &current, &planned).await?;
+        if let (true, Some((manifest, version))) = (lock.taken_over(), &mut current) {
+            manifest.fence = Some(self.id.clone());
+            *version = folder::replace(destination, manifest, Some(version)).await?;
+        }
+        // Before anything was published there is nothing by which a dead run could be held off: its files wait.
+        if current.is_some() || !lock.taken_over() {
+            let cleaned = folder::clean(destination, current.as_ref().map(|(manifest, _)| manifest)).await?;
+            report.cleaned = cleaned;
+            (self.watch)(&Event::Cleaned(self.publication, cleaned));
+        }
+        let (schema, files) = self.compute(destination, &planned).await?;
+        lock.confirm().await?;
+        let manifest = self.manifest(&schema, files, current.as_ref().map(|(manifest, _)| manifest), &planned);
+        report.take(&manifest);
+        folder::replace(destination, &manifest, current.as_ref().map(|(_, version)| version)).await?;
+        report.outcome = Outcome::Published;
+        Ok(())
+    }
+
+    /// Refuses to put new beside old numbers that were not made alike, or into a folder that is used otherwise.
+    async fn require_fit(&self, destination: &Destination, current: &Current, planned: &Planned) -> Result<()> {
+        let Some((manifest, _)) = current else { return folder::require_own(destination).await };
+        let name = self.publication.qualified();
+        if manifest.publication != name {
+            let (shown, other) = (&destination.shown, &manifest.publication);
+            let message =
+                format!("{shown}: this is the folder of publication `{other}`; remove it, or choose another one");
+            return Err(Error::Data(message));
+        }
+        if planned.range.is_some() && manifest.definition != planned.definition {
+            let message = format!("the definition of `{name}` has changed since the last run");
+            return Err(Diagnostic::new(codes::BAD_BACKFILL, message)
+                .at(self.publication.item.span)
+                .help("run all of it, without --from and --to")
+                .into());
+        }
+        Ok(())
+    }
+
+    async fn compute(&self, destination: &Destination, planned: &Planned) -> Result<(SchemaRef, Vec<File>)> {
+        let publication = self.publication;
+        let frame = planned.frame.clone();
+        let context = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await?;
+        (self.watch)(&Event::Computing(publication, &plan));
+        let schema = plan.schema();
+        let mut files = write::Files::new(destination, &self.id, publication.format, &schema, &publication.partitions);
+        // A task of its own computes, so that several publications do so side by side.
+        let mut rows = spawn_buffered(execute_stream(plan, context)?, 2);
+        while let Some(batch) = rows.next().await {
+            match batch {
+                Ok(batch) => files.write(&batch).await?,
+                Err(error) => return Err(self.engine.explained(error).await),
+            }
+        }
+        Ok((schema, files.finish().await?))
+    }
+
+    fn manifest(&self, schema: &SchemaRef, files: Vec<File>, before: Option<&Manifest>, planned: &Planned) -> Manifest {
+        let at = now();
+        let (from, to) = planned.range.as_ref().map(Range::written).unwrap_or_default();
+        let made = Made { run: self.id.clone(), at: at.clone(), from, to, inputs: planned.inputs.clone() };
+        let mut all: Vec<File> = kept(before, planned).into_iter().cloned().chain(files).collect();
+        all.sort_by_cached_key(folders);
+        let earlier = before.iter().flat_map(|it| &it.runs).filter(|it| all.iter().any(|file| file.run == it.run));
+        let runs = earlier.cloned().chain([made]).collect();
+        let column = |field: &Arc<datafusion::arrow::datatypes::Field>| Column {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+        };
+        Manifest {
+            bell: FORM,
+            publication: self.publication.qualified(),
+            run: self.id.clone(),
+            published_at: at,
+            definition: planned.definition.clone(),
+            format: self.publication.format.name().to_string(),
+            columns: schema.fields().iter().map(column).collect(),
+            partitions: self.publication.partitions.iter().map(|at| self.publication.by[*at].0.clone()).collect(),
+            rows: all.iter().map(|file| file.rows).sum(),
+            bytes: all.iter().map(|file| file.bytes).sum(),
+            files: all,
+            runs,
+            fence: None,
+        }
+    }
+}
+
+/// The files that stay: those of partitions outside the range.
+fn kept<'m>(before: Option<&'m Manifest>, planned: &Planned) -> Vec<&'m File> {
+    let Some(range) = &planned.range else { return vec![] };
+    let outside = |file: &&File| !range.holds(file.partition.get(&range.column).and_then(|value| value.as_str()));
+    before.iter().flat_map(|it| &it.files).filter(outside).collect()
+}
+
+/// The folders of a file's partition.
+fn folders(file: &File) -> Vec<String> {
+    file.path.split('/').skip(3).map(str::to_string).collect()
+}

@@ -1,0 +1,110 @@
+//! [`Report`]: what became of a publication.
+
+use serde::Serialize;
+
+use crate::catalog::publication::Publication;
+use crate::error::Error;
+use crate::store::manifest::{Input, Manifest};
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Readers see the new whole.
+    Published,
+    /// It would be run.
+    Planned,
+    /// Readers see what they saw before.
+    Failed,
+}
+
+impl Outcome {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Published => "published",
+            Outcome::Planned => "planned",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+/// What became of a publication in a run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The publication, with its package.
+    pub publication: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The folder, as the model says.
+    pub to: String,
+    /// The run's name.
+    pub run: String,
+    /// The hash of the definition.
+    pub definition: String,
+    /// How many rows it wrote.
+    pub rows: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many files.
+    pub files: usize,
+    /// How many files of earlier runs stay, because only some partitions were computed.
+    pub kept: usize,
+    /// How many files of earlier runs, or of killed ones, were removed.
+    pub cleaned: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// What it read.
+    pub inputs: Vec<Input>,
+    /// Why it failed.
+    #[serde(serialize_with = "as_text")]
+    pub error: Option<Error>,
+}
+
+impl Report {
+    /// Before anything is done.
+    pub(super) fn new(publication: &Publication, run: &str) -> Report {
+        Report {
+            publication: publication.qualified(),
+            outcome: Outcome::Planned,
+            to: publication.to.clone(),
+            run: run.to_string(),
+            definition: String::new(),
+            rows: 0,
+            bytes: 0,
+            files: 0,
+            kept: 0,
+            cleaned: 0,
+            seconds: 0.0,
+            inputs: vec![],
+            error: None,
+        }
+    }
+
+    pub(super) fn take(&mut self, manifest: &Manifest) {
+        let (new, old): (Vec<_>, Vec<_>) = manifest.files.iter().partition(|file| file.run == self.run);
+        self.rows = new.iter().map(|file| file.rows).sum();
+        self.bytes = new.iter().map(|file| file.bytes).sum();
+        self.files = new.len();
+        self.kept = old.len();
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.outcome = Outcome::Failed;
+        self.error = Some(error);
+    }
+
+    /// How many files it read.
+    pub fn input_files(&self) -> usize {
+        self.inputs.iter().map(|input| input.files.len()).sum()
+    }
+
+    /// How many bytes these have.
+    pub fn input_bytes(&self) -> u64 {
+        self.inputs.iter().flat_map(|input| &input.files).map(|file| file.size).sum()
+    }
+}
+
+fn as_text<S: serde::Serializer>(error: &Option<Error>, serializer: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().map(ToString::to_string).serialize(serializer)
+}
