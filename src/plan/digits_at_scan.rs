@@ -3,13 +3,14 @@
 //! A file that stores decimals as integers then gives these as they are, and nothing above the scan sees 128 bits: not the
 //! filters, not the joins.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, JoinType, Result, TableReference};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, SubqueryAlias};
+use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan, Projection, SubqueryAlias};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::digits::{same_digits, takes_digits};
@@ -82,7 +83,34 @@ fn moved(input: &Arc<LogicalPlan>, exprs: Vec<Expr>) -> Result<Option<(Arc<Logic
         Ok(if over.transformed { name.restore(over.data) } else { over.data })
     });
     let exprs = over.collect::<Result<Vec<Expr>>>()?;
-    Ok(changed.then_some((input, exprs)))
+    if !changed {
+        return Ok(None);
+    }
+    let needed = exprs.iter().flat_map(|expr| expr.column_refs().into_iter().cloned()).collect();
+    Ok(Some((Arc::new(without_needless(input.as_ref().clone(), needed)?), exprs)))
+}
+
+/// The plan without columns at the table that nobody looks at. Projections are pruned later on, but filters go below them
+/// before, and the digits come back above.
+fn without_needless(plan: LogicalPlan, mut needed: HashSet<Column>) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            needed.extend(filter.predicate.column_refs().into_iter().cloned());
+            let input = without_needless(filter.input.as_ref().clone(), needed)?;
+            Ok(LogicalPlan::Filter(Filter::try_new(filter.predicate, Arc::new(input))?))
+        }
+        LogicalPlan::Projection(projection) if matches!(projection.input.as_ref(), LogicalPlan::TableScan(_)) => {
+            let columns = projection.schema.columns();
+            let is_needed = |column: &Column| {
+                let same = |other: &Column| other.relation.is_none() || other.relation == column.relation;
+                needed.iter().any(|other| other.name == column.name && same(other))
+            };
+            let kept = projection.expr.iter().zip(columns).filter(|(_, column)| is_needed(column));
+            let kept: Vec<Expr> = kept.map(|(expr, _)| expr.clone()).collect();
+            Ok(LogicalPlan::Projection(Projection::try_new(kept, projection.input)?))
+        }
+        other => Ok(other),
+    }
 }
 
 /// The column whose digits an expression takes.

@@ -25,17 +25,18 @@ use crate::plan::takes_digits;
 pub(super) fn stored_schema(footer: &Arc<ParquetMetaData>, table: &Schema) -> Option<SchemaRef> {
     let read = ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::default()).ok()?;
     let columns = footer.file_metadata().schema_descr();
-    let is_integer = |name: &str| {
-        let top = |column: &&Arc<_>| is_top(column, name);
-        columns
-            .columns()
-            .iter()
-            .find(top)
-            .is_some_and(|column| matches!(column.physical_type(), Type::INT32 | Type::INT64))
+    let is_narrow = |name: &str| {
+        let column = columns.columns().iter().find(|column| is_top(column, name));
+        column.is_some_and(|column| match column.physical_type() {
+            Type::INT32 | Type::INT64 => true,
+            // So Arrow for Python and Spark write them.
+            Type::FIXED_LEN_BYTE_ARRAY => column.type_length() <= 8,
+            _ => false,
+        })
     };
     let stored = |field: &FieldRef| match field.data_type() {
         DataType::Decimal128(precision, scale)
-            if is_integer(field.name())
+            if is_narrow(field.name())
                 && table.field_with_name(field.name()).is_ok_and(|own| own.data_type() == field.data_type()) =>
         {
             let narrow = DataType::Decimal64(*precision, *scale);
