@@ -1,6 +1,7 @@
 //! Why did it happen? What did most to the change against the base, which is the period before if nothing else is said, and
 //! which combination of values is to blame.
 
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::event::Happening;
@@ -59,15 +60,21 @@ pub struct Blamed {
 }
 
 /// The causes of what happened, at most so many of each kind. Those that cannot be told are no error.
-pub(super) async fn of(engine: &Engine, alert: &Alert, happening: &Happening, most: usize) -> Causes {
+pub(super) async fn of(
+    engine: &Engine,
+    alert: &Alert,
+    happening: &Happening,
+    as_of: NaiveDateTime,
+    most: usize,
+) -> Causes {
     let mut causes = Causes::default();
     if most == 0 {
         return causes;
     }
     let by = names_of(engine, alert, &alert.causes);
-    let mut explained = explain(engine, alert, happening, &by, most, &mut causes).await;
+    let mut explained = explain(engine, alert, happening, as_of, &by, most, &mut causes).await;
     if explained.as_ref().is_err_and(|error| is(error, codes::NOT_SLICEABLE)) {
-        explained = explain(engine, alert, happening, &[], most, &mut causes).await;
+        explained = explain(engine, alert, happening, as_of, &[], most, &mut causes).await;
     }
     match explained {
         // Nobody asked by what to break it down.
@@ -146,6 +153,7 @@ async fn explain(
     engine: &Engine,
     alert: &Alert,
     happening: &Happening,
+    as_of: NaiveDateTime,
     by: &[String],
     most: usize,
     causes: &mut Causes,
@@ -154,6 +162,7 @@ async fn explain(
         indicator: asked_of(engine, alert),
         base: base_of(alert, happening.period),
         current: Some(happening.period.to_string()),
+        as_of: (alert.base == CauseBase::Target).then(|| as_of.to_string()),
         by: by.to_vec(),
         conditions: conditions(engine, alert, happening),
         ..Change::default()

@@ -74,7 +74,7 @@ pub async fn evaluate(engine: &Engine, asked: &Alerts) -> Result<Outcome> {
         match happenings(engine, &alert, as_of).await {
             Ok(found) => {
                 for happening in found {
-                    let causes = causes::of(engine, &alert, &happening, asked.causes).await;
+                    let causes = causes::of(engine, &alert, &happening, as_of, asked.causes).await;
                     outcome.events.push(Event::new(engine.catalog(), &alert, happening, as_of, causes));
                 }
             }

@@ -55,6 +55,8 @@ pub struct Change {
     pub base_where: Vec<String>,
     /// Conditions on the current side only.
     pub current_where: Vec<String>,
+    /// Against the target: up to when the data count, and by when it must have been decided; without it, now.
+    pub as_of: Option<String>,
 }
 
 impl Function for Change {
@@ -63,7 +65,7 @@ impl Function for Change {
     }
 
     fn arguments(&self) -> &'static [&'static str] {
-        &["indicator", "base", "current", "by", "method", "where", "base_where", "current_where"]
+        &["indicator", "base", "current", "by", "method", "where", "base_where", "current_where", "as_of"]
     }
 
     fn example(&self) -> &'static str {
@@ -80,6 +82,7 @@ impl Function for Change {
             "method" => self.method = choice("method", text, &Method::ASKED.map(|method| (method.name(), method)))?,
             "base_where" => self.base_where = vec![own()],
             "current_where" => self.current_where = vec![own()],
+            "as_of" => self.as_of = Some(own()),
             _ => self.conditions = vec![own()],
         }
         Ok(())
@@ -94,6 +97,7 @@ impl Function for Change {
             .all(Argument::Where, &self.conditions)
             .all(Argument::BaseWhere, &self.base_where)
             .all(Argument::CurrentWhere, &self.current_where)
+            .one(Argument::AsOf, self.as_of.as_deref())
             .0
     }
 
@@ -106,6 +110,13 @@ impl Function for Change {
         let both = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let of_base = reader.conditions(Argument::BaseWhere, &self.base_where, &package)?;
         let of_current = reader.conditions(Argument::CurrentWhere, &self.current_where, &package)?;
+        let as_of = self.as_of.as_deref().map(|text| reader.instant(Argument::AsOf, text)).transpose()?;
+        if as_of.is_some() && !self.is_against_target() {
+            let diagnostic = Diagnostic::new(codes::REQUEST, "`as_of` is for the target as the base");
+            let diagnostic = diagnostic.help("leave it out: both sides are of periods that are said");
+            return Err(reader.at(diagnostic, Argument::AsOf, 0).into());
+        }
+        let now = as_of.unwrap_or(now);
         let mut names =
             [(0, &self.base_where), (1, &self.current_where)].map(|(side, own)| side_name(sides[side], own));
         if self.is_against_target() {

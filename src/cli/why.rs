@@ -37,6 +37,9 @@ pub struct Why {
     /// A condition on the other side only
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
     current_where: Vec<String>,
+    /// With --from target: up to when the data count, and by when it must have been decided; default: now
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -85,6 +88,7 @@ impl Why {
             conditions: self.conditions.clone(),
             base_where: self.base_where.clone(),
             current_where: self.current_where.clone(),
+            as_of: self.as_of.clone(),
         }
     }
 }
