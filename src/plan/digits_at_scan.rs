@@ -35,14 +35,14 @@ impl OptimizerRule for DigitsAtScan {
             LogicalPlan::Aggregate(aggregate) => {
                 let keys = aggregate.group_expr.len();
                 let exprs: Vec<Expr> = aggregate.group_expr.iter().chain(&aggregate.aggr_expr).cloned().collect();
-                let Some((input, mut exprs)) = moved(&aggregate.input, exprs)? else {
+                let Some((input, mut exprs)) = moved(&aggregate.input, exprs, Place::Calls)? else {
                     return Ok(Transformed::no(plan));
                 };
                 let calls = exprs.split_off(keys);
                 Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(input, exprs, calls)?)))
             }
             LogicalPlan::Projection(projection) => {
-                let Some((input, exprs)) = moved(&projection.input, projection.expr.clone())? else {
+                let Some((input, exprs)) = moved(&projection.input, projection.expr.clone(), Place::Columns)? else {
                     return Ok(Transformed::no(plan));
                 };
                 let schema = Arc::clone(&projection.schema);
@@ -53,14 +53,22 @@ impl OptimizerRule for DigitsAtScan {
     }
 }
 
+/// Where expressions stand.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Calls,
+    Columns,
+}
+
 /// The input with columns of digits, and the expressions over these; nothing, if none can be moved.
-fn moved(input: &Arc<LogicalPlan>, exprs: Vec<Expr>) -> Result<Option<(Arc<LogicalPlan>, Vec<Expr>)>> {
+fn moved(input: &Arc<LogicalPlan>, exprs: Vec<Expr>, place: Place) -> Result<Option<(Arc<LogicalPlan>, Vec<Expr>)>> {
     let takes =
         |expr: &Expr| expr.exists(|part| Ok(matches!(part, Expr::ScalarFunction(call) if takes_digits(&call.func))));
     if !exprs.iter().any(|expr| takes(expr).unwrap_or(false)) {
         return Ok(None);
     }
-    let at_scan = matches!(input.as_ref(), LogicalPlan::TableScan(_));
+    // A projection of a table is computed where that is read, calls over one are not.
+    let at_scan = place == Place::Columns && matches!(input.as_ref(), LogicalPlan::TableScan(_));
     let mut input = Arc::clone(input);
     let mut changed = false;
     let names = NamePreserver::new_for_projection();
