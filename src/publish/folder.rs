@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::faults::step;
 use crate::error::{Error, Result};
 use crate::store::StoreError;
+use crate::store::again::{again, list};
 use crate::store::destination::Destination;
 use crate::store::manifest::{self, DATA, FOLDER, MANIFEST, Manifest};
 
@@ -39,7 +40,7 @@ fn told(error: StoreError) -> Error {
 /// # Errors
 /// [`Error::Data`] that names it.
 pub async fn require_own(destination: &Destination) -> Result<()> {
-    let listed = destination.store.list_with_delimiter(Some(&destination.folder)).await;
+    let listed = again(async || destination.store.list_with_delimiter(Some(&destination.folder)).await).await;
     let listed = listed.map_err(|error| told(destination.failed("", &error)))?;
     let own = destination.below(FOLDER);
     let others = listed.common_prefixes.into_iter().filter(|path| *path != own);
@@ -99,13 +100,14 @@ async fn clean_store(destination: &Destination, kept: &HashSet<&str>) -> Result<
     let failed = |error: ObjectError| told(destination.failed(&data, &error));
     let store = &destination.store;
     let kept: HashSet<Path> = kept.iter().map(|path| destination.below(path)).collect();
-    let listed: Vec<_> = store.list(Some(&destination.below(&data))).try_collect().await.map_err(failed)?;
+    let listed = list(store.as_ref(), &destination.below(&data)).await.map_err(failed)?;
     let left = listed.into_iter().map(|meta| meta.location).filter(|path| !kept.contains(path));
-    let deleted = futures::stream::iter(left).map(async |path| match store.delete(&path).await {
+    let delete = async |path: Path| match again(async || store.delete(&path).await).await {
         Err(ObjectError::NotFound { .. }) | Ok(()) => Ok(1),
         Err(error) => Err(error),
-    });
-    deleted.buffer_unordered(DELETIONS).try_fold(0, async |sum, one| Ok(sum + one)).await.map_err(failed)
+    };
+    let deleted = futures::stream::iter(left).map(delete).buffer_unordered(DELETIONS);
+    deleted.try_fold(0, async |sum, one| Ok(sum + one)).await.map_err(failed)
 }
 
 /// Puts a manifest in place of the version that the run began with: the one step in which readers come to see the new whole.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
+use crate::store::again;
 use crate::store::destination::Destination;
 use crate::store::manifest::FOLDER;
 
@@ -203,20 +204,20 @@ impl Lease {
         let (version, taken_over) = match put(PutMode::Create).await {
             Ok(version) => (version, false),
             Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. }) => {
-                let found = match store.get(&path).await {
+                let found = match again::get(store.as_ref(), &path).await {
                     Ok(found) => found,
                     // It was given back just now.
                     Err(ObjectError::NotFound { .. }) => return Ok(Err(None)),
                     Err(error) => return Err(failed(&error)),
                 };
-                let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-                let age =
-                    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()) - found.meta.last_modified;
-                let bytes = found.bytes().await.map_err(|error| failed(&error))?;
-                let other: Option<Holder> = serde_json::from_slice(&bytes).ok();
-                if !seen.is_dead(&version, age.to_std().unwrap_or_default()) {
+                let version = found.version;
+                let age = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()) - found.modified;
+                let other: Option<Holder> = serde_json::from_slice(&found.bytes).ok();
+                let own = other.as_ref().is_some_and(|other| other.run == holder.run);
+                if !own && !seen.is_dead(&version, age.to_std().unwrap_or_default()) {
                     return Ok(Err(other));
                 }
+                // Our own is there where the answer to a first try was lost: that try may have taken it over.
                 match put(PutMode::Update(version)).await {
                     Ok(version) => (version, true),
                     Err(ObjectError::Precondition { .. } | ObjectError::NotFound { .. }) => return Ok(Err(other)),
@@ -268,10 +269,22 @@ impl Shared {
         match put(self.store.as_ref(), &self.path, &state.0, mode).await {
             Ok(version) => state.1 = version,
             Err(ObjectError::Precondition { .. } | ObjectError::NotFound { .. }) => {
-                self.lost.store(true, Ordering::SeqCst);
+                match self.own_version(&state.0).await {
+                    Some(version) => state.1 = version,
+                    None => self.lost.store(true, Ordering::SeqCst),
+                }
             }
             Err(_) => {}
         }
+    }
+}
+
+impl Shared {
+    /// The version that is there, if it is ours: the answer to a try that succeeded may have been lost.
+    async fn own_version(&self, holder: &Holder) -> Option<UpdateVersion> {
+        let found = again::get(self.store.as_ref(), &self.path).await.ok()?;
+        let there: Holder = serde_json::from_slice(&found.bytes).ok()?;
+        (there.run == holder.run).then_some(found.version)
     }
 }
 

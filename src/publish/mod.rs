@@ -2,7 +2,7 @@
 //!
 //! 1. [`run`] takes the publications that are asked for, and for each the [`lock`] of its folder.
 //! 2. What no manifest names is removed: the files that the run before has replaced, and what a killed one left.
-//! 3. The question of the publication ([`question`]), which is planned like any other, is answered into new files.
+//! 3. The question of the publication (`question.rs`), which is planned like any other, is answered into new files.
 //! 4. The manifest is replaced by one that names them ([`crate::store::manifest`]).
 //!
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced

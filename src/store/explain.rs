@@ -4,6 +4,8 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
+use super::listing::list;
+use super::pinned::Pins;
 use super::table::FileTable;
 use super::{SourceSpec, StoreError};
 use crate::diagnostic::codes;
@@ -21,6 +23,9 @@ pub async fn explain_read_error(
     {
         return Some(known.clone());
     }
+    if let Some(replaced) = replaced(spec, ctx).await {
+        return Some(replaced);
+    }
     let table = match FileTable::open(spec, ctx).await {
         Ok(table) => table,
         Err(error) => return Some(error),
@@ -31,6 +36,15 @@ pub async fn explain_read_error(
         }
     }
     None
+}
+
+/// A file of which the session reads a version that is no longer there.
+async fn replaced(spec: &SourceSpec, ctx: &SessionContext) -> Option<StoreError> {
+    let (location, files) = list(spec, ctx).await.ok()?;
+    let pins = Pins::of(ctx);
+    let file = files.iter().find(|file| pins.is_replaced(&location.store_url, &file.meta))?;
+    let error = StoreError::new(codes::FILE_UNREADABLE, "the file was replaced while it was read");
+    Some(error.in_file(&file.shown).help("ask again: the project is then opened with the new file"))
 }
 
 /// Reads a table to its end and counts its rows.

@@ -7,9 +7,9 @@ use datafusion::object_store::path::Path;
 use datafusion::object_store::{Error as ObjectError, ObjectMeta, ObjectStoreExt};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
-use futures::TryStreamExt;
 use glob::MatchOptions;
 
+use super::again;
 use super::location::{Location, locate};
 use super::{SourceSpec, StoreError, manifest};
 use crate::diagnostic::codes;
@@ -128,7 +128,7 @@ fn below(location: &Location, path: &str) -> Path {
 }
 
 async fn list_folder(location: &Location) -> Result<Vec<ObjectMeta>, StoreError> {
-    let listed = location.store.list(Some(&location.path)).try_collect().await;
+    let listed = again::list(location.store.as_ref(), &location.path).await;
     listed.map_err(|error| {
         let error = StoreError::from_store(&location.shown, &error);
         match location.store_url.as_str().starts_with("http") {

@@ -11,6 +11,7 @@ use glob::Pattern;
 use url::Url;
 
 use super::StoreError;
+use super::pinned::pinned;
 use crate::diagnostic::codes;
 
 /// Where files lie: in a store, below a path, perhaps filtered by a glob.
@@ -86,7 +87,7 @@ fn locate_path(path: &str, shown: &str, ctx: &SessionContext) -> Result<Location
     let store_url = ObjectStoreUrl::local_filesystem();
     let store = ctx.runtime_env().object_store(&store_url).map_err(|e| bad(shown, &e.strip_backtrace()))?;
     Ok(Location {
-        store,
+        store: pinned(ctx, &store_url, store),
         store_url,
         path: Path::from_filesystem_path(&base_path).map_err(path_error)?,
         glob: pattern.map(|p| compile(p, shown)).transpose()?,
@@ -112,6 +113,7 @@ fn locate_url(url: &Url, text: &str, ctx: &SessionContext) -> Result<Location, S
             store
         }
     };
+    let store = pinned(ctx, &store_url, store);
     let clean = text.split('?').next().unwrap_or(text);
     Ok(Location {
         store_url,

@@ -6,11 +6,11 @@
 //! own), so one that knows nothing of manifests finds nothing, instead of half a run or two runs at once.
 
 use datafusion::object_store::path::Path;
-use datafusion::object_store::{Error as ObjectError, ObjectStore, ObjectStoreExt, UpdateVersion};
+use datafusion::object_store::{Error as ObjectError, ObjectStore, UpdateVersion};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::StoreError;
+use super::{StoreError, again};
 use crate::diagnostic::codes;
 
 /// The folder of everything that runs write.
@@ -136,21 +136,19 @@ pub async fn read(
     shown: &str,
 ) -> Result<Option<(Manifest, UpdateVersion)>, StoreError> {
     let name = format!("{}/{FOLDER}/{MANIFEST}", shown.trim_end_matches('/'));
-    let found = match store.get(&manifest_path(folder)).await {
+    let found = match again::get(store, &manifest_path(folder)).await {
         Ok(found) => found,
         Err(ObjectError::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(StoreError::from_store(&name, &error)),
     };
-    let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-    let bytes = found.bytes().await.map_err(|error| StoreError::from_store(&name, &error))?;
     let broken = |reason: String| StoreError::new(codes::FILE_UNREADABLE, reason).in_file(&name);
-    let form = serde_json::from_slice::<Form>(&bytes).map_err(|error| broken(error.to_string()))?;
+    let form = serde_json::from_slice::<Form>(&found.bytes).map_err(|error| broken(error.to_string()))?;
     if form.bell > FORM {
         let reason = format!("it has form {}, and this version of Bellwether reads up to {FORM}", form.bell);
         return Err(broken(reason).help("update Bellwether"));
     }
-    let manifest = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-    Ok(Some((manifest, version)))
+    let manifest = serde_json::from_slice(&found.bytes).map_err(|error| broken(error.to_string()))?;
+    Ok(Some((manifest, found.version)))
 }
 
 #[derive(Deserialize)]

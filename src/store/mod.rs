@@ -7,6 +7,7 @@
 //!
 //! Invariant: no secret (user-info or query of a URL, values of secret environment variables) reaches a [`StoreError`].
 
+pub(crate) mod again;
 mod csv;
 pub mod destination;
 mod distinct;
@@ -20,6 +21,7 @@ mod listing;
 mod location;
 pub mod manifest;
 mod native;
+mod pinned;
 pub mod profile;
 pub mod rows;
 mod schema;

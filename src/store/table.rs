@@ -39,6 +39,7 @@ use super::distinct::distinct_counts;
 use super::listing::{DataFile, list};
 use super::manifest::{Input, InputFile};
 use super::native::{StoredDecimals, stored_schema};
+use super::pinned::Pins;
 use super::text_source::{TextFormat, TextSource};
 use super::{CsvOptions, Format, SourceSpec, StoreError, csv, json, schema, text};
 use crate::diagnostic::codes;
@@ -69,6 +70,7 @@ impl FileTable {
     /// Lists the files and looks into each.
     pub async fn open(spec: &SourceSpec, ctx: &SessionContext) -> Result<FileTable, StoreError> {
         let (location, files) = list(spec, ctx).await?;
+        Pins::of(ctx).pin(&location.store_url, files.iter().map(|file| &file.meta));
         let (file_schema, reader) = look_into(spec, ctx, &location.store, &files).await?;
         let file_schema = Arc::new(file_schema);
         check_columns(&file_schema, spec)?;

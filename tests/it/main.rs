@@ -25,6 +25,8 @@ mod runs;
 mod same_names;
 mod scripts;
 mod series;
+#[cfg(all(feature = "cli", feature = "cloud"))]
+mod stores;
 mod streams;
 mod targets;
 mod tidy;
