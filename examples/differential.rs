@@ -1,12 +1,12 @@
 //! Compares the engine with a naive evaluator on random models, data and questions.
 //!
 //! ```text
-//! cargo run --release --example differential -- --cases 10000 --seed 1 [--only N] [--keep DIR] [--table FILE]
+//! cargo run --release --example differential -- --cases 10000 --seed 1 [--only N] [--keep DIR] [--table FILE] [--rollups true]
 //! ```
 //!
 //! Prints how many questions were equal, refused by both sides, not yet answered, or different, and for each difference
 //! a small case that shows it. `--only` runs one question of each case; `--keep` writes the projects of differences to a folder;
-//! `--table` writes the table of pairs: which kind of indicator met which modifier over which joins, and how it went.
+//! `--rollups true` asks models with rollups, and how many questions these answered; `--table` writes the table of pairs: which kind of indicator met which modifier over which joins, and how it went.
 
 #[path = "../tests/it/differential/mod.rs"]
 #[allow(dead_code)]
@@ -22,18 +22,21 @@ struct Options {
     only: Option<usize>,
     keep: Option<PathBuf>,
     table: Option<PathBuf>,
+    /// Whether rollups answer.
+    rollups: bool,
     /// Differences are shown up to this number.
     show: usize,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { cases: 1000, seed: 1, only: None, keep: None, table: None, show: 20 };
+    let mut options = Options { cases: 1000, seed: 1, only: None, keep: None, table: None, rollups: false, show: 20 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|e| format!("{word} {value}: {e}"));
         match word.as_str() {
             "--cases" => options.cases = number()?,
+            "--rollups" => options.rollups = value == "true",
             "--seed" => options.seed = number()?,
             "--only" => options.only = Some(number()? as usize),
             "--show" => options.show = number()? as usize,
@@ -49,16 +52,25 @@ fn options() -> Result<Options, String> {
 async fn main() -> Result<(), String> {
     let options = options()?;
     let mut tally = Tally::default();
+    let mut used = 0;
     for seed in options.seed..options.seed + options.cases {
         let case = Case::draw(seed);
-        for (at, outcome) in case.run().await.iter().enumerate() {
+        let outcomes = match options.rollups {
+            true => {
+                let (outcomes, answered) = differential::rollups::run(&case).await;
+                used += answered;
+                outcomes
+            }
+            false => case.run().await,
+        };
+        for (at, outcome) in outcomes.iter().enumerate() {
             if options.only.is_some_and(|only| only != at) {
                 continue;
             }
             tally.count(&case.model, &case.questions[at], outcome);
             if let Outcome::Different(how) = outcome {
                 println!("--seed {seed} --cases 1 --only {at}: {}", how.replace('\n', " "));
-                if tally.different <= options.show {
+                if tally.different <= options.show && !options.rollups {
                     report(&options, &case, at).await;
                 }
             }
@@ -69,6 +81,9 @@ async fn main() -> Result<(), String> {
         }
     }
     println!("{tally}");
+    if options.rollups {
+        println!("{used} answered from rollups");
+    }
     if let Some(file) = &options.table {
         std::fs::write(file, tally.pairs.markdown()).map_err(|e| format!("{}: {e}", file.display()))?;
     }

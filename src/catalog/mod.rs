@@ -19,6 +19,7 @@ pub mod period_start;
 pub mod process;
 pub mod publication;
 pub mod reach;
+pub mod rollup;
 pub mod scenario;
 pub mod size;
 pub mod source;
@@ -43,6 +44,7 @@ use indicator::Indicator;
 use names::Names;
 use process::DeclaredProcess;
 use publication::Publication;
+use rollup::Rollup;
 use scenario::Scenario;
 use source::Source;
 use target::{Scorecard, Target};
@@ -153,6 +155,8 @@ pub struct Catalog {
     pub alerts: Vec<Alert>,
     /// What runs write to files.
     pub publications: Vec<Publication>,
+    /// What is stored to answer from.
+    pub rollups: Vec<Rollup>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -261,6 +265,7 @@ impl Default for Catalog {
             scenarios: vec![],
             alerts: vec![],
             publications: vec![],
+            rollups: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: Names::default(),

@@ -31,6 +31,8 @@ pub(crate) struct Declarations<'a> {
     pub(crate) scorecards: Vec<Declared<'a, &'a goals::Scorecard>>,
     pub(crate) alerts: Vec<Declared<'a, &'a goals::Alert>>,
     pub(crate) publications: Vec<Declared<'a, &'a outputs::Publication>>,
+    /// Rollups, in order of appearance.
+    pub(crate) rollups: Vec<Declared<'a, &'a outputs::Rollup>>,
     pub(crate) scenarios: Vec<Declared<'a, &'a goals::Scenario>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: Names<usize>,
@@ -174,6 +176,7 @@ impl<'a> Checker<'a> {
             ItemKind::Scorecard(tree) => self.declare_scorecard(Declared { package, item, tree }),
             ItemKind::Alert(tree) => self.declare_alert(Declared { package, item, tree }),
             ItemKind::Publication(tree) => self.declare_publication(Declared { package, item, tree }),
+            ItemKind::Rollup(tree) => self.declare_rollup(Declared { package, item, tree }),
             ItemKind::Scenario(tree) => self.declare_scenario(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
@@ -274,6 +277,13 @@ impl<'a> Checker<'a> {
         match same_name(&self.declared.publications, &declared, |tree| &tree.name) {
             Some(first) => self.report(duplicate(&declared.tree.name, first)),
             None => self.declared.publications.push(declared),
+        }
+    }
+
+    fn declare_rollup(&mut self, declared: Declared<'a, &'a outputs::Rollup>) {
+        match same_name(&self.declared.rollups, &declared, |tree| &tree.name) {
+            Some(first) => self.report(duplicate(&declared.tree.name, first)),
+            None => self.declared.rollups.push(declared),
         }
     }
 

@@ -218,7 +218,11 @@ impl<'a> Checker<'a> {
         Ok(id)
     }
 
-    fn length_of(&mut self, package: &str, within: &ast::Expr) -> Result<crate::catalog::modifier::TimeSpan, Failure> {
+    pub(super) fn length_of(
+        &mut self,
+        package: &str,
+        within: &ast::Expr,
+    ) -> Result<crate::catalog::modifier::TimeSpan, Failure> {
         let span = within.span;
         let length = Resolver::new(self, Scope::formula(package, None), span).window(&within.sql, span)?;
         length.ok_or(Failure::Silent)

@@ -24,6 +24,7 @@ mod planned;
 mod processes;
 mod publications;
 mod resolve;
+mod rollups;
 mod scenarios;
 mod scorecards;
 pub mod source_rows;
@@ -99,6 +100,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_scenarios();
     checker.check_alerts();
     checker.check_publications();
+    checker.check_rollups();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

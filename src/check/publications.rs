@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
     }
 
     /// What `by` names: a grain of the time axis, a dimension, a column.
-    fn key_of_publication(&mut self, package: &str, path: &Path) -> Result<Input, Failure> {
+    pub(super) fn key_of_publication(&mut self, package: &str, path: &Path) -> Result<Input, Failure> {
         if let [name] = path.parts.as_slice()
             && let Some(part) = self.bare_grain(&name.text)
         {
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
 
     /// Every aggregate must reach every dimension. Those in other contexts (`at …`) may have dropped some: these are left
     /// to planning.
-    fn require_reached(
+    pub(super) fn require_reached(
         &self,
         of: IndicatorId,
         path: &Path,
@@ -133,7 +133,7 @@ impl<'a> Checker<'a> {
 }
 
 /// The column that a path becomes: its last name.
-fn column(columns: &mut Vec<(String, Span)>, path: &Path) -> Result<String, Failure> {
+pub(super) fn column(columns: &mut Vec<(String, Span)>, path: &Path) -> Result<String, Failure> {
     let name = path.parts.last().map(|part| part.text.clone()).unwrap_or_default();
     if let Some((_, first)) = columns.iter().find(|(known, _)| *known == name) {
         return Err(Diagnostic::new(codes::TWICE, format!("two columns would be called `{name}`"))
@@ -181,7 +181,7 @@ fn format(tree: &outputs::Publication) -> Result<FileFormat, Failure> {
 }
 
 /// A folder: no wildcards, and nothing that cannot be written to.
-fn writable(to: &Text) -> Result<(), Failure> {
+pub(super) fn writable(to: &Text) -> Result<(), Failure> {
     let text = to.text.trim();
     if text.is_empty() || text.contains(['*', '[']) {
         return Err(bad("files are written to one folder", to.span).help("write such as `to 'out/monthly/'`").into());
@@ -195,7 +195,7 @@ fn writable(to: &Text) -> Result<(), Failure> {
 }
 
 /// The text of a folder, however it ends.
-fn folder(text: &str) -> &str {
+pub(super) fn folder(text: &str) -> &str {
     text.trim_start_matches("./").trim_end_matches('/')
 }
 

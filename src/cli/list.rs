@@ -41,6 +41,8 @@ pub enum Kind {
     Alerts,
     /// What runs write
     Publications,
+    /// What is stored to answer from, and whether it is current
+    Rollups,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
             Kind::Targets => "SELECT * FROM bell.targets ORDER BY 1, 2",
             Kind::Scenarios => "SELECT * FROM bell.scenarios ORDER BY 1, 2",
             Kind::Publications => "SELECT * FROM bell.publications ORDER BY 1, 2",
+            Kind::Rollups => "SELECT * FROM bell.rollups ORDER BY 1, 2",
             Kind::Alerts => "SELECT * FROM bell.alerts ORDER BY 1, 2",
             Kind::Views => {
                 "SELECT table_schema AS package, table_name AS view FROM information_schema.tables \

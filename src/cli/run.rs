@@ -187,14 +187,14 @@ impl Follower {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Computing(publication, plan) => {
-                let name = publication.qualified();
+                let name = publication.to_string();
                 let bar = self.bars.add(ProgressBar::new_spinner());
                 bar.set_style(style(name.clone(), Arc::clone(plan)));
                 bar.enable_steady_tick(Duration::from_millis(250));
                 open.insert(name, bar);
             }
             Event::Ended(publication, _) => {
-                if let Some(bar) = open.remove(&publication.qualified()) {
+                if let Some(bar) = open.remove(*publication) {
                     bar.finish_and_clear();
                     self.bars.remove(&bar);
                 }
@@ -218,11 +218,11 @@ fn style(name: String, plan: Arc<dyn ExecutionPlan>) -> ProgressStyle {
 
 fn as_text(event: &Event<'_>) -> String {
     match event {
-        Event::Waiting(publication, holder) => format!("{} waits for {holder}", publication.qualified()),
-        Event::Cleaned(publication, files) => format!("{}: {files} old files removed", publication.qualified()),
-        Event::Computing(publication, _) => format!("{} is being computed", publication.qualified()),
+        Event::Waiting(publication, holder) => format!("{} waits for {holder}", publication),
+        Event::Cleaned(publication, files) => format!("{}: {files} old files removed", publication),
+        Event::Computing(publication, _) => format!("{} is being computed", publication),
         Event::Ended(publication, report) => {
-            let (name, how) = (publication.qualified(), report.outcome.name());
+            let (name, how) = (publication, report.outcome.name());
             format!("{name} {how}: {} rows, {} bytes, {} s", report.rows, report.bytes, report.seconds)
         }
     }
@@ -237,13 +237,13 @@ fn as_json(event: &Event<'_>) -> Value {
     };
     match event {
         Event::Waiting(publication, holder) => {
-            add(json!({ "event": "waiting", "publication": publication.qualified(), "holder": holder }));
+            add(json!({ "event": "waiting", "publication": publication, "holder": holder }));
         }
         Event::Cleaned(publication, files) => {
-            add(json!({ "event": "cleaned", "publication": publication.qualified(), "files": files }));
+            add(json!({ "event": "cleaned", "publication": publication, "files": files }));
         }
         Event::Computing(publication, _) => {
-            add(json!({ "event": "computing", "publication": publication.qualified() }));
+            add(json!({ "event": "computing", "publication": publication }));
         }
         Event::Ended(_, report) => {
             add(json!({ "event": "ended" }));

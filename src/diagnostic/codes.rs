@@ -349,6 +349,16 @@ own. Formats are `parquet` (if nothing is said), `csv` and `json`. The files may
     publish monthly_pack { indicators gmv, aov  by month, region  to 'out/monthly/'  format csv }
     publish daily        { indicators gmv  by day, region  to '${LAKE}/gmv/'  partitioned by day }
 ";
+    BAD_ROLLUP = "B0410" Error "a rollup cannot be stored",
+"A rollup stores what indicators are put together from, by dimensions and grains of time, in a folder of its own. `bell run` computes it,
+and every question that can be put together from it is answered from it, with the same numbers.
+
+    rollup sales_daily { indicators gmv, buyers  by day, region  to '${LAKE}/rollups/sales_daily/' }
+
+What is stored must be what later gives the same number to the last digit: sums and averages of floating-point numbers do not, and are stored
+only `approximate`; medians and percentiles, values of other moments and aggregates over `per` need the rows themselves. For how long a rollup
+still answers after its sources have changed, `tolerance 2 hours` says; without it, not at all.
+";
     NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
 "`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
 calculate outside of the marker.

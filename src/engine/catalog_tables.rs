@@ -41,6 +41,7 @@ const TABLES: &[&str] = &[
     "processes",
     "alerts",
     "publications",
+    "rollups",
     "owners",
     "audit",
 ];
@@ -71,6 +72,7 @@ impl BellSchema {
             "processes" => mapping_tables::processes(catalog),
             "alerts" => mapping_tables::alerts(catalog),
             "publications" => mapping_tables::publications(catalog),
+            "rollups" => mapping_tables::rollups(catalog),
             "owners" => mapping_tables::owners(catalog),
             "audit" => mapping_tables::findings(catalog),
             _ => return None,

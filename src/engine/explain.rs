@@ -6,6 +6,7 @@ use super::{Engine, locate, prepass, show, sql};
 use crate::catalog::expr::Input;
 use crate::catalog::{DimensionId, Member};
 use crate::error::Result;
+use crate::plan::{Note, Notes};
 use crate::source::SourceFile;
 
 /// A stage of a question, in order.
@@ -41,13 +42,42 @@ pub async fn explain(engine: &Engine, file: &SourceFile, stage: Stage) -> Result
         }
         _ => {}
     }
-    let state = ctx.state();
+    let mut state = ctx.state();
+    let notes = Notes::default();
+    state.config_mut().options_mut().extensions.insert(notes.clone());
     let plan = sql::plan(engine, &state, file, statement).await?;
-    Ok(match stage {
+    let shown = match stage {
         Stage::Optimized => state.optimize(&plan)?.display_indent().to_string(),
         Stage::Physical => displayable(state.create_physical_plan(&plan).await?.as_ref()).indent(true).to_string(),
         _ => plan.display_indent().to_string(),
-    })
+    };
+    Ok(format!("{shown}{}", rollups_in_words(&notes)))
+}
+
+/// Which rollups answer, and why the others do not, the nearest first.
+fn rollups_in_words(notes: &Notes) -> String {
+    let mut all = notes.all();
+    all.sort_by_key(|note| (note.source.clone(), note.missed.len()));
+    let mut text = String::new();
+    let nearest = |at: usize| {
+        let of_source = |other: &&Note| other.source == all[at].source;
+        let answered = all.iter().filter(of_source).any(|other| other.missed.is_empty());
+        let several = all.iter().filter(of_source).count() > 1;
+        let first = all.iter().position(|other| other.source == all[at].source) == Some(at);
+        several && first && !answered
+    };
+    for (at, Note { rollup, source, missed }) in all.iter().enumerate() {
+        text.push_str(match text.is_empty() {
+            true => "\nrollups\n",
+            false => "",
+        });
+        let near = if nearest(at) { " (the nearest)" } else { "" };
+        match missed.is_empty() {
+            true => text.push_str(&format!("  {source}: from `{rollup}`\n")),
+            false => text.push_str(&format!("  {source}: not from `{rollup}`{near}: {}\n", missed.join("; "))),
+        }
+    }
+    text
 }
 
 /// What the catalog knows of every indicator and dimension that a statement names.

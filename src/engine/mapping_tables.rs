@@ -5,8 +5,9 @@
 use super::catalog_tables::{Cell, Table, named, text};
 use crate::audit::audit;
 use crate::catalog::alert::Receiver;
+use crate::catalog::rollup::Stored;
 use crate::catalog::scenario::Scenario;
-use crate::catalog::{Catalog, DimensionId, Item};
+use crate::catalog::{Catalog, DimensionId, IndicatorId, Item};
 
 pub(super) fn scenarios(catalog: &Catalog) -> Table {
     let listed = |texts: &[String]| Cell::Text((!texts.is_empty()).then(|| texts.join("; ")));
@@ -139,6 +140,7 @@ pub(super) fn owners(catalog: &Catalog) -> Table {
         .chain(catalog.processes.iter().map(|it| ("process", &it.item)))
         .chain(catalog.alerts.iter().map(|it| ("alert", &it.item)))
         .chain(catalog.publications.iter().map(|it| ("publication", &it.item)))
+        .chain(catalog.rollups.iter().map(|it| ("rollup", &it.item)))
         .chain(events)
         .chain(catalog.sources.iter().map(|it| ("source", &it.item)))
         .chain(dimensions);
@@ -167,6 +169,48 @@ pub(super) fn publications(catalog: &Catalog) -> Table {
     let names =
         vec!["package", "name", "label", "description", "indicators", "by", "partitioned_by", "to", "format", "owner"];
     Table { names, rows: rows.collect() }
+}
+
+/// What is stored to answer from: a row for each of its tables.
+pub(super) fn rollups(catalog: &Catalog) -> Table {
+    let mut rows = Vec::new();
+    for rollup in &catalog.rollups {
+        let names = |ids: &[IndicatorId]| {
+            let names: Vec<&str> = ids.iter().map(|id| catalog.indicator(*id).item.name.as_str()).collect();
+            Cell::Text((!names.is_empty()).then(|| names.join(", ")))
+        };
+        let by: Vec<&str> = rollup.by.iter().map(|(name, _)| name.as_str()).collect();
+        for stored in &rollup.tables {
+            let mut row = named(&rollup.item);
+            row.extend([names(&rollup.indicators), text(by.join(", ")), names(&rollup.approximate), text(&rollup.to)]);
+            row.extend(match stored {
+                Stored::Current(kept) => {
+                    let state = if kept.late { "late, within its tolerance" } else { "current" };
+                    let (rows, runs) = (Cell::Number(Some(kept.rows as f64)), Cell::Number(Some(kept.runs as f64)));
+                    [text(state), Cell::Text(Some(kept.at.clone())), rows, runs]
+                }
+                Stored::Unusable(reason) => [text(reason), Cell::Text(None), Cell::Number(None), Cell::Number(None)],
+            });
+            row.push(Cell::Text(rollup.item.owner.clone()));
+            rows.push(row);
+        }
+    }
+    let names = vec![
+        "package",
+        "name",
+        "label",
+        "description",
+        "indicators",
+        "by",
+        "approximate",
+        "to",
+        "state",
+        "computed_at",
+        "cells",
+        "runs",
+        "owner",
+    ];
+    Table { names, rows }
 }
 
 /// What an audit finds.

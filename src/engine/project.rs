@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 
+use super::rollups;
 use crate::catalog::Catalog;
 use crate::check::functions::Functions;
 use crate::check::{Checked, check};
@@ -47,8 +48,9 @@ impl Project {
         let functions = Functions::of(&ctx.state());
         let gathered = gather(&sources.root, &files, ctx, &functions).await;
         diagnostics.extend(gathered.diagnostics);
-        let Checked { catalog, diagnostics: found } = check(&sources, &files, &gathered.tables, &functions);
+        let Checked { mut catalog, diagnostics: found } = check(&sources, &files, &gathered.tables, &functions);
         diagnostics.extend(found);
+        diagnostics.extend(rollups::find(&mut catalog, &files, &sources.root, ctx).await);
         diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
         Project { sources, files, catalog: Arc::new(catalog), diagnostics, specs: gathered.specs }
     }

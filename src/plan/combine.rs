@@ -13,7 +13,8 @@ use super::frame::Frame;
 use super::join::{Joined, join_all};
 use super::looked_up::looked_up;
 use super::options::Rewrites;
-use super::part::parts_of;
+use super::part::{Part, parts_of};
+use super::rolled_up::{Notes, Rolled, rolled_up};
 use super::side_by_side::together;
 use super::windows::Periods;
 use crate::catalog::Catalog;
@@ -42,6 +43,8 @@ pub(crate) struct Question<'c> {
     /// How many questions this one stands inside of.
     pub(crate) depth: usize,
     pub(crate) rewrites: Rewrites,
+    /// Who wants to know about rollups.
+    pub(crate) notes: Option<Notes>,
 }
 
 /// Deeper than this only a condition that looks at itself gets (`at (visible)` in a condition's own `per`).
@@ -72,6 +75,7 @@ pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
         visible: context.conditions.clone(),
         depth: 0,
         rewrites: context.rewrites,
+        notes: context.notes.clone(),
     };
     let whole = Frame::new(&context.grouping.keys, &context.conditions);
     let mut leaves = Leaves::of(&whole);
@@ -101,12 +105,22 @@ pub(crate) fn answer_leaves(
     leaves: &Leaves,
     sets: Option<&[Vec<usize>]>,
 ) -> Result<Joined> {
-    let parts = far_filters::apart(question, frame, parts_of(question, frame, &leaves.leaves)?);
+    let mut rolled: Vec<(Part, Rolled)> = Vec::new();
+    let mut parts = Vec::new();
+    for part in parts_of(question, frame, &leaves.leaves)? {
+        match rolled_up(question, &part)? {
+            Some(cells) => rolled.push((part, cells)),
+            None => parts.push(part),
+        }
+    }
+    let parts = far_filters::apart(question, frame, parts);
     let folds = folds_of(question, frame, &leaves.leaves)?;
     let dense = if leaves.filled { dense_of(question, frame, &leaves.leaves)? } else { None };
     let mut bounds = Vec::new();
-    if parts.iter().any(super::part::Part::has_window) || folds.iter().any(super::fold::FoldPart::has_window) {
-        for part in &parts {
+    if rolled.iter().map(|(part, _)| part).chain(&parts).any(Part::has_window)
+        || folds.iter().any(super::fold::FoldPart::has_window)
+    {
+        for part in rolled.iter().map(|(part, _)| part).chain(&parts) {
             bounds.extend(part.bounds(question)?);
         }
         for fold in &folds {
@@ -126,7 +140,8 @@ pub(crate) fn answer_leaves(
             done.extend(whose);
         }
         // Groups that others show look values up, too.
-        let alone = done.is_empty() && folds.is_empty() && dense.is_none() && leaves.fillers.is_empty();
+        let alone =
+            done.is_empty() && rolled.is_empty() && folds.is_empty() && dense.is_none() && leaves.fillers.is_empty();
         if let Some((shared, whose)) = if alone { looked_up(question, &parts)? } else { None } {
             built.push(shared);
             done.extend(whose);
@@ -134,6 +149,9 @@ pub(crate) fn answer_leaves(
     }
     for (_, part) in parts.iter().enumerate().filter(|(at, _)| !done.contains(at)) {
         built.extend(part.build(question, sets, &periods)?);
+    }
+    for (part, cells) in rolled {
+        built.extend(part.build_from_cells(question, sets, &periods, cells)?);
     }
     for fold in &folds {
         built.extend(fold.build(question, frame, &periods)?);

@@ -9,6 +9,7 @@ use super::axis::{Axis, Precision};
 use super::fold::some_fact;
 use super::frame::Frame;
 use super::options::Rewrites;
+use super::rolled_up::Notes;
 use super::spine::{Filler, leaves_in};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{At, Expression, Fold, Input, input_column};
@@ -39,6 +40,8 @@ pub struct Context<'c> {
     pub conditions: Vec<Expression>,
     /// Which ways to make plans cheaper are used.
     pub rewrites: Rewrites,
+    /// Who wants to know about rollups.
+    pub notes: Option<Notes>,
 }
 
 /// One use of an indicator in a question.

@@ -21,6 +21,9 @@ extensions_options! {
         pub split_filters: bool, default = true
         /// Whether joins are made in the order that promises the fewest rows. It changes no answer.
         pub order_joins: bool, default = true
+        /// Whether stored rollups answer what can be put together from them. It changes no answer, but those that a rollup
+        /// declares approximate.
+        pub use_rollups: bool, default = true
         /// Whether products and sums of decimals are computed in 64 bits where the statistics of files tell that these hold them.
         /// It changes no answer.
         pub narrow_decimals: bool, default = true
@@ -40,6 +43,8 @@ pub struct Rewrites {
     pub split_filters: bool,
     /// As [`BellOptions::order_joins`].
     pub order_joins: bool,
+    /// As [`BellOptions::use_rollups`].
+    pub use_rollups: bool,
 }
 
 impl Default for Rewrites {
@@ -51,8 +56,8 @@ impl Default for Rewrites {
 impl BellOptions {
     /// Which rewrites the session uses.
     pub fn rewrites(&self) -> Rewrites {
-        let BellOptions { reduce_rows, reduce_factor, share_rows, split_filters, order_joins, .. } = *self;
-        Rewrites { reduce_rows, reduce_factor, share_rows, split_filters, order_joins }
+        let BellOptions { reduce_rows, reduce_factor, share_rows, split_filters, order_joins, use_rollups, .. } = *self;
+        Rewrites { reduce_rows, reduce_factor, share_rows, split_filters, order_joins, use_rollups }
     }
 }
 

@@ -17,10 +17,10 @@ use super::instant::TimeOp;
 use super::lean;
 use super::prepared::{BuiltPart, Prepared};
 use super::reduce::{Reduced, reduced};
+use super::rolled_up::{Rolled, rolled_up};
 use super::rows::with_exact_types;
 use super::running::Finals;
 use super::scan::Scan;
-use super::side_by_side::is_period;
 use super::situation::{Link, Nulls, Shows, Situation};
 use super::steps;
 use super::windows::{self, Periods, Shape};
@@ -37,10 +37,10 @@ use crate::diagnostic::Diagnostic;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Key {
     pub(super) source: SourceId,
-    axis: Option<Expression>,
+    pub(super) axis: Option<Expression>,
     /// The days on which the rows count, if not on their own.
     pub(super) redated: Option<Redated>,
-    situation: Situation,
+    pub(super) situation: Situation,
     /// Conditions against a join's direction: they choose among child rows, so they must act before de-duplication.
     pub(super) child_conditions: Vec<Expression>,
     /// The same from `filter`s, and other filters that act on rows apart.
@@ -55,11 +55,11 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(super) key: Key,
-    precision: Precision,
+    pub(super) precision: Precision,
     pub(super) leaves: Vec<PlacedLeaf>,
     /// For each indicator asked of it: the conditions that its rows fulfil; together they decide which groups there are.
     pub(super) alternatives: Vec<Vec<Expression>>,
-    asked: Option<IndicatorId>,
+    pub(super) asked: Option<IndicatorId>,
 }
 
 /// What is asked of the rows of a part, over their columns.
@@ -82,6 +82,8 @@ pub(super) struct PlacedLeaf {
     pub(super) aggregate: Expression,
     pub(super) conditions: Vec<Expression>,
     pub(super) filters: Vec<Expression>,
+    /// The indicator that was asked for.
+    pub(super) asked: Option<IndicatorId>,
 }
 
 /// Distributes the leaves over rows over as few parts as their rows allow.
@@ -172,7 +174,7 @@ fn place(question: &Question<'_>, frame: &Frame, leaf: &Leaf, measure: &Measure)
     Ok(Placement {
         key: Key { source, axis: axis.axis.clone(), redated, situation, child_conditions, child_filters, own, counted },
         precision,
-        leaf: PlacedLeaf { number: 0, aggregate, conditions, filters },
+        leaf: PlacedLeaf { number: 0, aggregate, conditions, filters, asked: leaf.asked },
     })
 }
 
@@ -252,58 +254,6 @@ impl Part {
         self.leaves.iter().map(|leaf| leaf.number).collect()
     }
 
-    /// Whether another part reads just the rows that this one reads, for periods of the same key: its own, or those of
-    /// another window.
-    pub(crate) fn reads_the_same(&self, other: &Part, question: &Question<'_>) -> bool {
-        let (mine, others) = (&self.key.situation, &other.key.situation);
-        let axis = self.axis(question);
-        let untimed = |frame: &Frame| {
-            let timed = |c: &super::frame::Condition| axis.range(&c.expr).is_some() || axis.is_range_of_table(&c.expr);
-            !frame.conditions.iter().any(timed) && frame.edges.is_empty() && frame.dated.is_empty()
-        };
-        let key_alike = |at: usize| {
-            let (mine, others) = (&mine.frame.keys[at], &others.frame.keys[at]);
-            let whose = others.role == Role::Equal || is_period(&mine.role) == is_period(&others.role);
-            mine.expr == others.expr && mine.kept == others.kept && mine.stands_for == others.stands_for && whose
-        };
-        let windows = match (mine.frame.window(), others.frame.window()) {
-            (Some((a, mine)), Some((b, others))) => {
-                a == b && mine.grain == others.grain && mine.end == others.end && others.periods.is_none()
-            }
-            (Some((_, mine)), None) => mine.end.is_none() && others.shows == Shows::All,
-            (None, _) => false,
-        };
-        self.is_beside(other)
-            && windows
-            && mine.links == others.links
-            && mine.frame.keys.len() == others.frame.keys.len()
-            && (0..mine.frame.keys.len()).all(key_alike)
-            && mine.frame.conditions == others.frame.conditions
-            && untimed(&mine.frame)
-            && untimed(&others.frame)
-            && self.alternatives_are(other)
-    }
-
-    /// Whether another part differs in its context only, and nothing else than conditions and keys decides about rows.
-    pub(crate) fn is_beside(&self, other: &Part) -> bool {
-        let Key { redated, child_conditions, child_filters, own, counted, .. } = &self.key;
-        let plain = redated.is_none() && child_conditions.is_empty() && child_filters.is_empty();
-        let same = Key { situation: self.key.situation.clone(), ..other.key.clone() } == self.key;
-        plain && own.is_empty() && counted.is_empty() && same && self.precision == other.precision
-    }
-
-    /// Whether the same conditions of indicators decide about its rows.
-    fn alternatives_are(&self, other: &Part) -> bool {
-        let within = |a: &Part, b: &Part| a.alternatives.iter().all(|way| b.alternatives.contains(way));
-        within(self, other) && within(other, self)
-    }
-
-    /// The part with all these leaves.
-    pub(crate) fn with_leaves_of(&self, parts: &[&Part]) -> Part {
-        let leaves = parts.iter().flat_map(|part| part.leaves.iter().cloned()).collect();
-        Part { leaves, alternatives: self.alternatives.clone(), ..self.bare() }
-    }
-
     /// The part over the rows of all times.
     pub(crate) fn without_ranges(mut self, axis: &Axis<'_>) -> Part {
         self.key.situation.frame.conditions.retain(|condition| axis.range(&condition.expr).is_none());
@@ -339,25 +289,50 @@ impl Part {
             return Ok(vec![built]);
         }
         let (prepared, finals) = self.prepare(question, placed, sets)?;
+        self.build_prepared(&axis, sets, periods, prepared, finals.as_ref())
+    }
+
+    /// The same over the cells of a rollup.
+    pub(crate) fn build_from_cells(
+        &self,
+        question: &Question<'_>,
+        sets: Option<&[Vec<usize>]>,
+        periods: &Periods<'_>,
+        cells: Rolled,
+    ) -> Result<Vec<BuiltPart>> {
+        self.build_prepared(&self.axis(question), sets, periods, cells.prepared, Some(&cells.finals))
+    }
+
+    fn build_prepared(
+        &self,
+        axis: &Axis<'_>,
+        sets: Option<&[Vec<usize>]>,
+        periods: &Periods<'_>,
+        prepared: Prepared,
+        finals: Option<&Finals>,
+    ) -> Result<Vec<BuiltPart>> {
         let frame = &self.key.situation.frame;
         let built = match frame.window() {
             Some((at, window)) => {
-                let shape = Shape { frame, outer: periods.frame, at, window, axis: &axis, shows: self.shows() };
+                let shape = Shape { frame, outer: periods.frame, at, window, axis, shows: self.shows() };
                 prepared.in_windows(&shape, periods)?
             }
             None => vec![prepared.aggregated(sets)?],
         };
         Ok(match finals {
-            Some(finals) => built.into_iter().map(|part| part.finished(&finals)).collect(),
+            Some(finals) => built.into_iter().map(|part| part.finished(finals)).collect(),
             None => built,
         })
+    }
+
+    pub(super) fn scan<'q>(&'q self, question: &Question<'q>) -> Scan<'q> {
+        Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref())
     }
 
     /// What is asked of the rows, over their columns.
     pub(crate) fn place<'q>(&'q self, question: &Question<'q>, axis: &Axis<'_>) -> Result<Placed<'q>> {
         let frame = &self.key.situation.frame;
-        let mut scan =
-            Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
+        let mut scan = self.scan(question);
         let mut keys = Vec::new();
         // The rows are there once for each of their days, also where nothing else is asked of these.
         let day = self.key.redated.as_ref().map(|redated| scan.place(&redated.day));
@@ -568,8 +543,10 @@ impl Part {
                 condition.ops.push(super::range::RangeOp::Open);
             }
         }
-        let mut scan =
-            Scan::new(question.catalog, self.key.source).in_question(question).dated_by(self.key.axis.as_ref());
+        if let Some(bounds) = rolled_up(question, &opened)?.and_then(|cells| cells.bounds) {
+            return Ok(Some(bounds));
+        }
+        let mut scan = self.scan(question);
         let filter = conjunction(opened.row_filters(question, &axis, &mut scan)?).map(guarded);
         let instant = opened.instant(question, &axis, &mut scan)?;
         let rows: LogicalPlanBuilder = match filter {

@@ -29,6 +29,7 @@ use super::marker::{Aspect, aspect_of, is_measure};
 use super::modifiers::modifiers_of;
 use super::options::BellOptions;
 use super::refuse;
+use super::rolled_up::Notes;
 use super::trace::{Traced, trace};
 use super::values::dimension_values;
 use crate::catalog::expr::{Expression, Input};
@@ -51,7 +52,8 @@ impl AnalyzerRule for ExpandMeasures {
         // `GROUPING()` must be about the question's own keys before these become the expansion's.
         let plan = ResolveGroupingFunction::new().analyze(plan, config)?;
         let options = config.extensions.get::<BellOptions>().cloned().unwrap_or_default();
-        let expanded = Expansion { options }.rewrite(plan)?;
+        let notes = config.extensions.get::<Notes>().cloned();
+        let expanded = Expansion { options, notes }.rewrite(plan)?;
         TypeCoercion::new().analyze(expanded, config)
     }
 }
@@ -72,6 +74,7 @@ fn uses_views(plan: &LogicalPlan) -> Result<bool> {
 
 struct Expansion {
     options: BellOptions,
+    notes: Option<Notes>,
 }
 
 impl Expansion {
@@ -129,7 +132,8 @@ impl Expansion {
             return Err(refuse::mixed(other).into());
         }
         let grouping = grouping_of(aggregate, traced)?;
-        let context = Context { catalog, grouping, conditions, rewrites: self.options.rewrites() };
+        let context =
+            Context { catalog, grouping, conditions, rewrites: self.options.rewrites(), notes: self.notes.clone() };
         let answer = judged_answer(&context, calls, &aspects)?;
         let outputs = answer.keys.into_iter().chain(answer.grouping_id).chain(answer.values);
         same_schema(answer.plan, outputs, &aggregate.schema)
@@ -217,6 +221,7 @@ impl Expansion {
             grouping: Grouping { keys: used.clone(), sets: None },
             conditions,
             rewrites: self.options.rewrites(),
+            notes: self.notes.clone(),
         };
         let values = dimension_values(&context)?;
         let column = |expr: &Expr| -> Result<Expr> {
@@ -262,6 +267,7 @@ impl Expansion {
             grouping,
             conditions,
             rewrites: self.options.rewrites(),
+            notes: self.notes.clone(),
         })?;
         let columns = outputs.iter().map(|(_, expression)| {
             let at = keys.iter().position(|known| known == expression).unwrap_or_default();
@@ -292,7 +298,13 @@ impl Expansion {
         }
         let conditions = self.conditions(traced)?;
         let grouping = Grouping { keys, sets: None };
-        let context = Context { catalog: traced.catalog(), grouping, conditions, rewrites: self.options.rewrites() };
+        let context = Context {
+            catalog: traced.catalog(),
+            grouping,
+            conditions,
+            rewrites: self.options.rewrites(),
+            notes: self.notes.clone(),
+        };
         let answer = answer(&context, &calls)?;
         let key = |expression: &Expression| {
             let at = context.grouping.keys.iter().position(|known| known == expression)?;

@@ -157,6 +157,13 @@ impl<'c> Scan<'c> {
         !apart && !self.fans_out() && !self.paths.iter().any(changing)
     }
 
+    /// Whether its values depend on nothing but the rows of the root and of those that it joins to, so that they stay what
+    /// they are when other rows come.
+    pub(crate) fn is_storable(&self) -> bool {
+        let calendar = |lookup: &Lookup| matches!(lookup, Lookup::Day { .. });
+        self.rows.is_none() && self.events.is_empty() && self.lookups.iter().all(calendar) && !self.fans_out()
+    }
+
     /// Whether other sources are joined.
     pub(crate) fn joins(&self) -> bool {
         !self.paths.is_empty()
@@ -246,7 +253,7 @@ impl<'c> Scan<'c> {
     fn join_per(&self, plan: LogicalPlanBuilder, at: usize, per: &Per, of_row: &[Expr]) -> Result<LogicalPlanBuilder> {
         let question = match &self.question {
             Some(question) => question.inner()?,
-            None => Question { catalog: self.catalog, visible: vec![], depth: 0, rewrites: Rewrites::default() },
+            None => super::cells::question_of(self.catalog),
         };
         let inner = inner_values(&question, &per.value, &per.by)?;
         let found = TableReference::bare(format!("found{at}"));

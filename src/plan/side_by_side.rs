@@ -10,8 +10,8 @@ use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::combine::Question;
-use super::frame::{Role, Window};
-use super::part::Part;
+use super::frame::{Condition, Frame, Role, Window};
+use super::part::{Key, Part};
 use super::prepared::BuiltPart;
 use super::rows::distinct;
 use super::running;
@@ -38,6 +38,60 @@ pub(crate) fn together(
         }
     }
     Ok(None)
+}
+
+impl Part {
+    /// Whether another part reads just the rows that this one reads, for periods of the same key: its own, or those of
+    /// another window.
+    pub(crate) fn reads_the_same(&self, other: &Part, question: &Question<'_>) -> bool {
+        let (mine, others) = (&self.key.situation, &other.key.situation);
+        let axis = self.axis(question);
+        let untimed = |frame: &Frame| {
+            let timed = |c: &Condition| axis.range(&c.expr).is_some() || axis.is_range_of_table(&c.expr);
+            !frame.conditions.iter().any(timed) && frame.edges.is_empty() && frame.dated.is_empty()
+        };
+        let key_alike = |at: usize| {
+            let (mine, others) = (&mine.frame.keys[at], &others.frame.keys[at]);
+            let whose = others.role == Role::Equal || is_period(&mine.role) == is_period(&others.role);
+            mine.expr == others.expr && mine.kept == others.kept && mine.stands_for == others.stands_for && whose
+        };
+        let windows = match (mine.frame.window(), others.frame.window()) {
+            (Some((a, mine)), Some((b, others))) => {
+                a == b && mine.grain == others.grain && mine.end == others.end && others.periods.is_none()
+            }
+            (Some((_, mine)), None) => mine.end.is_none() && others.shows == Shows::All,
+            (None, _) => false,
+        };
+        self.is_beside(other)
+            && windows
+            && mine.links == others.links
+            && mine.frame.keys.len() == others.frame.keys.len()
+            && (0..mine.frame.keys.len()).all(key_alike)
+            && mine.frame.conditions == others.frame.conditions
+            && untimed(&mine.frame)
+            && untimed(&others.frame)
+            && self.alternatives_are(other)
+    }
+
+    /// Whether another part differs in its context only, and nothing else than conditions and keys decides about rows.
+    pub(crate) fn is_beside(&self, other: &Part) -> bool {
+        let Key { redated, child_conditions, child_filters, own, counted, .. } = &self.key;
+        let plain = redated.is_none() && child_conditions.is_empty() && child_filters.is_empty();
+        let same = Key { situation: self.key.situation.clone(), ..other.key.clone() } == self.key;
+        plain && own.is_empty() && counted.is_empty() && same && self.precision == other.precision
+    }
+
+    /// Whether the same conditions of indicators decide about its rows.
+    fn alternatives_are(&self, other: &Part) -> bool {
+        let within = |a: &Part, b: &Part| a.alternatives.iter().all(|way| b.alternatives.contains(way));
+        within(self, other) && within(other, self)
+    }
+
+    /// The part with all these leaves.
+    pub(crate) fn with_leaves_of(&self, parts: &[&Part]) -> Part {
+        let leaves = parts.iter().flat_map(|part| part.leaves.iter().cloned()).collect();
+        Part { leaves, alternatives: self.alternatives.clone(), ..self.bare() }
+    }
 }
 
 fn build(question: &Question<'_>, first: &Part, members: &[&Part], periods: &Periods<'_>) -> Result<Option<BuiltPart>> {

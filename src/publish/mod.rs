@@ -8,12 +8,12 @@
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
 //! it. So whoever reads the manifest reads a whole, old or new, wherever a run is killed.
 
-pub mod definition;
 mod faults;
 mod folder;
 pub mod lock;
 mod question;
 mod report;
+mod rollup;
 mod write;
 
 use std::sync::Arc;
@@ -29,8 +29,9 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::publication::Publication;
+use crate::catalog::rollup::Rollup;
 use crate::diagnostic::{Diagnostic, codes, nearest};
-use crate::engine::Engine;
+use crate::engine::{Engine, definition};
 use crate::error::{Error, Result};
 use crate::store::destination::{Destination, Missing};
 use crate::store::inputs::inputs_of;
@@ -76,13 +77,13 @@ impl Default for Run {
 #[derive(Debug)]
 pub enum Event<'e> {
     /// Another run writes to the folder.
-    Waiting(&'e Publication, &'e Holder),
+    Waiting(&'e str, &'e Holder),
     /// What nothing refers to any more was removed: so many files.
-    Cleaned(&'e Publication, usize),
+    Cleaned(&'e str, usize),
     /// It is being computed, by this plan.
-    Computing(&'e Publication, &'e Arc<dyn ExecutionPlan>),
+    Computing(&'e str, &'e Arc<dyn ExecutionPlan>),
     /// It is done, or has failed.
-    Ended(&'e Publication, &'e Report),
+    Ended(&'e str, &'e Report),
 }
 
 /// Somebody who follows a run.
@@ -93,30 +94,44 @@ pub type Watch<'w> = dyn Fn(&Event<'_>) + Sync + 'w;
 /// # Errors
 /// [`Error::Diagnostics`], if there is no publication of a name, or none at all.
 pub async fn run(engine: &Engine, asked: &Run, watch: &Watch<'_>) -> Result<Vec<Report>> {
-    let chosen = chosen(engine, asked)?;
+    let (chosen, rollups) = chosen(engine, asked)?;
+    let mut reports = Vec::new();
+    for rollup in rollups {
+        reports.extend(rollup::refresh(engine, asked, rollup, &run_id(reports.len()), watch).await);
+    }
     let started = chosen.iter().enumerate().map(async |(at, publication)| {
         let report = Job { engine, asked, publication, id: run_id(at), watch }.run().await;
-        watch(&Event::Ended(publication, &report));
+        watch(&Event::Ended(&publication.qualified(), &report));
         (at, report)
     });
-    let mut reports: Vec<(usize, Report)> =
+    let mut published: Vec<(usize, Report)> =
         futures::stream::iter(started).buffer_unordered(asked.jobs.max(1)).collect().await;
-    reports.sort_by_key(|(at, _)| *at);
-    Ok(reports.into_iter().map(|(_, report)| report).collect())
+    published.sort_by_key(|(at, _)| *at);
+    reports.extend(published.into_iter().map(|(_, report)| report));
+    Ok(reports)
 }
 
-fn chosen<'e>(engine: &'e Engine, asked: &Run) -> Result<Vec<&'e Publication>> {
-    let all = &engine.catalog().publications;
-    if all.is_empty() {
+fn chosen<'e>(engine: &'e Engine, asked: &Run) -> Result<(Vec<&'e Publication>, Vec<&'e Rollup>)> {
+    let (all, rollups) = (&engine.catalog().publications, &engine.catalog().rollups);
+    if all.is_empty() && rollups.is_empty() {
         let diagnostic = Diagnostic::new(codes::REQUEST, "the project publishes nothing");
         return Err(diagnostic.help("declare `publish name { indicators …  by …  to 'out/name/' }`").into());
     }
+    let backfill = asked.from.is_some() || asked.to.is_some();
     for name in &asked.publications {
-        if !all.iter().any(|publication| publication.goes_by(name)) {
-            let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no publication `{name}`"));
-            return Err(match nearest(name, all.iter().map(|publication| publication.item.name.as_str())) {
+        let rollup = rollups.iter().any(|rollup| rollup.goes_by(name));
+        if rollup && backfill {
+            let diagnostic = Diagnostic::new(codes::BAD_BACKFILL, format!("`{name}` is a rollup"));
+            return Err(diagnostic.help("leave out --from and --to: a rollup reads what has changed").into());
+        }
+        if !rollup && !all.iter().any(|publication| publication.goes_by(name)) {
+            let diagnostic =
+                Diagnostic::new(codes::UNKNOWN_NAME, format!("there is no publication or rollup `{name}`"));
+            let names =
+                all.iter().map(|it| it.item.name.as_str()).chain(rollups.iter().map(|it| it.item.name.as_str()));
+            return Err(match nearest(name, names) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help("`bell list publications` shows what there is"),
+                None => diagnostic.help("`bell list publications` and `bell list rollups` show what there is"),
             }
             .into());
         }
@@ -126,17 +141,18 @@ fn chosen<'e>(engine: &'e Engine, asked: &Run) -> Result<Vec<&'e Publication>> {
         glob::Pattern::new(text).map_err(broken)
     };
     let patterns = asked.only.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-    let named =
-        |it: &&Publication| asked.publications.is_empty() || asked.publications.iter().any(|name| it.goes_by(name));
-    let fits = |it: &&Publication| {
-        patterns.is_empty() || patterns.iter().any(|p| p.matches(&it.item.name) || p.matches(&it.qualified()))
+    let wanted = |name: &str, qualified: &str| {
+        let named = asked.publications.is_empty() || asked.publications.iter().any(|it| it == name || it == qualified);
+        named && (patterns.is_empty() || patterns.iter().any(|p| p.matches(name) || p.matches(qualified)))
     };
-    let chosen: Vec<&Publication> = all.iter().filter(named).filter(fits).collect();
-    match chosen.is_empty() {
+    let chosen: Vec<&Publication> = all.iter().filter(|it| wanted(&it.item.name, &it.qualified())).collect();
+    let rollups = rollups.iter().filter(|it| !backfill && wanted(&it.item.name, &it.qualified()));
+    let rollups: Vec<&Rollup> = rollups.collect();
+    match chosen.is_empty() && rollups.is_empty() {
         true => Err(Diagnostic::new(codes::REQUEST, "no publication fits these patterns")
             .help("`bell list publications` shows what there is")
             .into()),
-        false => Ok(chosen),
+        false => Ok((chosen, rollups)),
     }
 }
 
@@ -175,7 +191,7 @@ struct Planned {
 impl Job<'_> {
     async fn run(&self) -> Report {
         let started = Instant::now();
-        let mut report = Report::new(self.publication, &self.id);
+        let mut report = Report::new(self.publication.qualified(), self.publication.to.clone(), &self.id);
         if let Err(error) = self.attempt(&mut report).await {
             report.fail(error);
         }
@@ -221,7 +237,7 @@ impl Job<'_> {
     }
 
     async fn locked(&self, destination: &Destination, planned: Planned, report: &mut Report) -> Result<()> {
-        let waiting = |holder: &Holder| (self.watch)(&Event::Waiting(self.publication, holder));
+        let waiting = |holder: &Holder| (self.watch)(&Event::Waiting(&self.publication.qualified(), holder));
         let wait = Duration::from_secs(self.asked.wait);
         let lock = Lock::take(destination, &Holder::this(&self.id), wait, &waiting).await?;
         let done = self.replace(destination, &lock, planned, report).await;
@@ -246,7 +262,7 @@ impl Job<'_> {
         if current.is_some() || !lock.taken_over() {
             let cleaned = folder::clean(destination, current.as_ref().map(|(manifest, _)| manifest)).await?;
             report.cleaned = cleaned;
-            (self.watch)(&Event::Cleaned(self.publication, cleaned));
+            (self.watch)(&Event::Cleaned(&self.publication.qualified(), cleaned));
         }
         let (schema, files) = self.compute(destination, &planned).await?;
         lock.confirm().await?;
@@ -282,7 +298,7 @@ impl Job<'_> {
         let frame = planned.frame.clone();
         let context = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
-        (self.watch)(&Event::Computing(publication, &plan));
+        (self.watch)(&Event::Computing(&publication.qualified(), &plan));
         let schema = plan.schema();
         let mut files = write::Files::new(destination, &self.id, publication.format, &schema, &publication.partitions);
         // A task of its own computes, so that several publications do so side by side.

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::catalog::publication::Publication;
 use crate::error::Error;
 use crate::store::manifest::{Input, Manifest};
 
@@ -14,6 +13,8 @@ pub enum Outcome {
     Published,
     /// It would be run.
     Planned,
+    /// It is what it would become: nothing that it is made of has changed.
+    Current,
     /// Readers see what they saw before.
     Failed,
 }
@@ -24,6 +25,7 @@ impl Outcome {
         match self {
             Outcome::Published => "published",
             Outcome::Planned => "planned",
+            Outcome::Current => "current",
             Outcome::Failed => "failed",
         }
     }
@@ -32,7 +34,7 @@ impl Outcome {
 /// What became of a publication in a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The publication, with its package.
+    /// The publication or the rollup's table, with its package.
     pub publication: String,
     /// How it ended.
     pub outcome: Outcome,
@@ -63,11 +65,11 @@ pub struct Report {
 
 impl Report {
     /// Before anything is done.
-    pub(super) fn new(publication: &Publication, run: &str) -> Report {
+    pub(super) fn new(publication: String, to: String, run: &str) -> Report {
         Report {
-            publication: publication.qualified(),
+            publication,
             outcome: Outcome::Planned,
-            to: publication.to.clone(),
+            to,
             run: run.to_string(),
             definition: String::new(),
             rows: 0,

@@ -1,14 +1,15 @@
 //! What a plan reads: the files of its sources, in the versions that are read.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::{ViewTable, source_as_provider};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
+use datafusion::logical_expr::{LogicalPlan, TableSource};
 
-use super::manifest::Input;
+use super::manifest::{Input, InputFile};
 use super::table::FileTable;
 
 /// The sources of files that a plan reads, each once, in order of name.
@@ -21,6 +22,69 @@ pub fn inputs_of(plan: &LogicalPlan) -> Result<Vec<Input>> {
     found.sort_by(|a: &Input, b: &Input| (&a.source, first(a)).cmp(&(&b.source, first(b))));
     found.dedup();
     Ok(found)
+}
+
+/// The same where all that a plan reads are files, so that these tell whether it would give something else now; else the
+/// name of a table that is none.
+///
+/// # Errors
+/// DataFusion's, if the plan cannot be walked.
+pub fn all_inputs_of(plan: &LogicalPlan) -> Result<Result<Vec<Input>, String>> {
+    let mut other = None;
+    look_for_others(plan, &mut other)?;
+    match other {
+        Some(other) => Ok(Err(other)),
+        None => inputs_of(plan).map(Ok),
+    }
+}
+
+/// The files of a table, if it is one of files.
+pub fn input_of(table: &Arc<dyn TableSource>) -> Option<Input> {
+    let provider = source_as_provider(table).ok()?;
+    let any: &dyn Any = provider.as_ref();
+    any.downcast_ref::<FileTable>().map(FileTable::input)
+}
+
+/// A plan that reads only those files of a table; `None`, if it does not read that table exactly once.
+///
+/// # Errors
+/// DataFusion's.
+pub fn only_files(
+    plan: &LogicalPlan,
+    table: &Arc<dyn TableSource>,
+    wanted: impl Fn(&InputFile) -> bool,
+) -> Result<Option<LogicalPlan>> {
+    let provider = source_as_provider(table)?;
+    let any: &dyn Any = provider.as_ref();
+    let Some(whole) = any.downcast_ref::<FileTable>() else { return Ok(None) };
+    let some: Arc<dyn TableProvider> = Arc::new(whole.only(wanted));
+    let some = provider_as_source(some);
+    let mut found = 0;
+    let plan = plan.clone().transform_up_with_subqueries(|node| match node {
+        LogicalPlan::TableScan(mut scan) if Arc::ptr_eq(&scan.source, table) => {
+            found += 1;
+            scan.source = Arc::clone(&some);
+            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok((found == 1).then_some(plan.data))
+}
+
+fn look_for_others(plan: &LogicalPlan, other: &mut Option<String>) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let provider = source_as_provider(&scan.source)?;
+            let any: &dyn Any = provider.as_ref();
+            if let Some(view) = any.downcast_ref::<ViewTable>() {
+                look_for_others(view.logical_plan(), other)?;
+            } else if !any.is::<FileTable>() {
+                *other = Some(scan.table_name.to_string());
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map(drop)
 }
 
 fn first(input: &Input) -> Option<&str> {

@@ -109,7 +109,7 @@ pub struct Input {
 }
 
 /// A file that a run read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InputFile {
     /// As the source names it, without secrets.
     pub path: String,

@@ -121,23 +121,35 @@ impl FileTable {
         Input { source: self.source.clone(), files: self.files.iter().zip(&self.names).map(file).collect() }
     }
 
+    /// The table of some of its files.
+    pub fn only(&self, wanted: impl Fn(&InputFile) -> bool) -> FileTable {
+        let input = self.input();
+        let chosen = input.files.iter().zip(self.files.iter().zip(&self.names)).filter(|(file, _)| wanted(file));
+        let (files, names) = chosen.map(|(_, (file, name))| (file.clone(), name.clone())).unzip();
+        let mut table = self.of_files(files, names);
+        table.statistics = table.overall();
+        table
+    }
+
     /// The table of each file alone, with the file's name, to find the one that cannot be read.
     pub fn one_by_one(&self) -> impl Iterator<Item = (&str, FileTable)> {
-        self.files.iter().zip(&self.names).map(|(file, name)| {
-            let table = FileTable {
-                source: self.source.clone(),
-                store_url: self.store_url.clone(),
-                files: vec![file.clone()],
-                names: vec![name.clone()],
-                table_schema: self.table_schema.clone(),
-                statistics: Statistics::new_unknown(&self.schema()),
-                reader: match &self.reader {
-                    Reader::DataFusion(format) => Reader::DataFusion(Arc::clone(format)),
-                    Reader::Text(format) => Reader::Text(format.clone()),
-                },
-            };
-            (name.as_str(), table)
-        })
+        let alone = |(file, name): (&PartitionedFile, &String)| self.of_files(vec![file.clone()], vec![name.clone()]);
+        self.files.iter().zip(&self.names).map(move |(file, name)| (name.as_str(), alone((file, name))))
+    }
+
+    fn of_files(&self, files: Vec<PartitionedFile>, names: Vec<String>) -> FileTable {
+        FileTable {
+            source: self.source.clone(),
+            store_url: self.store_url.clone(),
+            files,
+            names,
+            table_schema: self.table_schema.clone(),
+            statistics: Statistics::new_unknown(&self.schema()),
+            reader: match &self.reader {
+                Reader::DataFusion(format) => Reader::DataFusion(Arc::clone(format)),
+                Reader::Text(format) => Reader::Text(format.clone()),
+            },
+        }
     }
 
     /// Row counts and bounds where the format knows them (Parquet): DataFusion plans with them and answers from them.

@@ -62,6 +62,7 @@ pub enum ItemKind {
     Scenario(goals::Scenario),
     Alert(Box<goals::Alert>),
     Publication(Box<outputs::Publication>),
+    Rollup(Box<outputs::Rollup>),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),

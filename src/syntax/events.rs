@@ -91,7 +91,7 @@ fn event_rows(clause: &Node) -> Result<EventRows, Diagnostic> {
 }
 
 /// A length of time as expressions have it.
-fn duration(node: &Node) -> SqlExpr {
+pub(super) fn duration(node: &Node) -> SqlExpr {
     let number = node.must(Rule::number);
     let digits = number.text().trim_end().replace('_', "");
     let amount = SqlExpr::Value(Value::Number(digits, false).with_span(place(node, number.span())));

@@ -44,6 +44,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::alert => ItemKind::Alert(Box::new(alerts::alert(&inner)?)),
         Rule::scenario => ItemKind::Scenario(goal_items::scenario(&inner)?),
         Rule::publish => ItemKind::Publication(Box::new(outputs::publication(&inner)?)),
+        Rule::rollup => ItemKind::Rollup(Box::new(outputs::rollup(&inner)?)),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();

@@ -1,7 +1,8 @@
-//! What runs write: the trees of `publish`, and pieces of the grammar to them.
+//! What runs write: the trees of `publish` and `rollup`, and pieces of the grammar to them.
 
 use super::ast::{Expr, Labels, Name, Path, Text};
 use super::cursor::{Node, Rule};
+use super::events::duration;
 use super::items::{conditions, once};
 use crate::diagnostic::Diagnostic;
 
@@ -51,4 +52,52 @@ pub(super) fn publication(node: &Node) -> Result<Publication, Diagnostic> {
         }
     }
     Ok(publication)
+}
+
+/// `rollup sales_daily { indicators gmv, buyers  by day, region  to 's3://lake/rollups/sales_daily/' }`.
+#[derive(Debug, Clone)]
+pub struct Rollup {
+    /// Its name.
+    pub name: Name,
+    /// For people.
+    pub labels: Labels,
+    /// What it can answer.
+    pub indicators: Vec<Path>,
+    /// By what.
+    pub by: Vec<Path>,
+    /// `approximate buyers`: of the indicators, those that may be answered from it approximately.
+    pub approximate: Vec<Path>,
+    /// `tolerance 2 hours`, as `bell_duration(2, 'hours')`.
+    pub tolerance: Option<Expr>,
+    /// Where it is stored.
+    pub to: Option<Text>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+}
+
+/// Reads a `rollup`.
+pub(super) fn rollup(node: &Node) -> Result<Rollup, Diagnostic> {
+    let all = |rule| node.all(rule).flat_map(|clause| clause.paths()).collect();
+    let mut rollup = Rollup {
+        name: node.name(),
+        labels: node.labels(),
+        indicators: all(Rule::view_indicators),
+        by: all(Rule::output_by),
+        approximate: all(Rule::rollup_approximate),
+        tolerance: None,
+        to: None,
+        owner: None,
+    };
+    for clause in node.children() {
+        match clause.rule() {
+            Rule::output_to => once(&mut rollup.to, clause.literal(), &clause)?,
+            Rule::rollup_tolerance => {
+                let length = clause.must(Rule::duration);
+                once(&mut rollup.tolerance, Expr { sql: duration(&length), span: length.span() }, &clause)?;
+            }
+            Rule::owner_clause => once(&mut rollup.owner, clause.literal(), &clause)?,
+            _ => {}
+        }
+    }
+    Ok(rollup)
 }

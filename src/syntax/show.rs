@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::ast::*;
 use super::goals::{Aim, Alert, Amount, Bands, Bound, Receiver, Scenario, Scorecard, Target, Telling};
-use super::outputs::Publication;
+use super::outputs::{Publication, Rollup};
 
 /// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
 pub fn show(file: &File) -> String {
@@ -76,6 +76,7 @@ impl Lines {
             ItemKind::Scenario(scenario) => self.scenario(scenario),
             ItemKind::Alert(alert) => self.alert(alert),
             ItemKind::Publication(publication) => self.publication(publication),
+            ItemKind::Rollup(rollup) => self.rollup(rollup),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -404,6 +405,21 @@ impl Lines {
             }
             out.word("format", &publication.format);
             out.owner(&publication.owner);
+        });
+    }
+
+    fn rollup(&mut self, rollup: &Rollup) {
+        self.head("rollup", &rollup.name, &rollup.labels);
+        self.inside(|out| {
+            let listed = [("indicators", &rollup.indicators), ("by", &rollup.by), ("approximate", &rollup.approximate)];
+            for (word, named) in listed.into_iter().filter(|(_, named)| !named.is_empty()) {
+                out.line(format!("{word} {}", paths(named)));
+            }
+            out.expr("tolerance", &rollup.tolerance);
+            if let Some(to) = &rollup.to {
+                out.line(format!("to {:?}", to.text));
+            }
+            out.owner(&rollup.owner);
         });
     }
 

@@ -7,6 +7,7 @@ use bellwether::Engine;
 use super::compare::{difference, rows, text};
 use super::dice::Dice;
 use super::expr::Ex;
+use super::files::Files;
 use super::model::{Kept, Model, Table};
 use super::naive::{Naive, Rows};
 use super::question::{Form, Question};
@@ -94,10 +95,15 @@ impl Case {
         }
         let mut outcomes = vec![];
         for question in &self.questions {
-            let said = ask(&engine, &self.model, question).await;
-            outcomes.push(judge(question, self.due(&naive, question), said));
+            outcomes.push(self.asked(&engine, &naive, question).await);
         }
         outcomes
+    }
+
+    /// Asks a question of both sides.
+    pub async fn asked(&self, engine: &Engine, naive: &Naive<'_>, question: &Question) -> Outcome {
+        let said = ask(engine, &self.model, question).await;
+        judge(question, self.due(naive, question), said)
     }
 
     fn due(&self, naive: &Naive<'_>, question: &Question) -> Result<Rows, Why> {
@@ -121,7 +127,7 @@ impl Case {
 
     /// Writes the case as a project.
     pub fn write(&self, folder: &FilePath) -> std::io::Result<()> {
-        files::write(folder, &self.model.bell(&self.kept()), &self.model, &self.data)
+        files::write(folder, &self.model.bell(&self.kept()), &self.model, &self.data, Files::All)
     }
 
     /// The model, the rows and the questions, for a report.

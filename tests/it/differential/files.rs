@@ -14,8 +14,15 @@ use datafusion::parquet::arrow::ArrowWriter;
 use super::model::{Format, Model, Source, Table, Ty};
 use super::value::Value;
 
+/// Which of the files of a source that has two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    First,
+    All,
+}
+
 /// Writes the project: its text and its data.
-pub fn write(folder: &FilePath, text: &str, model: &Model, data: &[Table]) -> std::io::Result<()> {
+pub fn write(folder: &FilePath, text: &str, model: &Model, data: &[Table], which: Files) -> std::io::Result<()> {
     fs::create_dir_all(folder.join("data"))?;
     fs::write(folder.join("model.bell"), text)?;
     for (source, rows) in model.sources.iter().zip(data) {
@@ -26,7 +33,14 @@ pub fn write(folder: &FilePath, text: &str, model: &Model, data: &[Table]) -> st
             Format::ParquetFolder => {
                 let half = rows.len() / 2;
                 fs::create_dir_all(path(""))?;
-                parquet(&path("").join("1.parquet"), source, &rows[..half])?;
+                let first = path("").join("1.parquet");
+                // Written once, so that it stays the version that it is.
+                if !first.exists() {
+                    parquet(&first, source, &rows[..half])?;
+                }
+                if which == Files::First {
+                    continue;
+                }
                 parquet(&path("").join("2.parquet"), source, &rows[half..])?;
             }
         }

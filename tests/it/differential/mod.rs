@@ -32,6 +32,7 @@ mod naive_tests;
 mod pairs;
 mod question;
 mod reach;
+pub mod rollups;
 mod rows;
 mod state;
 mod value;
@@ -63,6 +64,32 @@ async fn engine_and_naive_evaluator_agree() {
     assert!(report.is_empty(), "reproduce with `cargo run --example differential -- …`:\n{report}");
     assert!(tally.equal > 300, "only {} questions were compared", tally.equal);
     assert!(tally.missing().is_empty(), "never compared: {:?}", tally.missing());
+}
+
+/// Seeds that are asked of rollups, too.
+#[cfg(test)]
+const ROLLED: std::ops::Range<u64> = 1..61;
+
+#[tokio::test]
+async fn rollups_answer_what_the_naive_evaluator_says() {
+    let (mut report, mut used, mut equal) = (String::new(), 0, 0);
+    for seed in ROLLED {
+        let case = Case::draw(seed);
+        let (outcomes, answered) = rollups::run(&case).await;
+        used += answered;
+        for (at, outcome) in outcomes.into_iter().enumerate() {
+            match outcome {
+                Outcome::Equal => equal += 1,
+                Outcome::Different(how) => {
+                    report += &format!("--rollups true --seed {seed} --cases 1 --only {at}\n{how}\n\n");
+                }
+                _ => {}
+            }
+        }
+    }
+    println!("{equal} equal, {used} from rollups");
+    assert!(report.is_empty(), "{report}");
+    assert!(used > 30, "only {used} questions were answered from rollups");
 }
 
 /// A small case with the same difference: done for the first one only, since it takes many runs.

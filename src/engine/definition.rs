@@ -1,4 +1,4 @@
-//! The definition of a publication: everything in the model that its values depend on, as one text and its hash.
+//! The definition of a publication or rollup: everything in the model that its values depend on, as one text and its hash.
 //!
 //! The text is that of the items as they are written, in canonical form and without what is only for people (labels,
 //! owners, comments). So a hash stays the same when a file is laid out anew or an unrelated indicator changes, and is another
@@ -12,6 +12,7 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::publication::Publication;
+use crate::catalog::rollup::Rollup;
 use crate::catalog::source::Rows;
 use crate::catalog::{Catalog, DimensionId, IndicatorId, SourceId};
 use crate::source::Span;
@@ -20,18 +21,29 @@ use crate::syntax::show;
 
 /// The hash of a publication's definition.
 pub fn hash_of(files: &[File], catalog: &Catalog, publication: &Publication) -> String {
-    let digest = Sha256::digest(definition_of(files, catalog, publication));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let asked = (&publication.indicators, &publication.by, &publication.conditions);
+    hashed(&definition_of(files, catalog, &asked, publication.item.span))
 }
 
-/// The definition as text.
-pub fn definition_of(files: &[File], catalog: &Catalog, publication: &Publication) -> String {
+/// The hash of what a rollup stores. The states of aggregates are DataFusion's, whose form may change with its version.
+pub fn hash_of_rollup(files: &[File], catalog: &Catalog, rollup: &Rollup) -> String {
+    let asked = (&rollup.indicators, &rollup.by);
+    let definition = definition_of(files, catalog, &asked, rollup.item.span);
+    hashed(&format!("{definition}\nDataFusion {}", datafusion::DATAFUSION_VERSION))
+}
+
+fn hashed(text: &str) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The definition of an item that asks for something, as text.
+fn definition_of(files: &[File], catalog: &Catalog, asked: &impl Debug, item: Span) -> String {
     let mut reached = Reached::default();
-    reached.follow(&(&publication.indicators, &publication.by, &publication.conditions));
+    reached.follow(asked);
     for period in &catalog.calendar.periods {
         reached.add(Node::Source(period.source.0));
     }
-    let mut places = vec![publication.item.span];
+    let mut places = vec![item];
     while let Some(node) = reached.waiting.pop() {
         match node {
             Node::Indicator(at) => {
@@ -117,7 +129,10 @@ fn texts_at(files: &[File], places: &[Span]) -> String {
 fn text_of(file: &File, item: &Item) -> String {
     let alone = Item { doc: None, ..item.clone() };
     let alone = File { package: None, items: vec![alone], broken: vec![], ..file.clone() };
-    let for_people =
-        |line: &&str| ["label ", "owner ", "format \""].iter().any(|word| line.trim_start().starts_with(word));
+    let for_people = |line: &&str| {
+        ["label ", "owner ", "format \"", "tolerance bell_duration"]
+            .iter()
+            .any(|word| line.trim_start().starts_with(word))
+    };
     show(&alone).lines().filter(|line| !for_people(line)).map(|line| format!("{line}\n")).collect()
 }

@@ -1,0 +1,385 @@
+//! What a rollup stores: the cells of a source by the rollup's keys, with the states of the aggregates that its indicators
+//! are made of.
+//!
+//! Each part of the rollup's question (one source, one time axis) is a table. Its columns are the keys under their names,
+//! `$rows0 …`: how many rows fulfil the conditions of some indicator, which tells the groups it has, and `$state0 …`. A cell
+//! may be there several times, from several runs: whoever reads the table puts states together anyway.
+
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::utils::{conjunction, disjunction, split_conjunction_owned};
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Volatility, lit,
+};
+
+use super::combine::Question;
+use super::context::{Call, Leaf, LeafKind, Leaves, Surroundings};
+use super::frame::Frame;
+use super::guards::guarded;
+use super::lean;
+use super::options::Rewrites;
+use super::part::{Part, PlacedLeaf, parts_of};
+use super::scan::Scan;
+use super::states::{merge_of, state_of};
+use crate::catalog::expr::{Expression, Fold, Input};
+use crate::catalog::rollup::Rollup;
+use crate::catalog::{Catalog, IndicatorId, SourceId};
+use crate::diagnostic::{Diagnostic, codes};
+
+/// A table that a rollup stores.
+#[derive(Debug)]
+pub struct Cells {
+    /// The source whose rows are put together.
+    pub source: SourceId,
+    /// The name of its folder below the rollup's.
+    pub name: String,
+    /// What computes it.
+    pub plan: LogicalPlan,
+}
+
+/// The tables of a rollup.
+///
+/// # Errors
+/// A [`Diagnostic`] that names what cannot be stored.
+pub fn cells_of(catalog: &Catalog, rollup: &Rollup) -> Result<Vec<Cells>> {
+    let question = question_of(catalog);
+    let mut tables: Vec<Cells> = Vec::new();
+    for part in parts_of_rollup(&question, rollup)? {
+        let source = part.key.source;
+        let mut scan = part.scan(&question);
+        let laid_out = LaidOut::of(&question, &part, rollup, &mut scan)?;
+        let own = catalog.source(source).item.name.clone();
+        let twice = tables.iter().filter(|table| table.source == source).count();
+        let name = if twice == 0 { own } else { format!("{own}_{}", twice + 1) };
+        tables.push(Cells { source, name, plan: laid_out.computed_from(scan)? });
+    }
+    Ok(tables)
+}
+
+/// The parts of the question that a rollup is: all indicators in it by all its keys, as they are without modifiers, which
+/// only say which cells are looked at.
+pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Result<Vec<Part>, Diagnostic> {
+    let keys: Vec<Expression> = rollup.by.iter().map(|(_, input)| Expression::input(input.clone())).collect();
+    let frame = Frame::new(&keys, &[]);
+    let mut leaves = Leaves::of(&frame);
+    for id in &rollup.indicators {
+        leaves.expand(question.catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![] });
+    }
+    let mut bare: Vec<Leaf> = Vec::new();
+    let mut waiting = leaves.leaves;
+    while let Some(leaf) = waiting.pop() {
+        let around = Surroundings { modifiers: vec![], ..leaf.around };
+        match leaf.kind {
+            LeafKind::Fold(fold) => waiting.extend(inside(question, &frame, &fold, &around, leaf.asked)),
+            kind => {
+                let leaf = Leaf { kind, around, asked: leaf.asked };
+                if !bare.contains(&leaf) {
+                    bare.push(leaf);
+                }
+            }
+        }
+    }
+    bare.reverse();
+    parts_of(question, &frame, &bare)
+}
+
+/// The aggregates inside an aggregate over `per`.
+fn inside(
+    question: &Question<'_>,
+    frame: &Frame,
+    fold: &Fold,
+    around: &Surroundings,
+    asked: Option<IndicatorId>,
+) -> Vec<Leaf> {
+    let mut leaves = Leaves::of(frame);
+    fold.aggregate.inputs.iter().for_each(|input| _ = leaves.expand_input(question.catalog, input, around, asked));
+    leaves.leaves
+}
+
+pub(super) fn question_of(catalog: &Catalog) -> Question<'_> {
+    Question { catalog, visible: vec![], depth: 0, rewrites: Rewrites::default(), notes: None }
+}
+
+/// A table of a rollup, over the columns of its source.
+pub(super) struct LaidOut {
+    /// The keys, under the names of their columns.
+    pub(super) keys: Vec<(String, Input, Expr)>,
+    /// The conditions of its indicators, AND-ed: the number of rows that fulfil those at position n is column `$rows<n>`.
+    pub(super) ways: Vec<Vec<Expr>>,
+    /// The states of aggregates; those of numbers of rows are the `$rows<n>`.
+    pub(super) states: Vec<State>,
+}
+
+/// An aggregate whose state is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct State {
+    /// The column that holds it.
+    pub(super) column: String,
+    /// Without a filter.
+    pub(super) call: AggregateFunction,
+    /// What filters it, AND-ed.
+    pub(super) when: Vec<Expr>,
+    pub(super) kind: Kind,
+    /// The indicators that it answers approximately; empty where it is exact.
+    pub(super) only_for: Vec<IndicatorId>,
+}
+
+/// How a state is stored and put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The sum of sums.
+    Sum,
+    /// The sum of counts.
+    Count,
+    Min,
+    Max,
+    /// DataFusion's own state of the aggregate.
+    Kept,
+    /// That of an estimate instead of a distinct count.
+    Estimated,
+}
+
+impl LaidOut {
+    pub(super) fn of(
+        question: &Question<'_>,
+        part: &Part,
+        rollup: &Rollup,
+        scan: &mut Scan<'_>,
+    ) -> Result<LaidOut, Diagnostic> {
+        let refused = |reason: &str| Err(cannot(rollup, reason));
+        if !part.key.child_conditions.is_empty() || !part.key.child_filters.is_empty() || part.key.redated.is_some() {
+            return refused("a condition looks at rows that join to the source's, of which there may be several");
+        }
+        let axis = part.axis(question);
+        let frame = part.frame();
+        let mut keys = Vec::new();
+        for (at, (name, input)) in rollup.by.iter().enumerate() {
+            let flat = part.flat(question, &axis, &frame.keys[at].expr)?;
+            keys.push((name.clone(), input.clone(), scan.place(&flat)));
+        }
+        let mut ways: Vec<Vec<Expr>> = Vec::new();
+        for conditions in &part.alternatives {
+            let way = all_of(conditions, scan);
+            if !ways.iter().any(|known| alike(known, &way)) {
+                ways.push(way);
+            }
+        }
+        let mut states: Vec<State> = Vec::new();
+        for leaf in &part.leaves {
+            let Some((call, when)) = call_of(leaf, scan) else { return refused("an aggregate is none") };
+            // The schema of the columns is known once all paths are.
+            let only_for = leaf.asked.into_iter().collect();
+            states.push(State { column: String::new(), call, when, kind: Kind::Kept, only_for });
+        }
+        if !scan.is_storable() {
+            return refused(
+                "a key or an aggregate looks at other rows than the source's own and those that it joins to",
+            );
+        }
+        let rows = scan.build().map_err(|error| cannot(rollup, &error.to_string()))?;
+        let approximate = |ids: &[IndicatorId]| ids.iter().all(|id| rollup.approximate.contains(id));
+        let mut unique: Vec<State> = ways.iter().enumerate().filter_map(|(at, way)| number_of_rows(at, way)).collect();
+        for state in states {
+            let kind = kind_of(&state.call, rows.schema(), approximate(&state.only_for));
+            let (kind, exact) = kind.map_err(|reason| cannot(rollup, &reason))?;
+            let only_for = if exact { vec![] } else { state.only_for };
+            let same =
+                |known: &&mut State| known.call == state.call && known.kind == kind && alike(&known.when, &state.when);
+            match unique.iter_mut().find(same) {
+                Some(known) => known.only_for.extend(only_for),
+                None => unique.push(State { column: format!("$state{}", unique.len()), kind, only_for, ..state }),
+            }
+        }
+        let expressions = keys.iter().map(|(_, _, key)| key).chain(ways.iter().flatten());
+        let of_states = unique.iter().flat_map(|state| state.call.params.args.iter().chain(&state.when));
+        if expressions.chain(of_states).any(changes_by_itself) {
+            return refused("a key or a condition depends on the time of the question");
+        }
+        Ok(LaidOut { keys, ways, states: unique })
+    }
+
+    /// The table, from the source's rows.
+    fn computed_from(self, scan: Scan<'_>) -> Result<LogicalPlan> {
+        let conditions: Vec<Vec<Expr>> = self.ways.clone();
+        let all_conditional = conditions.iter().all(|way| !way.is_empty());
+        let any = disjunction(conditions.into_iter().filter_map(conjunction)).filter(|_| all_conditional);
+        let scan = scan.narrowed_by(any.as_slice());
+        let mut rows = scan.build()?;
+        if let Some(condition) = any {
+            rows = LogicalPlanBuilder::from(lean::filter(rows.build()?, guarded(condition))?);
+        }
+        let rows = rows.build()?;
+        let keys: Vec<Expr> = self.keys.iter().map(|(name, _, key)| key.clone().alias(name)).collect();
+        let mut calls = Vec::new();
+        for (at, way) in self.ways.iter().enumerate() {
+            calls.push(filtered(count(lit(1_i64)), way)?.alias(rows_name(at)));
+        }
+        for state in self.states.iter().skip(self.ways.len()) {
+            calls.push(filtered(state.stored(), &state.when)?.alias(&state.column));
+        }
+        LogicalPlanBuilder::from(rows).aggregate(keys, calls)?.build()
+    }
+}
+
+/// The column with the number of rows that fulfil the conditions at a position.
+pub(super) fn rows_name(at: usize) -> String {
+    format!("$rows{at}")
+}
+
+/// The number of rows that fulfil the conditions at a position, as the state of `count(*)`.
+fn number_of_rows(at: usize, way: &[Expr]) -> Option<State> {
+    let Expr::AggregateFunction(call) = count(lit(1_i64)) else { return None };
+    Some(State { column: rows_name(at), call, when: way.to_vec(), kind: Kind::Count, only_for: vec![] })
+}
+
+impl State {
+    /// What is stored.
+    fn stored(&self) -> Expr {
+        match self.kind {
+            Kind::Kept => state_of(&self.call),
+            Kind::Estimated => state_of(&estimate_of(&self.call)),
+            _ => Expr::AggregateFunction(self.call.clone()),
+        }
+    }
+
+    /// What puts stored states together.
+    pub(super) fn put_together(&self, schema: &DFSchema, state: Expr) -> Result<Expr> {
+        let merged = |call: &AggregateFunction, state: Expr| -> Result<Expr> {
+            let arguments = call.params.args.iter().map(|argument| {
+                let constant = match argument {
+                    Expr::Literal(value, _) => Some(value.clone()),
+                    _ => None,
+                };
+                Ok((argument.get_type(schema)?, constant))
+            });
+            Ok(merge_of(call, arguments.collect::<Result<_>>()?, state))
+        };
+        Ok(match self.kind {
+            Kind::Sum | Kind::Count => sum(state),
+            Kind::Min => min(state),
+            Kind::Max => max(state),
+            Kind::Kept => merged(&self.call, state)?,
+            Kind::Estimated => merged(&estimate_of(&self.call), state)?,
+        })
+    }
+}
+
+fn estimate_of(call: &AggregateFunction) -> AggregateFunction {
+    let mut params = call.params.clone();
+    params.distinct = false;
+    AggregateFunction { func: approx_distinct_udaf(), params }
+}
+
+/// The call of a leaf without its filter, and all that decides about its rows, AND-ed.
+pub(super) fn call_of(leaf: &PlacedLeaf, scan: &mut Scan<'_>) -> Option<(AggregateFunction, Vec<Expr>)> {
+    let Expr::AggregateFunction(mut call) = scan.place(&leaf.aggregate) else { return None };
+    let own = call.params.filter.take().map(|filter| split_conjunction_owned(*filter)).unwrap_or_default();
+    let conditions: Vec<Expression> = leaf.conditions.iter().chain(&leaf.filters).cloned().collect();
+    let mut when = all_of(&conditions, scan);
+    own.into_iter().filter(|it| !when.contains(it)).collect::<Vec<_>>().into_iter().for_each(|it| when.push(it));
+    Some((call, when))
+}
+
+/// Conditions in parts, each once.
+fn all_of(conditions: &[Expression], scan: &mut Scan<'_>) -> Vec<Expr> {
+    let mut all = Vec::new();
+    for condition in conditions {
+        for part in split_conjunction_owned(scan.place(condition)) {
+            if !all.contains(&part) {
+                all.push(part);
+            }
+        }
+    }
+    all
+}
+
+/// Whether two lists have the same members.
+pub(super) fn alike(left: &[Expr], right: &[Expr]) -> bool {
+    left.len() == right.len() && left.iter().all(|it| right.contains(it))
+}
+
+fn filtered(call: Expr, conditions: &[Expr]) -> Result<Expr> {
+    match conjunction(conditions.iter().cloned()) {
+        Some(condition) => call.filter(guarded(condition)).build(),
+        None => Ok(call),
+    }
+}
+
+const FLOATING: &str = "adds up floating-point numbers";
+
+/// How an aggregate is stored, and whether what is put together is exact; or why it cannot be.
+fn kind_of(call: &AggregateFunction, schema: &DFSchema, approximate: bool) -> Result<(Kind, bool), String> {
+    let params = &call.params;
+    let name = call.func.name();
+    let shown = || Expr::AggregateFunction(call.clone()).schema_name().to_string();
+    if !params.order_by.is_empty() || params.null_treatment.is_some() {
+        return Err(format!("`{}` depends on an order, and needs the rows themselves", shown()));
+    }
+    let argument = params.args.first().map(|argument| (argument, argument.get_type(schema)));
+    let whole_numbers = match &argument {
+        Some((_, Ok(kind))) => !kind.is_floating() || is_of_integers(params.args.first(), schema),
+        _ => true,
+    };
+    let inexact = |kind: Kind| match approximate {
+        true => Ok((kind, false)),
+        false => Err(format!("`{}` {FLOATING}, and its last digits would depend on what is stored", shown())),
+    };
+    match name {
+        "count" if params.distinct && params.args.len() == 1 => match approximate {
+            true => Ok((Kind::Estimated, false)),
+            false => Ok((Kind::Kept, true)),
+        },
+        _ if params.distinct => Err(format!("`{}` needs the rows themselves", shown())),
+        "count" => Ok((Kind::Count, true)),
+        "min" => Ok((Kind::Min, true)),
+        "max" => Ok((Kind::Max, true)),
+        "sum" if matches!(&argument, Some((_, Ok(kind))) if !kind.is_floating()) => Ok((Kind::Sum, true)),
+        "sum" => inexact(Kind::Sum),
+        "avg" if whole_numbers => Ok((Kind::Kept, true)),
+        "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor" | "approx_distinct" => Ok((Kind::Kept, true)),
+        "avg"
+        | "var_pop"
+        | "var"
+        | "var_samp"
+        | "stddev"
+        | "stddev_pop"
+        | "stddev_samp"
+        | "approx_median"
+        | "approx_percentile_cont" => inexact(Kind::Kept),
+        _ => Err(format!("`{}` needs the rows themselves", shown())),
+    }
+}
+
+/// Whether floating-point numbers are integers that were only cast, as averages do it.
+fn is_of_integers(argument: Option<&Expr>, schema: &DFSchema) -> bool {
+    matches!(argument, Some(Expr::Cast(cast)) if cast.expr.get_type(schema).is_ok_and(|kind| kind.is_integer()))
+}
+
+/// Whether an expression has another value at another time, with the same rows.
+fn changes_by_itself(expr: &Expr) -> bool {
+    let changes = |part: &Expr| match part {
+        Expr::ScalarFunction(function) => function.func.signature().volatility != Volatility::Immutable,
+        Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => true,
+        _ => false,
+    };
+    expr.exists(|part| Ok(changes(part))).unwrap_or(true)
+}
+
+fn cannot(rollup: &Rollup, reason: &str) -> Diagnostic {
+    Diagnostic::new(codes::BAD_ROLLUP, format!("rollup `{}` cannot be stored: {reason}", rollup.item.name))
+        .at(rollup.item.span)
+        .help(match reason.contains(FLOATING) {
+            true => {
+                "declare the column as a decimal (`columns { amount decimal(15, 2) }`), or name the indicator under `approximate`"
+            }
+            false => "leave that indicator or key out of the rollup",
+        })
+}
+
+/// A column of a table of cells.
+pub(super) fn column(rollup: &Rollup, name: &str) -> Expr {
+    Expr::Column(Column::new(Some(rollup.item.name.as_str()), name))
+}

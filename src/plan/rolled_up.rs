@@ -1,0 +1,588 @@
+//! Answers from rollups: a part of a question over stored cells instead of its source's rows.
+//!
+//! A part can be put together from cells if every key is one of theirs or follows from theirs (a month from days), every
+//! condition holds for whole cells, ranges begin and end where cells do, and the state of every aggregate is stored, with
+//! at most conditions on keys missing. Then its keys, conditions and aggregates are written over the cells' columns, and
+//! everything after (windows, links, formulas) is as over rows. Of several rollups that fit, the one with the fewest
+//! cells answers. Why the others do not is told to whoever asks ([`Notes`]).
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchemaRef, Result, ScalarValue, config_err};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::utils::{conjunction, disjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+
+use super::axis::Axis;
+use super::cells::{Kind, LaidOut, State, call_of, column, parts_of_rollup, question_of, rows_name};
+use super::combine::Question;
+use super::frame::Role;
+use super::guards::guarded;
+use super::part::Part;
+use super::prepared::Prepared;
+use super::range::{Range, conjuncts};
+use super::rows::columns_of;
+use super::running::{Final, Finals};
+use super::scan::Scan;
+use super::situation::Nulls;
+use super::windows::{self, Shape};
+use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::reach::replace_inputs;
+use crate::catalog::rollup::{Kept, Rollup, Stored};
+use crate::catalog::time::{cast, local, wall_clock};
+
+/// What was found about rollups while questions were planned.
+#[derive(Debug, Clone, Default)]
+pub struct Notes(Arc<Mutex<Vec<Note>>>);
+
+/// A rollup that measures a source of the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The rollup, with its package.
+    pub rollup: String,
+    /// The source whose rows were asked for.
+    pub source: String,
+    /// Why it does not answer; empty: it does.
+    pub missed: Vec<String>,
+}
+
+impl Notes {
+    /// All of them, each once.
+    pub fn all(&self) -> Vec<Note> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, note: Note) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+}
+
+impl ConfigExtension for Notes {
+    const PREFIX: &'static str = "bell_notes";
+}
+
+impl ExtensionOptions for Notes {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, _: &str) -> Result<()> {
+        config_err!("there is no option {}.{key}", Notes::PREFIX)
+    }
+
+    fn entries(&self) -> Vec<ConfigEntry> {
+        vec![]
+    }
+}
+
+/// A part over cells.
+pub(crate) struct Rolled {
+    pub(crate) prepared: Prepared,
+    pub(crate) finals: Finals,
+    /// The first and the last instant of the rows, as far as the periods of the question tell instants apart; `None`, if
+    /// cells do not tell.
+    pub(crate) bounds: Option<LogicalPlan>,
+}
+
+/// The part over the cells of a rollup, if one can answer it.
+pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<Rolled>> {
+    let catalog = question.catalog;
+    if !question.rewrites.use_rollups {
+        return Ok(None);
+    }
+    let mut best: Option<(u64, Rolled, &Rollup)> = None;
+    let mut fitting = Vec::new();
+    for rollup in catalog.rollups.iter().filter(|rollup| rollup.sources.contains(&part.key.source)) {
+        match fit(question, part, rollup)? {
+            Ok((kept, rolled)) => {
+                fitting.push(rollup);
+                if best.as_ref().is_none_or(|(rows, ..)| kept.rows < *rows) {
+                    best = Some((kept.rows, rolled, rollup));
+                }
+            }
+            Err(missed) => note(question, part, rollup, missed),
+        }
+    }
+    let Some((rows, rolled, rollup)) = best else { return Ok(None) };
+    note(question, part, rollup, vec![]);
+    for other in fitting.into_iter().filter(|other| other.qualified() != rollup.qualified()) {
+        note(question, part, other, vec![format!("`{}` has fewer cells ({rows})", rollup.item.name)]);
+    }
+    Ok(Some(rolled))
+}
+
+fn note(question: &Question<'_>, part: &Part, rollup: &Rollup, missed: Vec<String>) {
+    if let Some(notes) = &question.notes {
+        let source = question.catalog.source(part.key.source).item.name.clone();
+        notes.add(Note { rollup: rollup.qualified(), source, missed });
+    }
+}
+
+/// The part over the cells of that rollup, or why not.
+fn fit<'r>(
+    question: &Question<'_>,
+    part: &Part,
+    rollup: &'r Rollup,
+) -> Result<Result<(&'r Kept, Rolled), Vec<String>>> {
+    let key = &part.key;
+    let plain = question_of(question.catalog);
+    let parts = parts_of_rollup(&plain, rollup)?;
+    let same_rows = |stored: &Part| stored.key.source == key.source && stored.key.axis == key.axis;
+    let Some(at) = parts.iter().position(same_rows) else {
+        return Ok(Err(vec!["it goes by another time of these rows".to_string()]));
+    };
+    let kept = match rollup.tables.get(at) {
+        Some(Stored::Current(kept)) => kept,
+        Some(Stored::Unusable(reason)) => return Ok(Err(vec![reason.clone()])),
+        None => return Ok(Err(vec!["nobody has looked for what it stores".to_string()])),
+    };
+    if let Some(reason) = looks_elsewhere(part) {
+        return Ok(Err(vec![reason.to_string()]));
+    }
+    let mut scan = part.scan(question);
+    let laid_out = LaidOut::of(&plain, &parts[at], rollup, &mut scan)?;
+    let rolled = Over::new(question, part, rollup, &laid_out, &mut scan)?.part(kept)?;
+    Ok(rolled.map(|rolled| (kept, rolled)))
+}
+
+/// What no cells can tell.
+fn looks_elsewhere(part: &Part) -> Option<&'static str> {
+    let key = &part.key;
+    if key.redated.is_some() {
+        return Some("the rows count on other days than their own");
+    }
+    if !key.child_conditions.is_empty() || !key.child_filters.is_empty() {
+        return Some("a condition looks at rows that join to the source's");
+    }
+    if !part.frame().edges.is_empty() || !key.own.is_empty() || !key.counted.is_empty() {
+        return Some("the value at the first or the last of something is looked for among the rows");
+    }
+    None
+}
+
+/// How a rollup's cells lie in time.
+struct Time {
+    /// The wall-clock time of a row, and its type.
+    wall: Expr,
+    data_type: DataType,
+    /// The column that holds its period.
+    column: Expr,
+    grain: Option<Grain>,
+}
+
+/// A part, written over the columns of a rollup.
+struct Over<'o, 'c, 's> {
+    question: &'o Question<'c>,
+    part: &'o Part,
+    rollup: &'o Rollup,
+    laid_out: &'o LaidOut,
+    axis: Axis<'o>,
+    scan: &'o mut Scan<'s>,
+    /// Expressions over rows, and the columns that hold them.
+    keys: Vec<(Expr, Expr)>,
+    time: Option<Time>,
+    /// The columns of the rows.
+    schema: DFSchemaRef,
+    /// Why it cannot answer.
+    missed: Vec<String>,
+}
+
+impl<'o, 'c, 's> Over<'o, 'c, 's> {
+    fn new(
+        question: &'o Question<'c>,
+        part: &'o Part,
+        rollup: &'o Rollup,
+        laid_out: &'o LaidOut,
+        scan: &'o mut Scan<'s>,
+    ) -> Result<Self> {
+        let axis = part.axis(question);
+        let mut keys: Vec<(Expr, Expr)> =
+            laid_out.keys.iter().map(|(name, _, key)| (key.clone(), column(rollup, name))).collect();
+        let mut time = None;
+        if let Some(of_rows) = &part.key.axis {
+            let native = question.catalog.axis_type(of_rows);
+            let value = scan.place(&part.flat(question, &axis, of_rows)?);
+            let wall = wall_clock(value, &native, &question.catalog.calendar);
+            let data_type = local(&native);
+            let times = laid_out.keys.iter().filter_map(|(name, input, _)| Some((name, axis.part(input)?)));
+            let finest = times.filter_map(|(name, part)| match part {
+                TimePart::Grain(Grain::Day) if data_type == DataType::Date32 => Some((name, None)),
+                TimePart::Grain(grain) => Some((name, Some(grain))),
+                TimePart::Whole => Some((name, None)),
+                _ => None,
+            });
+            // `None` is before all grains: the time itself.
+            if let Some((name, grain)) = finest.min_by_key(|(_, grain)| *grain) {
+                let column = cast(column(rollup, name), data_type.clone());
+                if grain.is_none() {
+                    keys.push((wall.clone(), column.clone()));
+                }
+                time = Some(Time { wall, data_type, column, grain });
+            }
+        }
+        let schema = Arc::clone(scan.build()?.schema());
+        Ok(Over { question, part, rollup, laid_out, axis, scan, keys, time, schema, missed: vec![] })
+    }
+
+    fn part(mut self, kept: &Kept) -> Result<Result<Rolled, Vec<String>>> {
+        let Written { filters, keys, instant, calls } = self.written()?;
+        if !self.missed.is_empty() {
+            return Ok(Err(self.missed));
+        }
+        let cells = LogicalPlanBuilder::scan(self.rollup.item.name.as_str(), Arc::clone(&kept.table), None)?;
+        let rows = match conjunction(filters).map(guarded) {
+            Some(condition) => cells.filter(condition)?,
+            None => cells,
+        };
+        let (mut outputs, mut finals): (Vec<Expr>, Finals) = (vec![], vec![]);
+        for Output { leaf, merged, data_type, counts } in calls {
+            let at = outputs.iter().position(|known| *known == merged).unwrap_or_else(|| {
+                outputs.push(merged);
+                outputs.len() - 1
+            });
+            finals.push((leaf, if counts { Final::Count(at) } else { Final::Same(at, data_type) }));
+        }
+        let own = instant.clone().map(|instant| windows::first_and_last(rows.clone(), instant)).transpose()?;
+        let instant_of_cell =
+            self.tells_periods().then(|| self.time.as_ref().map(|time| time.column.clone())).flatten();
+        let bounds = match (&own, instant_of_cell) {
+            (None, Some(time)) => {
+                let instant = cast(time, self.axis.instants().data_type);
+                Some(windows::first_and_last(rows.clone(), instant)?)
+            }
+            _ => own.clone(),
+        };
+        let situation = self.part.situation();
+        let prepared = Prepared {
+            rows,
+            keys,
+            calls: outputs.into_iter().enumerate().collect(),
+            edges: vec![],
+            instant,
+            fact_key: None,
+            links: situation.links.clone(),
+            shows: self.part.shows(),
+            own,
+        };
+        Ok(Ok(Rolled { prepared, finals, bounds }))
+    }
+
+    /// All that is asked of the rows. Where cells do not tell it, the reason is noted, and the rest is looked at all the
+    /// same: how much is missing tells how near a rollup is.
+    fn written(&mut self) -> Result<Written> {
+        let frame = self.part.frame();
+        let mut keys = Vec::new();
+        for at in frame.kept().into_iter().filter(|at| frame.keys[*at].role == Role::Equal) {
+            keys.extend(self.expression(&frame.keys[at].expr)?.map(|key| (at, key)));
+        }
+        let mut filters = Vec::new();
+        let (ranges, conditions) = frame.ranges(&self.axis)?;
+        for condition in &conditions {
+            filters.extend(self.condition(condition)?);
+        }
+        for range in &ranges {
+            filters.extend(self.range(range));
+        }
+        for link in self.part.situation().links.iter().filter(|link| link.nulls == Nulls::Never) {
+            filters.extend(self.expression(&frame.keys[link.key].expr)?.map(Expr::is_not_null));
+        }
+        filters.extend(self.groups()?);
+        let instant = self.instant();
+        let mut calls = Vec::new();
+        for leaf in 0..self.part.leaves.len() {
+            calls.extend(self.leaf(leaf)?);
+        }
+        Ok(Written { filters, keys, instant, calls })
+    }
+
+    fn miss<T>(&mut self, reason: impl Into<String>) -> Option<T> {
+        let reason = reason.into();
+        if !self.missed.contains(&reason) {
+            self.missed.push(reason);
+        }
+        None
+    }
+
+    /// Some row of a cell fulfils the conditions of some indicator.
+    fn groups(&mut self) -> Result<Option<Expr>> {
+        let (laid_out, part) = (self.laid_out, self.part);
+        let mut ways: Vec<Expr> = Vec::new();
+        for conditions in &part.alternatives {
+            let wanted = self.parts_of(conditions);
+            let mut found = None;
+            for at in by_most_conditions(laid_out.ways.iter().map(Vec::as_slice)) {
+                if let Some(rest) = self.rest(&wanted, &laid_out.ways[at])? {
+                    let there = column(self.rollup, &rows_name(at)).gt(lit(0_i64));
+                    found = conjunction([there].into_iter().chain(rest));
+                    break;
+                }
+            }
+            match found {
+                Some(found) if ways.contains(&found) => {}
+                Some(found) => ways.push(found),
+                None if conditions.is_empty() => {
+                    _ = self.miss::<()>("it keeps only rows that fulfil the conditions of its indicators");
+                }
+                None => _ = self.miss::<()>("it does not keep which rows fulfil the conditions of the indicator"),
+            }
+        }
+        Ok(disjunction(ways))
+    }
+
+    /// The aggregate of a leaf over cells.
+    fn leaf(&mut self, at: usize) -> Result<Option<Output>> {
+        let (laid_out, leaf) = (self.laid_out, &self.part.leaves[at]);
+        let Some((call, _)) = call_of(leaf, self.scan) else { return Ok(self.miss("an aggregate is none")) };
+        let conditions: Vec<Expression> = leaf.conditions.iter().chain(&leaf.filters).cloned().collect();
+        let when = self.parts_of(&conditions);
+        let answers = |state: &State| {
+            let asked = leaf.asked.is_some_and(|asked| state.only_for.contains(&asked));
+            state.call == call && (state.only_for.is_empty() || asked)
+        };
+        for number in by_most_conditions(laid_out.states.iter().map(|state| state.when.as_slice())) {
+            let state = &laid_out.states[number];
+            if !answers(state) {
+                continue;
+            }
+            if let Some(rest) = self.rest(&when, &state.when)? {
+                return Ok(Some(self.put_together(leaf.number, &call, state, rest)?));
+            }
+        }
+        let shown = Expr::AggregateFunction(call.clone()).schema_name().to_string();
+        let stored = laid_out.states.iter().any(|state| state.call == call);
+        Ok(self.miss(match stored {
+            true if laid_out.states.iter().any(answers) => {
+                format!("it stores `{shown}` of other rows, and what tells them apart is not among its keys")
+            }
+            true => format!("it stores `{shown}` for approximate answers only"),
+            false => format!("it does not store `{shown}`"),
+        }))
+    }
+
+    fn put_together(&self, leaf: usize, call: &AggregateFunction, state: &State, rest: Vec<Expr>) -> Result<Output> {
+        let merged = state.put_together(&self.schema, column(self.rollup, &state.column))?;
+        let merged = match conjunction(rest).map(guarded) {
+            Some(condition) => merged.filter(condition).build()?,
+            None => merged,
+        };
+        let data_type = match state.kind {
+            Kind::Estimated => DataType::Int64,
+            _ => Expr::AggregateFunction(call.clone()).get_type(&self.schema)?,
+        };
+        Ok(Output { leaf, merged, data_type, counts: state.kind == Kind::Count })
+    }
+
+    /// What of `wanted` is not among `stored`, over cells; `None`, if cells do not tell, or if not all of `stored` is wanted.
+    fn rest(&mut self, wanted: &[(Expression, Expr)], stored: &[Expr]) -> Result<Option<Vec<Expr>>> {
+        if !stored.iter().all(|it| wanted.iter().any(|(_, placed)| placed == it)) {
+            return Ok(None);
+        }
+        // This only tries.
+        let missed = self.missed.clone();
+        let mut rest = Vec::new();
+        for (condition, placed) in wanted.iter().filter(|(_, placed)| !stored.contains(placed)) {
+            let found = match self.replaced(placed) {
+                Some(condition) => Some(condition),
+                None => self.condition(condition)?,
+            };
+            match found {
+                Some(condition) => rest.push(condition),
+                None => {
+                    self.missed = missed;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(rest))
+    }
+
+    /// Conditions in parts, as they are declared and over the columns of rows.
+    fn parts_of(&mut self, conditions: &[Expression]) -> Vec<(Expression, Expr)> {
+        let mut all = Vec::new();
+        for part in conditions.iter().flat_map(conjuncts) {
+            for placed in split_conjunction_owned(self.scan.place(&part)) {
+                all.push((part.clone(), placed));
+            }
+        }
+        all
+    }
+
+    /// The time of a cell, where windows in time are asked for.
+    fn instant(&mut self) -> Option<Expr> {
+        let part = self.part;
+        let (at, window) = part.frame().window()?;
+        let Some(time) = &self.time else { return self.miss("it has no time among its keys") };
+        let shape =
+            Shape { frame: part.frame(), outer: part.frame(), at, window, axis: &self.axis, shows: part.shows() };
+        let cell = windows::cell_grain(&shape);
+        let exact = time.grain.is_none_or(|grain| windows::cells_are_exact(&shape) && consists_of(cell, grain));
+        match exact {
+            true => Some(cast(time.column.clone(), self.axis.instants().data_type)),
+            false => self.miss(format!("windows in time need cells by {}", cell.name())),
+        }
+    }
+
+    /// Whether the time of cells tells the periods that are asked for.
+    fn tells_periods(&self) -> bool {
+        let periods = self.part.frame().periods();
+        let grain = self.time.as_ref().and_then(|time| time.grain);
+        grain.is_none_or(|grain| {
+            !periods.is_empty() && periods.iter().all(|(_, wanted)| *wanted >= Grain::Day) && grain <= Grain::Day
+        })
+    }
+
+    /// A range, over the time of cells.
+    fn range(&mut self, range: &Range) -> Option<Expr> {
+        let Some(time) = &self.time else { return self.miss("it has no time among its keys") };
+        let instants = self.axis.instants();
+        let bounds = || range.stretches.iter().flat_map(|stretch| stretch.from.iter().chain(&stretch.to));
+        let begins = |bound: &Expr, grain| is_true(&instants.start_of(bound.clone(), grain).eq(bound.clone()));
+        match time.grain {
+            Some(grain) if !bounds().all(|bound| begins(bound, grain)) => {
+                self.miss(format!("a range does not begin and end with a {}", grain.name()))
+            }
+            _ => Some(range.contains(&cast(time.column.clone(), instants.data_type)).unwrap_or(lit(true))),
+        }
+    }
+
+    /// A condition over cells.
+    fn condition(&mut self, condition: &Expression) -> Result<Option<Expr>> {
+        if let Some(placed) = self.placed(condition)?.and_then(|placed| self.replaced(&placed)) {
+            return Ok(Some(placed));
+        }
+        match self.axis.range(condition) {
+            Some(range) => Ok(self.range(&range)),
+            None => self.expression(condition),
+        }
+    }
+
+    /// A value of a row over cells.
+    fn expression(&mut self, expression: &Expression) -> Result<Option<Expr>> {
+        let whole = self.placed(expression)?;
+        if let Some(found) = whole.as_ref().and_then(|placed| self.replaced(placed)) {
+            return Ok(Some(found));
+        }
+        let mut values = Vec::new();
+        for input in &expression.inputs {
+            let placed = self.placed(&Expression::input(input.clone()))?;
+            let value = placed.and_then(|placed| self.replaced(&placed).or_else(|| self.of_time(input, &placed)));
+            match value {
+                Some(value) => values.push(value),
+                None if self.axis.part(input).is_some() => {
+                    let reason = format!("its cells do not tell `{}`", self.axis.name(input));
+                    return Ok(self.miss(reason));
+                }
+                None => {
+                    let reason = format!("`{}` is not among its keys", self.axis.name(input));
+                    return Ok(self.miss(reason));
+                }
+            }
+        }
+        Ok(Some(replace_inputs(expression.expr.clone(), &values)))
+    }
+
+    /// A value over the columns of rows; `None`, if it is looked up for each row in another way.
+    fn placed(&mut self, expression: &Expression) -> Result<Option<Expr>> {
+        let flat = self.part.flat(self.question, &self.axis, expression)?;
+        let plain = flat.inputs.iter().all(|input| matches!(input, Input::Column(_) | Input::Period(..)));
+        Ok(plain.then(|| self.scan.place(&flat)))
+    }
+
+    /// A period or a date part of the time axis, which follows from the period that a cell is of.
+    fn of_time(&self, input: &Input, placed: &Expr) -> Option<Expr> {
+        let time = self.time.as_ref()?;
+        let follows = match self.axis.part(input)? {
+            TimePart::Grain(wanted) => time.grain.is_none_or(|grain| consists_of(wanted, grain)),
+            TimePart::Extract(_) => time.grain.is_none_or(|grain| grain == Grain::Day),
+            TimePart::Whole | TimePart::Period(_) => time.grain.is_none(),
+        };
+        let start = cast(time.column.clone(), time.data_type.clone());
+        let keys = [(time.wall.clone(), start)];
+        if follows { replaced(placed, &keys, &self.rollup.item.name) } else { None }
+    }
+
+    /// An expression over rows, over cells.
+    fn replaced(&self, expr: &Expr) -> Option<Expr> {
+        replaced(expr, &self.keys, &self.rollup.item.name)
+    }
+}
+
+/// A part over cells, before it is a plan.
+struct Written {
+    filters: Vec<Expr>,
+    keys: Vec<(usize, Expr)>,
+    instant: Option<Expr>,
+    calls: Vec<Output>,
+}
+
+/// An aggregate over cells.
+struct Output {
+    leaf: usize,
+    merged: Expr,
+    /// The type that it has over rows.
+    data_type: DataType,
+    /// Whether it is a number of rows: of none, 0.
+    counts: bool,
+}
+
+/// Positions, those with the most conditions first: what they leave to be filtered is least.
+fn by_most_conditions<'w>(ways: impl Iterator<Item = &'w [Expr]>) -> Vec<usize> {
+    let mut order: Vec<(usize, usize)> = ways.map(<[Expr]>::len).enumerate().collect();
+    order.sort_by_key(|(_, conditions)| std::cmp::Reverse(*conditions));
+    order.into_iter().map(|(at, _)| at).collect()
+}
+
+/// An expression with what keys hold replaced by their columns; `None`, if something else is left of the rows.
+fn replaced(expr: &Expr, keys: &[(Expr, Expr)], relation: &str) -> Option<Expr> {
+    let found = expr.clone().transform_down(|part| {
+        Ok(match keys.iter().find(|(of_rows, _)| *of_rows == part) {
+            Some((_, column)) => Transformed::new(column.clone(), true, TreeNodeRecursion::Jump),
+            None => Transformed::no(part),
+        })
+    });
+    let found = found.ok()?.data;
+    let of_cells =
+        |column: &Expr| matches!(column, Expr::Column(Column { relation: Some(of), .. }) if of.table() == relation);
+    columns_of(&found).iter().all(of_cells).then_some(found)
+}
+
+/// Whether periods of a grain are made of whole periods of a finer one.
+fn consists_of(coarse: Grain, fine: Grain) -> bool {
+    use Grain::{FiscalQuarter, FiscalYear, Month, Quarter, Week, Year};
+    match fine {
+        Week => coarse == Week,
+        Month => matches!(coarse, Month | Quarter | FiscalQuarter | Year | FiscalYear),
+        Quarter => matches!(coarse, Quarter | Year),
+        FiscalQuarter => matches!(coarse, FiscalQuarter | FiscalYear),
+        Year => coarse == Year,
+        FiscalYear => coarse == FiscalYear,
+        // Days and what is finer make up everything that is coarser.
+        fine => coarse >= fine,
+    }
+}
+
+/// Whether a condition without columns holds.
+fn is_true(condition: &Expr) -> bool {
+    matches!(
+        ExprSimplifier::new(SimplifyContext::default()).simplify(condition.clone()),
+        Ok(Expr::Literal(ScalarValue::Boolean(Some(true)), _))
+    )
+}

@@ -1,0 +1,371 @@
+//! Aggregates in two steps with something stored in between: the state of one, and the value that states give.
+//!
+//! DataFusion already computes every aggregate in such steps, on each core and then over all. [`state_of`] ends after the
+//! first one, so that its states can be kept, and [`merge_of`] goes on from kept states. So what is put together from kept
+//! states is what DataFusion would have put together itself: distinct counts from the values that were seen, averages from
+//! sums and counts, estimates from their sketches.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray, new_empty_array};
+use datafusion::arrow::compute::{cast, filter, interleave};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
+};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{Column, Literal};
+
+/// The state of an aggregate over its arguments: one structure.
+pub(crate) fn state_of(call: &AggregateFunction) -> Expr {
+    let mut params = call.params.clone();
+    params.distinct = false;
+    let inner = Inner { function: Arc::clone(&call.func), distinct: call.params.distinct };
+    let signature = Signature::any(params.args.len(), Volatility::Immutable);
+    let name = format!("bell_state_of_{}", inner.name());
+    let func = Arc::new(AggregateUDF::from(StateOf { name, inner, signature }));
+    Expr::AggregateFunction(AggregateFunction { func, params })
+}
+
+/// The value of an aggregate whose states a column holds. The arguments' types (and values, where they are constants) are
+/// those of the call that the states are of.
+pub(crate) fn merge_of(call: &AggregateFunction, arguments: Vec<(DataType, Option<ScalarValue>)>, state: Expr) -> Expr {
+    let inner = Inner { function: Arc::clone(&call.func), distinct: call.params.distinct };
+    let name = format!("bell_merge_of_{}", inner.name());
+    let signature = Signature::any(1, Volatility::Immutable);
+    AggregateUDF::from(MergeOf { name, inner, arguments, signature }).call(vec![state])
+}
+
+/// The aggregate whose states these are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Inner {
+    function: Arc<AggregateUDF>,
+    distinct: bool,
+}
+
+impl Inner {
+    fn name(&self) -> String {
+        if self.distinct { format!("{}_distinct", self.function.name()) } else { self.function.name().to_string() }
+    }
+
+    fn state_fields(&self, arguments: &[FieldRef]) -> Result<Fields> {
+        let return_field = self.function.return_field(arguments)?;
+        let args = StateFieldsArgs {
+            name: "state",
+            input_fields: arguments,
+            return_field,
+            ordering_fields: &[],
+            is_distinct: self.distinct,
+        };
+        let fields = self.function.state_fields(args)?.into_iter().enumerate();
+        // Names must not depend on how a call is written.
+        Ok(fields.map(|(at, field)| Field::new(format!("s{at}"), field.data_type().clone(), true)).collect())
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.function.accumulator(self.args(args)?)
+    }
+
+    fn args<'a>(&self, args: AccumulatorArgs<'a>) -> Result<AccumulatorArgs<'a>> {
+        let return_field = self.function.return_field(args.expr_fields)?;
+        Ok(AccumulatorArgs { return_field, is_distinct: self.distinct, ..args })
+    }
+}
+
+fn fields_of(types: &[DataType]) -> Vec<FieldRef> {
+    types.iter().enumerate().map(|(at, kind)| Arc::new(Field::new(format!("x{at}"), kind.clone(), true))).collect()
+}
+
+/// `bell_state_of_…`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct StateOf {
+    name: String,
+    inner: Inner,
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for StateOf {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Struct(self.inner.state_fields(&fields_of(arguments))?))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        Ok(self.inner.state_fields(args.input_fields)?.to_vec())
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let fields = self.inner.state_fields(args.expr_fields)?;
+        Ok(Box::new(OneState { fields, inner: self.inner.accumulator(args)? }))
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        self.inner.args(args).is_ok_and(|args| self.inner.function.groups_accumulator_supported(args))
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        let fields = self.inner.state_fields(args.expr_fields)?;
+        let inner = self.inner.function.create_groups_accumulator(self.inner.args(args)?)?;
+        Ok(Box::new(GroupStates { fields, inner }))
+    }
+}
+
+/// Parts of a state as one structure of the declared type.
+fn structure(fields: &Fields, parts: Vec<ArrayRef>) -> Result<StructArray> {
+    let typed = parts.into_iter().zip(fields).map(|(part, field)| match part.data_type() == field.data_type() {
+        true => Ok(part),
+        // Lists differ in the names of their items only.
+        false => Ok(cast(&part, field.data_type())?),
+    });
+    Ok(StructArray::try_new(fields.clone(), typed.collect::<Result<Vec<_>>>()?, None)?)
+}
+
+#[derive(Debug)]
+struct OneState {
+    fields: Fields,
+    inner: Box<dyn Accumulator>,
+}
+
+impl Accumulator for OneState {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.update_batch(values)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let parts = self.inner.state()?.iter().map(ScalarValue::to_array).collect::<Result<Vec<_>>>()?;
+        Ok(ScalarValue::Struct(Arc::new(structure(&self.fields, parts)?)))
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states)
+    }
+}
+
+struct GroupStates {
+    fields: Fields,
+    inner: Box<dyn GroupsAccumulator>,
+}
+
+impl GroupsAccumulator for GroupStates {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        self.inner.update_batch(values, groups, filter, total)
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
+        Ok(Arc::new(structure(&self.fields, self.inner.state(emit)?)?))
+    }
+
+    fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emit)
+    }
+
+    fn merge_batch(&mut self, values: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        self.inner.merge_batch(values, groups, total)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        self.inner.convert_to_state(values, filter)
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+}
+
+/// `bell_merge_of_…`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct MergeOf {
+    name: String,
+    inner: Inner,
+    arguments: Vec<(DataType, Option<ScalarValue>)>,
+    signature: Signature,
+}
+
+impl MergeOf {
+    /// Does something with the arguments that the aggregate itself would have.
+    fn with_args<T>(
+        &self,
+        args: &AccumulatorArgs<'_>,
+        act: impl FnOnce(AccumulatorArgs<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let fields = self.fields();
+        let schema = Schema::new(fields.clone());
+        let expr = |(at, (_, value)): (usize, &(DataType, Option<ScalarValue>))| -> Arc<dyn PhysicalExpr> {
+            match value {
+                Some(value) => Arc::new(Literal::new(value.clone())),
+                None => Arc::new(Column::new(fields[at].name(), at)),
+            }
+        };
+        let exprs: Vec<_> = self.arguments.iter().enumerate().map(expr).collect();
+        act(AccumulatorArgs {
+            return_field: self.inner.function.return_field(&fields)?,
+            schema: &schema,
+            ignore_nulls: false,
+            order_bys: &[],
+            is_reversed: false,
+            name: args.name,
+            is_distinct: self.inner.distinct,
+            exprs: &exprs,
+            expr_fields: &fields,
+        })
+    }
+
+    fn fields(&self) -> Vec<FieldRef> {
+        let types: Vec<DataType> = self.arguments.iter().map(|(kind, _)| kind.clone()).collect();
+        fields_of(&types)
+    }
+
+    fn states(&self) -> Result<Fields> {
+        self.inner.state_fields(&self.fields())
+    }
+}
+
+impl AggregateUDFImpl for MergeOf {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.inner.function.return_field(&self.fields())?.data_type().clone())
+    }
+
+    fn state_fields(&self, _: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        Ok(self.states()?.to_vec())
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let inner = self.with_args(&args, |args| self.inner.function.accumulator(args))?;
+        Ok(Box::new(MergedState { fields: self.states()?, inner }))
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        self.with_args(&args, |args| Ok(self.inner.function.groups_accumulator_supported(args))).unwrap_or(false)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        let create = || self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args));
+        let fields = self.states()?;
+        let none: Vec<ArrayRef> = fields.iter().map(|field| new_empty_array(field.data_type())).collect();
+        let mut nothing = create()?;
+        nothing.merge_batch(&none, &[], 1)?;
+        let empty = structure(&fields, nothing.state(EmitTo::All)?)?.columns().to_vec();
+        Ok(Box::new(MergedGroups { fields, inner: create()?, empty }))
+    }
+}
+
+/// The parts of kept states, in the types of their aggregate.
+fn parts(fields: &Fields, kept: &ArrayRef) -> Result<Vec<ArrayRef>> {
+    let Some(kept) = kept.as_struct_opt() else { return internal_err!("a kept state is no structure") };
+    let typed = kept.columns().iter().zip(fields).map(|(part, field)| match part.data_type() == field.data_type() {
+        true => Ok(Arc::clone(part)),
+        false => Ok(cast(part, field.data_type())?),
+    });
+    typed.collect()
+}
+
+#[derive(Debug)]
+struct MergedState {
+    fields: Fields,
+    inner: Box<dyn Accumulator>,
+}
+
+impl Accumulator for MergedState {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(&parts(&self.fields, &values[0])?)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.inner.evaluate()
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states)
+    }
+}
+
+struct MergedGroups {
+    fields: Fields,
+    inner: Box<dyn GroupsAccumulator>,
+    /// The state of no rows.
+    empty: Vec<ArrayRef>,
+}
+
+impl GroupsAccumulator for MergedGroups {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        wanted: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        let parts = parts(&self.fields, &values[0])?;
+        let Some(wanted) = wanted else { return self.inner.merge_batch(&parts, groups, total) };
+        // States have no filter of their own.
+        let parts = parts.iter().map(|part| Ok(filter(part, wanted)?)).collect::<Result<Vec<_>>>()?;
+        let chosen = |at: usize| wanted.is_valid(at) && wanted.value(at);
+        let groups: Vec<usize> = groups.iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, it)| *it).collect();
+        self.inner.merge_batch(&parts, &groups, total)
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
+        self.inner.evaluate(emit)
+    }
+
+    fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emit)
+    }
+
+    fn merge_batch(&mut self, values: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        self.inner.merge_batch(values, groups, total)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], wanted: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let parts = parts(&self.fields, &values[0])?;
+        let Some(wanted) = wanted else { return Ok(parts) };
+        // What a filter leaves out becomes the state of no rows.
+        let source = |at: usize| if wanted.is_valid(at) && wanted.value(at) { (0, at) } else { (1, 0) };
+        let sources: Vec<(usize, usize)> = (0..wanted.len()).map(source).collect();
+        let parts = parts.iter().zip(&self.empty);
+        parts.map(|(part, empty)| Ok(interleave(&[part.as_ref(), empty.as_ref()], &sources)?)).collect()
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+}
