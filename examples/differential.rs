@@ -70,8 +70,11 @@ async fn main() -> Result<(), String> {
             tally.count(&case.model, &case.questions[at], outcome);
             if let Outcome::Different(how) = outcome {
                 println!("--seed {seed} --cases 1 --only {at}: {}", how.replace('\n', " "));
-                if tally.different <= options.show && !options.rollups {
-                    report(&options, &case, at).await;
+                match options.rollups {
+                    // Whatever else the rollups hold may matter, so that nothing is left out.
+                    true => println!("{}", case.only(at).text()),
+                    false if tally.different <= options.show => report(&options, &case, at).await,
+                    false => {}
                 }
             }
         }

@@ -5,10 +5,11 @@
 //! states is what DataFusion would have put together itself: distinct counts from the values that were seen, averages from
 //! sums and counts, estimates from their sketches.
 
-use std::sync::Arc;
+use std::fmt::{Debug, Formatter};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray, new_empty_array};
-use datafusion::arrow::compute::{cast, filter, interleave};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray, new_null_array};
+use datafusion::arrow::compute::{cast, interleave};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -65,8 +66,19 @@ impl Inner {
         Ok(fields.map(|(at, field)| Field::new(format!("s{at}"), field.data_type().clone(), true)).collect())
     }
 
-    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.function.accumulator(self.args(args)?)
+    /// The accumulator of one group, over the arguments that the aggregate itself has. Some aggregates (`approx_distinct`)
+    /// write states of groups in another form than those without groups, which only the former read: where there are
+    /// accumulators of groups, they are used for one group, too.
+    fn of_one(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        let copy = || AccumulatorArgs { return_field: Arc::clone(&args.return_field), ..args };
+        let nothing = self.function.accumulator(copy())?;
+        match self.function.groups_accumulator_supported(copy()) {
+            true => {
+                let groups = Mutex::new(self.function.create_groups_accumulator(copy())?);
+                Ok(Box::new(OneGroup { groups, nothing, empty: true }))
+            }
+            false => Ok(nothing),
+        }
     }
 
     fn args<'a>(&self, args: AccumulatorArgs<'a>) -> Result<AccumulatorArgs<'a>> {
@@ -77,6 +89,67 @@ impl Inner {
 
 fn fields_of(types: &[DataType]) -> Vec<FieldRef> {
     types.iter().enumerate().map(|(at, kind)| Arc::new(Field::new(format!("x{at}"), kind.clone(), true))).collect()
+}
+
+/// An accumulator of groups with one group.
+struct OneGroup {
+    groups: Mutex<Box<dyn GroupsAccumulator>>,
+    /// What has seen no rows.
+    nothing: Box<dyn Accumulator>,
+    /// Whether there were no rows.
+    empty: bool,
+}
+
+impl Debug for OneGroup {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OneGroup")
+    }
+}
+
+impl OneGroup {
+    /// The accumulator with the groups of these rows, if there are any.
+    fn of(&mut self, rows: &[ArrayRef]) -> Option<(&mut dyn GroupsAccumulator, Vec<usize>)> {
+        let groups = vec![0; rows.first().map_or(0, |rows| rows.len())];
+        self.empty &= groups.is_empty();
+        (!groups.is_empty()).then(|| (self.groups(), groups))
+    }
+
+    fn groups(&mut self) -> &mut dyn GroupsAccumulator {
+        self.groups.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut()
+    }
+}
+
+impl Accumulator for OneGroup {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let Some((inner, groups)) = self.of(values) else { return Ok(()) };
+        inner.update_batch(values, &groups, None, 1)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        match self.empty {
+            true => self.nothing.evaluate(),
+            false => ScalarValue::try_from_array(&self.groups().evaluate(EmitTo::All)?, 0),
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        match self.empty {
+            true => self.nothing.state(),
+            false => {
+                let parts = self.groups().state(EmitTo::All)?;
+                parts.iter().map(|part| ScalarValue::try_from_array(part, 0)).collect()
+            }
+        }
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let Some((inner, groups)) = self.of(states) else { return Ok(()) };
+        inner.merge_batch(states, &groups, 1)
+    }
 }
 
 /// `bell_state_of_…`.
@@ -106,7 +179,8 @@ impl AggregateUDFImpl for StateOf {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let fields = self.inner.state_fields(args.expr_fields)?;
-        Ok(Box::new(OneState { fields, inner: self.inner.accumulator(args)? }))
+        let inner = self.inner.of_one(self.inner.args(args)?)?;
+        Ok(Box::new(OneState { fields, inner }))
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
@@ -262,7 +336,7 @@ impl AggregateUDFImpl for MergeOf {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let inner = self.with_args(&args, |args| self.inner.function.accumulator(args))?;
+        let inner = self.with_args(&args, |args| self.inner.of_one(args))?;
         Ok(Box::new(MergedState { fields: self.states()?, inner }))
     }
 
@@ -271,13 +345,17 @@ impl AggregateUDFImpl for MergeOf {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        let create = || self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args));
+        let inner = self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args))?;
+        let mut nothing = self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args))?;
+        // A row that a filter leaves out.
+        let row = self.arguments.iter().map(|(kind, value)| match value {
+            Some(value) => value.to_array(),
+            None => Ok(new_null_array(kind, 1)),
+        });
+        nothing.update_batch(&row.collect::<Result<Vec<_>>>()?, &[0], Some(&BooleanArray::from(vec![false])), 1)?;
         let fields = self.states()?;
-        let none: Vec<ArrayRef> = fields.iter().map(|field| new_empty_array(field.data_type())).collect();
-        let mut nothing = create()?;
-        nothing.merge_batch(&none, &[], 1)?;
         let empty = structure(&fields, nothing.state(EmitTo::All)?)?.columns().to_vec();
-        Ok(Box::new(MergedGroups { fields, inner: create()?, empty }))
+        Ok(Box::new(MergedGroups { fields, inner, empty }))
     }
 }
 
@@ -326,6 +404,19 @@ struct MergedGroups {
     empty: Vec<ArrayRef>,
 }
 
+impl MergedGroups {
+    /// The parts of states. Those that a filter leaves out become the state of no rows, so that every group has one:
+    /// accumulators take a group without any for one with values.
+    fn wanted(&self, values: &[ArrayRef], wanted: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let parts = parts(&self.fields, &values[0])?;
+        let Some(wanted) = wanted else { return Ok(parts) };
+        let source = |at: usize| if wanted.is_valid(at) && wanted.value(at) { (0, at) } else { (1, 0) };
+        let sources: Vec<(usize, usize)> = (0..wanted.len()).map(source).collect();
+        let parts = parts.iter().zip(&self.empty);
+        parts.map(|(part, empty)| Ok(interleave(&[part.as_ref(), empty.as_ref()], &sources)?)).collect()
+    }
+}
+
 impl GroupsAccumulator for MergedGroups {
     fn update_batch(
         &mut self,
@@ -334,13 +425,8 @@ impl GroupsAccumulator for MergedGroups {
         wanted: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        let parts = parts(&self.fields, &values[0])?;
-        let Some(wanted) = wanted else { return self.inner.merge_batch(&parts, groups, total) };
-        // States have no filter of their own.
-        let parts = parts.iter().map(|part| Ok(filter(part, wanted)?)).collect::<Result<Vec<_>>>()?;
-        let chosen = |at: usize| wanted.is_valid(at) && wanted.value(at);
-        let groups: Vec<usize> = groups.iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, it)| *it).collect();
-        self.inner.merge_batch(&parts, &groups, total)
+        let parts = self.wanted(values, wanted)?;
+        self.inner.merge_batch(&parts, groups, total)
     }
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
@@ -356,13 +442,7 @@ impl GroupsAccumulator for MergedGroups {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], wanted: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let parts = parts(&self.fields, &values[0])?;
-        let Some(wanted) = wanted else { return Ok(parts) };
-        // What a filter leaves out becomes the state of no rows.
-        let source = |at: usize| if wanted.is_valid(at) && wanted.value(at) { (0, at) } else { (1, 0) };
-        let sources: Vec<(usize, usize)> = (0..wanted.len()).map(source).collect();
-        let parts = parts.iter().zip(&self.empty);
-        parts.map(|(part, empty)| Ok(interleave(&[part.as_ref(), empty.as_ref()], &sources)?)).collect()
+        self.wanted(values, wanted)
     }
 
     fn size(&self) -> usize {

@@ -18,6 +18,7 @@ mod metricflow;
 mod processes;
 mod retail;
 mod retail_contexts;
+mod rollups;
 #[cfg(feature = "cli")]
 mod run_kills;
 #[cfg(feature = "cli")]

@@ -10,7 +10,8 @@
 //! > query {"indicators": ["gmv"]}           a request
 //! [ast] > …  [catalog] > …  [plan] > …  [optimized] > …     a stage of the question
 //! [alerts] > …  [alerts brief] > 2026-02-28  the events of all alerts as of then
-//! [run] > {"publications": ["pack"]}        what becomes of the publications, without times and sizes
+//! [run] > {"publications": ["pack"]}        what becomes of publications and rollups, without times and sizes; what
+//!                                         comes after it is asked of the project opened again
 //! [tree] >                                  the files, parsed and written canonically
 //! [check] >      [data] >      [audit] >     what `bell check`, `bell check --data`, `bell audit` print
 //! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
@@ -157,7 +158,7 @@ async fn run(script: &Script) -> String {
         write_file(folder.path(), &ctx, name, content.trim_end_matches('\n')).await;
     }
     let texts = SourceSet::load(folder.path()).unwrap();
-    let engine = Engine::with_context(ctx, folder.path()).await;
+    let mut engine = Engine::with_context(ctx, folder.path()).await;
     let mut printed = script.head.clone();
     for (at, question) in script.questions.iter().enumerate() {
         let answer = match (&engine, question.tag.as_str()) {
@@ -169,6 +170,10 @@ async fn run(script: &Script) -> String {
             (Ok(engine), _) => answer(engine, question).await,
             (Err(error), _) => failure(error, &texts),
         };
+        // What a run has stored is found when the project is opened again.
+        if let ("run", Ok(before)) = (question.tag.as_str(), &engine) {
+            engine = Engine::with_context(before.context().clone(), folder.path()).await;
+        }
         let gap = if at == 0 { "" } else { "\n" };
         let answer = answer.replace(&format!("{}/", folder.path().display()), "");
         let answer = answer.replace(&folder.path().display().to_string(), ".");

@@ -1,0 +1,171 @@
+//! Rollups from outside: what runs read and keep, and when a stored table no longer answers.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::runs::bell;
+
+const MODEL: &str = "
+source regions { from csv 'regions.csv'  key id }
+source o { from csv 'o/*.csv'  key id  time day  join regions on region = regions.id  columns { x decimal(10, 2) } }
+dimension region = o.regions.name
+indicator sales  = sum(o.x)
+indicator orders = count(*) of o
+indicator buyers = count(distinct o.buyer)
+rollup daily { indicators sales, orders, buyers  by day, region  to 'rollups/daily/' }
+";
+
+const BY_REGION: &str = "SELECT region, sales, orders, buyers FROM indicators GROUP BY region ORDER BY 1";
+
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("o")).unwrap();
+    write(folder.path(), "model.bell", MODEL);
+    write(folder.path(), "regions.csv", "id,name\n1,east\n2,west\n");
+    write(folder.path(), "o/1.csv", "id,buyer,region,x,day\n1,a,1,1.50,2026-01-01\n2,b,2,2,2026-01-31\n");
+    write(folder.path(), "o/2.csv", "id,buyer,region,x,day\n3,a,,3,2026-02-01\n4,b,1,4,2026-02-28\n");
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn run(folder: &Path) -> Value {
+    let output = bell(folder, &["run", "-F", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
+    reports[0].clone()
+}
+
+/// The files of the source that a run read.
+fn read(report: &Value) -> Vec<String> {
+    let inputs = report["inputs"].as_array().unwrap();
+    let of_source = inputs.iter().filter(|input| input["source"] == "o");
+    let files = of_source.flat_map(|input| input["files"].as_array().unwrap());
+    let name = |file: &Value| file["path"].as_str().unwrap().rsplit('/').next().unwrap().to_string();
+    files.map(name).collect()
+}
+
+fn sql(folder: &Path, text: &str) -> String {
+    let output = bell(folder, &["sql", "-F", "csv", text]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The answer, which is the same from rows, and whether the rollup gave it.
+fn answer(folder: &Path) -> (String, bool) {
+    let with = sql(folder, BY_REGION);
+    let without = sql(folder, &format!("SET bell.use_rollups = false; {BY_REGION}"));
+    assert_eq!(with, without);
+    let explained = bell(folder, &["explain", BY_REGION]);
+    (with, String::from_utf8_lossy(&explained.stdout).contains(": from `public.daily`"))
+}
+
+#[test]
+fn runs_read_what_is_new_and_keep_the_rest() {
+    let folder = project();
+    let folder = folder.path();
+    assert!(!answer(folder).1, "nothing is stored yet");
+    let first = run(folder);
+    assert_eq!((first["outcome"].as_str(), read(&first)), (Some("published"), vec!["1.csv".into(), "2.csv".into()]));
+    assert!(answer(folder).1);
+
+    let again = run(folder);
+    assert_eq!((again["outcome"].as_str(), read(&again)), (Some("current"), vec![]));
+
+    // A new file is all that is read; its cells stand beside the others.
+    write(folder, "o/3.csv", "id,buyer,region,x,day\n5,c,1,5,2026-02-28\n6,a,2,6,2026-03-01\n");
+    assert!(!answer(folder).1, "the rollup does not know of the new file");
+    let added = run(folder);
+    assert_eq!(
+        (read(&added), added["files"].as_u64(), added["kept"].as_u64()),
+        (vec!["3.csv".into()], Some(1), Some(1))
+    );
+    let (text, used) = answer(folder);
+    assert!(used && text.contains("east,10.50,3,3"), "{text}");
+
+    // A file that changes takes the cells of its run along: what else that run read is read again, the rest is kept.
+    write(folder, "o/3.csv", "id,buyer,region,x,day\n5,c,1,50,2026-02-28\n");
+    assert!(!answer(folder).1);
+    let changed = run(folder);
+    assert_eq!((read(&changed), changed["kept"].as_u64()), (vec!["3.csv".into()], Some(1)));
+    assert!(answer(folder).1);
+    write(folder, "o/1.csv", "id,buyer,region,x,day\n1,a,1,1.75,2026-01-01\n");
+    assert_eq!(read(&run(folder)), ["1.csv", "2.csv"]);
+    assert!(answer(folder).1);
+
+    // A file that goes takes its rows along.
+    std::fs::remove_file(folder.join("o/2.csv")).unwrap();
+    assert!(!answer(folder).1);
+    run(folder);
+    let (text, used) = answer(folder);
+    assert!(used && text.contains("east,51.75,2,2") && !text.contains("west"), "{text}");
+
+    // What rows join to decides about all of them.
+    write(folder, "regions.csv", "id,name\n1,north\n2,west\n");
+    assert!(!answer(folder).1);
+    let all = run(folder);
+    assert_eq!((read(&all).len(), all["kept"].as_u64()), (2, Some(0)));
+    let (text, used) = answer(folder);
+    assert!(used && text.contains("north,51.75,2,2"), "{text}");
+}
+
+#[test]
+fn another_definition_needs_another_table() {
+    let folder = project();
+    let folder = folder.path();
+    run(folder);
+    write(folder, "model.bell", &MODEL.replace("sum(o.x)", "sum(o.x) filter (where o.x > 2)"));
+    let (text, used) = answer(folder);
+    assert!(!used && text.contains("east,4.00,2,2"), "{text}");
+    let explained = bell(folder, &["explain", BY_REGION]);
+    let explained = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(explained.contains("it was made from another definition: `bell run daily`"), "{explained}");
+    assert_eq!(read(&run(folder)).len(), 2);
+    assert!(answer(folder).1);
+    // Labels and other indicators are no part of it.
+    let other = MODEL.replace("sum(o.x)", "sum(o.x) filter (where o.x > 2)") + "indicator more = max(o.x)\n";
+    write(folder, "model.bell", &other.replace("indicator sales ", "indicator sales \"销售额\" "));
+    assert!(answer(folder).1);
+}
+
+#[test]
+fn a_tolerance_lets_it_answer_for_a_while() {
+    let folder = project();
+    let folder = folder.path();
+    write(folder, "model.bell", &MODEL.replace("'rollups/daily/'", "'rollups/daily/'  tolerance 2 hours"));
+    run(folder);
+    let before = sql(folder, BY_REGION);
+    write(folder, "o/3.csv", "id,buyer,region,x,day\n5,c,1,5,2026-02-28\n");
+    assert_eq!(sql(folder, BY_REGION), before);
+    assert!(sql(folder, "SELECT name, state FROM bell.rollups").contains("late, within its tolerance"));
+    // Long after it was computed it no longer does.
+    let path = folder.join("rollups/daily/o/_bell/manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    manifest["published_at"] = "2026-01-01T00:00:00Z".into();
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let (text, used) = answer(folder);
+    assert!(!used && text.contains("east,10.50,3,3"), "{text}");
+}
+
+#[test]
+fn estimates_answer_only_where_they_are_declared() {
+    let folder = project();
+    let folder = folder.path();
+    let model =
+        MODEL.replace("'rollups/daily/'", "'rollups/daily/'  approximate buyers") + "indicator shoppers = buyers\n";
+    write(folder, "model.bell", &model);
+    let mut rows = String::from("id,buyer,region,x,day\n");
+    for at in 0..20_000 {
+        rows += &format!("{},b{},1,1,2026-01-01\n", at + 10, at % 9_000);
+    }
+    write(folder, "o/1.csv", &rows);
+    run(folder);
+    let count =
+        |name: &str| sql(folder, &format!("SELECT MEASURE({name}) FROM indicators")).lines().nth(1).map(str::to_string);
+    let estimate: f64 = count("buyers").unwrap().parse().unwrap();
+    assert!((estimate / 9_002.0 - 1.0).abs() < 0.03, "{estimate}");
+    assert_eq!(count("shoppers").as_deref(), Some("9002"), "another indicator was not declared approximate");
+}
