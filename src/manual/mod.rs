@@ -16,6 +16,7 @@
 //! | [who answers, and what for?](scenarios) | scenarios, owners, the audit |
 //! | [who is told?](alerts) | alerts: rules, events, webhooks |
 //! | [every night](runs) | publications, `bell run`, what readers see |
+//! | [a hundred times faster](rollups) | rollups: stored cells that answer by themselves |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
 //! | [the numbers](numbers) | what an answer means, exactly |
@@ -66,6 +67,9 @@ pub mod scenarios {}
 
 #[doc = include_str!("alerts.md")]
 pub mod alerts {}
+
+#[doc = include_str!("rollups.md")]
+pub mod rollups {}
 
 #[doc = include_str!("runs.md")]
 pub mod runs {}

@@ -3,7 +3,7 @@
 //!
 //! A block of SQL that a block of text follows is asked, and prints this text; so does a block of shell that calls `bell`.
 //! The project is the page's own, if it has blocks of CSV (fenced `csv orders.csv`): these files, and all of its Bell;
-//! otherwise it is `examples/retail`. The `WHY.md` of an example asks the example. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
+//! otherwise it is `examples/retail`. A line that is a `bell run` is run. The `WHY.md` of an example asks the example. `UPDATE_SCRIPTS=1` writes what is printed into the pages, to be read critically.
 
 use std::path::{Path, PathBuf};
 
@@ -118,19 +118,39 @@ fn with_answers(page: &str, project: PathBuf, asked: &mut usize) -> String {
     }
     let own = own_project(&blocks);
     let project = own.as_ref().map_or(project, |own| own.path().to_path_buf());
+    let mut answers = Vec::new();
+    for (at, block) in blocks.iter().enumerate() {
+        let given = pairs.iter().find(|pair| pair[0].from == block.from);
+        match given {
+            Some(pair) => answers.push((&pair[1], answer(&project, block))),
+            // What a run stores, later questions see.
+            None if own.is_some() && is_run(&blocks[at]) => _ = answer(&project, block),
+            None => {}
+        }
+    }
+    *asked += answers.len();
     let mut lines: Vec<String> = page.lines().map(str::to_string).collect();
-    for pair in pairs.into_iter().rev() {
-        *asked += 1;
-        lines.splice(pair[1].from..pair[1].to - 1, answer(&project, &pair[0]));
+    for (place, answer) in answers.into_iter().rev() {
+        lines.splice(place.from..place.to - 1, answer);
     }
     lines.join("\n") + "\n"
+}
+
+/// A single run, whose report has times and so is not shown.
+#[cfg(feature = "cli")]
+fn is_run(block: &Block) -> bool {
+    block.kind == "sh" && block.text.starts_with("bell run") && block.text.lines().count() == 1
 }
 
 /// The project that a page shows, if it shows its data.
 #[cfg(feature = "cli")]
 fn own_project(blocks: &[Block]) -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text.to_string() + "\n").unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text.to_string() + "\n").unwrap();
+    };
     let mut model = String::new();
     let mut data = 0;
     for block in blocks {
@@ -154,8 +174,9 @@ fn answer(project: &Path, question: &Block) -> Vec<String> {
     let mut command = match question.text.strip_prefix("bell ").filter(|_| question.kind == "sh") {
         Some(arguments) => {
             let mut shell = std::process::Command::new("sh");
-            // Alerts are lines of JSON, whatever reads them.
-            let format = if arguments.starts_with("alerts") { "" } else { " --format table" };
+            // Alerts are lines of JSON, whatever reads them, and plans are text.
+            let own_format = ["alerts", "explain"].iter().any(|command| arguments.starts_with(command));
+            let format = if own_format { "" } else { " --format table" };
             shell.args(["-c", &format!("'{bell}' {arguments}{format}")]);
             shell
         }
