@@ -16,7 +16,7 @@
 //! | [who answers, and what for?](scenarios) | scenarios, owners, the audit |
 //! | [who is told?](alerts) | alerts: rules, events, webhooks |
 //! | [every night](runs) | publications, `bell run`, what readers see |
-//! | [a hundred times faster](rollups) | rollups: stored cells that answer by themselves |
+//! | [answers kept ready](rollups) | rollups: stored cells that answer by themselves |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
 //! | [the numbers](numbers) | what an answer means, exactly |
