@@ -2,7 +2,8 @@
 //!
 //! 1. [`run`] takes the publications that are asked for, and for each the [`lock`] of its folder.
 //! 2. What no manifest names is removed: the files that the run before has replaced, and what a killed one left.
-//! 3. The question of the publication (`question.rs`), which is planned like any other, is answered into new files.
+//! 3. The question of the publication (`question.rs`), which is planned like any other, is answered into new files; those
+//!    that ask alike are answered together (`shared.rs`).
 //! 4. The manifest is replaced by one that names them ([`crate::store::manifest`]).
 //!
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
@@ -14,9 +15,11 @@ pub mod lock;
 mod question;
 mod report;
 mod rollup;
+mod shared;
 mod write;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -40,6 +43,7 @@ use folder::Current;
 use lock::{Holder, Lock};
 use question::Range;
 pub use report::{Outcome, Report};
+use shared::Shared;
 
 /// What is to be run. On the command line `bell run`.
 ///
@@ -99,8 +103,9 @@ pub async fn run(engine: &Engine, asked: &Run, watch: &Watch<'_>) -> Result<Vec<
     for rollup in rollups {
         reports.extend(rollup::refresh(engine, asked, rollup, &run_id(reports.len()), watch).await);
     }
-    let started = chosen.iter().enumerate().map(async |(at, publication)| {
-        let report = Job { engine, asked, publication, id: run_id(at), watch }.run().await;
+    let shared = shared::shared(engine, asked, &chosen);
+    let started = chosen.iter().zip(shared).enumerate().map(async |(at, (publication, shared))| {
+        let report = Job { engine, asked, publication, shared, id: run_id(at), watch }.run().await;
         watch(&Event::Ended(&publication.qualified(), &report));
         (at, report)
     });
@@ -176,6 +181,7 @@ struct Job<'j> {
     engine: &'j Engine,
     asked: &'j Run,
     publication: &'j Publication,
+    shared: Option<Arc<Shared>>,
     id: String,
     watch: &'j Watch<'j>,
 }
@@ -201,6 +207,7 @@ impl Job<'_> {
 
     async fn attempt(&self, report: &mut Report) -> Result<()> {
         let planned = self.plan()?;
+        report.shared = self.shared.as_ref().map(|shared| shared.name.clone());
         report.definition.clone_from(&planned.definition);
         report.inputs.clone_from(&planned.inputs);
         let missing = if self.asked.dry_run { Missing::Leave } else { Missing::Make };
@@ -264,7 +271,7 @@ impl Job<'_> {
             report.cleaned = cleaned;
             (self.watch)(&Event::Cleaned(&self.publication.qualified(), cleaned));
         }
-        let (schema, files) = self.compute(destination, &planned).await?;
+        let (schema, files) = self.compute(destination, &planned, report).await?;
         lock.confirm().await?;
         let manifest = self.manifest(&schema, files, current.as_ref().map(|(manifest, _)| manifest), &planned);
         report.take(&manifest);
@@ -293,12 +300,29 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn compute(&self, destination: &Destination, planned: &Planned) -> Result<(SchemaRef, Vec<File>)> {
+    /// The rows from the question that it shares, or else from its own.
+    async fn compute(
+        &self,
+        destination: &Destination,
+        planned: &Planned,
+        report: &mut Report,
+    ) -> Result<(SchemaRef, Vec<File>)> {
         let publication = self.publication;
-        let frame = planned.frame.clone();
+        let told = AtomicBool::new(false);
+        let computing = |plan: &Arc<dyn ExecutionPlan>| {
+            if !told.swap(true, Ordering::Relaxed) {
+                (self.watch)(&Event::Computing(&publication.qualified(), plan));
+            }
+        };
+        let shared = match &self.shared {
+            Some(shared) => shared.frame_of(self.engine, publication, &computing).await?,
+            None => None,
+        };
+        report.shared = report.shared.take().filter(|_| shared.is_some());
+        let frame = shared.unwrap_or_else(|| planned.frame.clone());
         let context = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
-        (self.watch)(&Event::Computing(&publication.qualified(), &plan));
+        computing(&plan);
         let schema = plan.schema();
         let mut files = write::Files::new(destination, &self.id, publication.format, &schema, &publication.partitions);
         // A task of its own computes, so that several publications do so side by side.
