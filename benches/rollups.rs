@@ -21,8 +21,7 @@ use bellwether::{Engine, Run, publish};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrameWriteOptions;
-use datafusion::logical_expr::Partitioning;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col};
+use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use timing::{Spent, Watch, median};
 
 const RUNS: usize = 9;
@@ -167,14 +166,13 @@ async fn project(scale: f64) -> Result<PathBuf, Box<dyn Error>> {
 }
 
 async fn divide(folder: &Path) -> Result<(), Box<dyn Error>> {
-    let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(FILES));
+    let ctx = SessionContext::new();
     let lines = folder.join("data/lineitem.parquet").display().to_string();
     ctx.register_parquet("lineitem", &lines, ParquetReadOptions::new()).await?;
-    let divided = ctx.table("lineitem").await?;
-    let divided = divided.repartition(Partitioning::Hash(vec![col("l_orderkey")], FILES))?;
-    let parts = divided.collect_partitioned().await?;
+    let batches = ctx.table("lineitem").await?.collect().await?;
     std::fs::create_dir_all(folder.join("lines"))?;
-    for (at, part) in parts.into_iter().enumerate() {
+    for at in 0..FILES {
+        let part = batches[at * batches.len() / FILES..(at + 1) * batches.len() / FILES].to_vec();
         let path = folder.join(format!("lines/{at:03}.parquet")).display().to_string();
         let options = DataFrameWriteOptions::new().with_single_file_output(true);
         ctx.read_batches(part)?.write_parquet(&path, options, None).await?;

@@ -1,6 +1,8 @@
 //! Publications: answers that runs write to files.
 
+use super::calendar::{Grain, TimePart};
 use super::expr::{Expression, Input};
+use super::modifier::TimeSpan;
 use super::{IndicatorId, Item};
 
 /// `publish monthly_pack { indicators gmv  by month, region  to 'out/monthly/' }`.
@@ -20,6 +22,10 @@ pub struct Publication {
     pub to: String,
     /// How rows are written.
     pub format: FileFormat,
+    /// How late rows may come: a run computes anew only the periods that lie at most so long before the newest one.
+    pub lookback: Option<TimeSpan>,
+    /// How long after its end a period's values no longer change.
+    pub final_after: Option<TimeSpan>,
 }
 
 /// How published rows are written.
@@ -47,6 +53,25 @@ impl FileFormat {
 }
 
 impl Publication {
+    /// The key that holds its periods, by position in `by`, and their grain: the finest, if there are several.
+    pub fn periods(&self) -> Option<(usize, Grain)> {
+        let grain = |input: &Input| match input {
+            Input::MetricTime(TimePart::Grain(grain)) => Some(*grain),
+            _ => None,
+        };
+        let all = self.by.iter().enumerate().filter_map(|(at, (_, input))| Some((at, grain(input)?)));
+        all.min_by_key(|(_, grain)| *grain)
+    }
+
+    /// The periods that its files are divided by.
+    pub fn partition_periods(&self) -> Option<(usize, Grain)> {
+        let of = |at: &usize| match self.by[*at].1 {
+            Input::MetricTime(TimePart::Grain(grain)) => Some((*at, grain)),
+            _ => None,
+        };
+        self.partitions.iter().find_map(of)
+    }
+
     /// The name with its package.
     pub fn qualified(&self) -> String {
         format!("{}.{}", self.item.package, self.item.name)

@@ -7,6 +7,7 @@ use super::resolve::Scope;
 use super::{Checker, Failure};
 use crate::catalog::IndicatorId;
 use crate::catalog::expr::{Expression, Input};
+use crate::catalog::modifier::TimeSpan;
 use crate::catalog::publication::{FileFormat, Publication};
 use crate::catalog::reach::{Standpoint, flatten};
 use crate::diagnostic::{Diagnostic, codes, nearest};
@@ -68,7 +69,22 @@ impl<'a> Checker<'a> {
         }
         let partitions = partitions(tree)?;
         let format = format(tree)?;
-        Ok(Publication { item, indicators, by, conditions, partitions, to: to.text.clone(), format })
+        let lookback = self.length(package, &tree.lookback)?;
+        let final_after = self.length(package, &tree.final_after)?;
+        let to = to.text.clone();
+        let publication =
+            Publication { item, indicators, by, conditions, partitions, to, format, lookback, final_after };
+        let by_period = tree.lookback.iter().chain(&tree.final_after).next();
+        match by_period.filter(|_| publication.partition_periods().is_none()) {
+            Some(clause) => Err(bad("only periods can be computed anew, or be final", clause.span)
+                .help("add `partitioned by month`, or another grain that `by` has")
+                .into()),
+            None => Ok(publication),
+        }
+    }
+
+    fn length(&mut self, package: &str, written: &Option<ast::Expr>) -> Result<Option<TimeSpan>, Failure> {
+        written.as_ref().map(|written| self.length_of(package, written)).transpose()
     }
 
     /// What `by` names: a grain of the time axis, a dimension, a column.

@@ -18,6 +18,9 @@ impl LimitArgs {
     }
 }
 
+/// The least that a question may be given.
+const LEAST: f64 = 1e6;
+
 /// `512MB` in bytes.
 fn size(text: &str) -> Result<usize, String> {
     let text = text.trim();
@@ -34,9 +37,11 @@ fn size(text: &str) -> Result<usize, String> {
         _ => return Err("write such as 512MB, 2GB or 2GiB".to_string()),
     };
     let bytes = number.parse::<f64>().map_err(|error| error.to_string())? * factor;
-    match bytes >= 1.0 && bytes < usize::MAX as f64 {
-        true => Ok(bytes as usize),
-        false => Err("this is no amount of memory".to_string()),
+    match bytes {
+        // With so little even what could be kept in files is not.
+        _ if bytes < LEAST => Err("at least 1MB is needed".to_string()),
+        _ if bytes < usize::MAX as f64 => Ok(bytes as usize),
+        _ => Err("this is no amount of memory".to_string()),
     }
 }
 
@@ -48,7 +53,8 @@ mod tests {
     fn sizes_have_units() {
         assert_eq!(size("512MB"), Ok(512_000_000));
         assert_eq!(size("1.5 gib"), Ok(1_610_612_736));
-        assert_eq!(size("100"), Ok(100));
+        assert_eq!(size("1000000"), Ok(1_000_000));
+        assert!(size("10KB").is_err());
         assert!(size("0").is_err() && size("2 TBs").is_err() && size("many").is_err());
     }
 }

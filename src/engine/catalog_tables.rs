@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 
+use super::run_tables::{RunTable, Written};
 use super::{mapping_tables, target_tables};
 use crate::analysis::arithmetic::operation_name;
 use crate::catalog::dimension::DimensionKind;
@@ -21,6 +22,8 @@ use crate::engine::lineage::{dimensions_of, lineage_of, lineage_of_event};
 #[derive(Debug)]
 pub struct BellSchema {
     catalog: Arc<Catalog>,
+    /// The folders that runs write to, where the session knows them.
+    written: Vec<Written>,
 }
 
 const TABLES: &[&str] = &[
@@ -49,7 +52,12 @@ const TABLES: &[&str] = &[
 impl BellSchema {
     /// The tables of a catalog; they are made when they are asked for.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        BellSchema { catalog }
+        BellSchema { catalog, written: vec![] }
+    }
+
+    /// With the folders that runs write to.
+    pub fn with_runs(catalog: Arc<Catalog>, written: Vec<Written>) -> Self {
+        BellSchema { catalog, written }
     }
 
     fn build(&self, name: &str) -> Option<Table> {
@@ -83,18 +91,20 @@ impl BellSchema {
 #[async_trait]
 impl SchemaProvider for BellSchema {
     fn table_names(&self) -> Vec<String> {
-        TABLES.iter().map(ToString::to_string).collect()
+        let runs = RunTable::NAMES.iter().filter(|_| !self.written.is_empty());
+        TABLES.iter().chain(runs).map(ToString::to_string).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         match self.build(name) {
             Some(table) => Ok(Some(table.provider()?)),
-            None => Ok(None),
+            None if self.written.is_empty() => Ok(None),
+            None => Ok(RunTable::named(name, &self.written)?),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        TABLES.contains(&name)
+        TABLES.contains(&name) || !self.written.is_empty() && RunTable::NAMES.contains(&name)
     }
 }
 

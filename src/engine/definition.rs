@@ -130,9 +130,16 @@ fn text_of(file: &File, item: &Item) -> String {
     let alone = Item { doc: None, ..item.clone() };
     let alone = File { package: None, items: vec![alone], broken: vec![], ..file.clone() };
     let for_people = |line: &&str| {
-        ["label ", "owner ", "format \"", "tolerance bell_duration"]
-            .iter()
-            .any(|word| line.trim_start().starts_with(word))
+        [
+            "label ",
+            "owner ",
+            "format \"",
+            "tolerance bell_duration",
+            "lookback bell_duration",
+            "final after bell_duration",
+        ]
+        .iter()
+        .any(|word| line.trim_start().starts_with(word))
     };
     show(&alone).lines().filter(|line| !for_people(line)).map(|line| format!("{line}\n")).collect()
 }

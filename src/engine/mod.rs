@@ -16,6 +16,7 @@ mod project;
 mod pushdown;
 mod register;
 pub mod rollups;
+mod run_tables;
 pub mod show;
 mod sql;
 mod table_functions;
@@ -96,6 +97,7 @@ impl Engine {
     /// What DataFusion says, if the session has no catalog to put schemas into.
     pub fn with_project(ctx: SessionContext, project: Project) -> Result<Engine> {
         register(&ctx, &project.catalog)?;
+        register::register_runs(&ctx, &project)?;
         let functions = Functions::of(&ctx.state());
         Ok(Engine { ctx, project, functions })
     }

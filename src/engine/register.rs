@@ -12,10 +12,12 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{SessionContext, col, ident};
 
+use super::Project;
 use super::catalog_tables;
 use super::changes::PlainFunction;
 use super::division::IndicatorDivision;
 use super::lineage::serves;
+use super::run_tables::written_by;
 use crate::analysis::function::FUNCTIONS;
 use crate::catalog::calendar::TimePart;
 use crate::catalog::event::EventView;
@@ -79,6 +81,17 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         ctx.register_udtf(name, Arc::new(PlainFunction { name, catalog: Arc::clone(catalog) }));
     }
     session.register_schema("bell", Arc::new(catalog_tables::BellSchema::new(Arc::clone(catalog))))?;
+    Ok(())
+}
+
+/// Adds `bell.runs` and `bell.restatements`.
+pub(super) fn register_runs(ctx: &SessionContext, project: &Project) -> Result<()> {
+    let written = written_by(project, ctx);
+    let default = ctx.state().config_options().catalog.default_catalog.clone();
+    if let Some(session) = ctx.catalog(&default) {
+        let schema = catalog_tables::BellSchema::with_runs(Arc::clone(&project.catalog), written);
+        session.register_schema("bell", Arc::new(schema))?;
+    }
     Ok(())
 }
 

@@ -188,24 +188,11 @@ async fn table_of(
     manifest: &Manifest,
     ctx: &SessionContext,
 ) -> Result<Arc<dyn TableSource>, StoreError> {
-    let location = |file: &manifest::File| match &destination.local {
-        Some(folder) => folder.join(&file.path).display().to_string(),
-        None => {
-            let folder = folder(rollup, cells);
-            let (path, query) = folder.split_once('?').map_or((folder.as_str(), None), |(p, q)| (p, Some(q)));
-            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-            format!("{}/{}{query}", path.trim_end_matches('/'), file.path)
-        }
-    };
-    let locations: Result<Vec<String>, StoreError> = manifest
-        .files
-        .iter()
-        .map(|file| crate::store::replace_variables(&location(file), |name| std::env::var(name).ok()))
-        .collect();
+    let locations = manifest.files.iter().map(|file| destination.location(&file.path)).collect();
     let spec = SourceSpec {
         name: rollup.item.name.clone(),
         format: Format::Parquet,
-        locations: locations?,
+        locations,
         partitions: vec![],
         types: vec![],
     };

@@ -5,8 +5,10 @@
 //! `$rows0 …`: how many rows fulfil the conditions of some indicator, which tells the groups it has, and `$state0 …`. A cell
 //! may be there several times, from several runs: whoever reads the table puts states together anyway.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, DFSchema, Result};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};
 use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -111,6 +113,8 @@ pub(super) struct LaidOut {
     pub(super) ways: Vec<Vec<Expr>>,
     /// The states of aggregates; those of numbers of rows are the `$rows<n>`.
     pub(super) states: Vec<State>,
+    /// The columns of the rows.
+    pub(super) schema: DFSchemaRef,
 }
 
 /// An aggregate whose state is stored.
@@ -180,10 +184,11 @@ impl LaidOut {
             );
         }
         let rows = scan.build().map_err(|error| cannot(rollup, &error.to_string()))?;
+        let schema = Arc::clone(rows.schema());
         let approximate = |ids: &[IndicatorId]| ids.iter().all(|id| rollup.approximate.contains(id));
         let mut unique: Vec<State> = ways.iter().enumerate().filter_map(|(at, way)| number_of_rows(at, way)).collect();
         for state in states {
-            let kind = kind_of(&state.call, rows.schema(), approximate(&state.only_for));
+            let kind = kind_of(&state.call, &schema, approximate(&state.only_for));
             let (kind, exact) = kind.map_err(|reason| cannot(rollup, &reason))?;
             let only_for = if exact { vec![] } else { state.only_for };
             let same =
@@ -198,7 +203,7 @@ impl LaidOut {
         if expressions.chain(of_states).any(changes_by_itself) {
             return refused("a key or a condition depends on the time of the question");
         }
-        Ok(LaidOut { keys, ways, states: unique })
+        Ok(LaidOut { keys, ways, states: unique, schema })
     }
 
     /// The table, from the source's rows.

@@ -4,15 +4,13 @@
 //! condition holds for whole cells, ranges begin and end where cells do, and the state of every aggregate is stored, with
 //! at most conditions on keys missing. Then its keys, conditions and aggregates are written over the cells' columns, and
 //! everything after (windows, links, formulas) is as over rows. Of several rollups that fit, the one with the fewest
-//! cells answers. Why the others do not is told to whoever asks ([`Notes`]).
+//! cells answers. Why the others do not is told to whoever asks ([`notes`](super::notes)).
 
-use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchemaRef, Result, ScalarValue, config_err};
+use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::{conjunction, disjunction, split_conjunction_owned};
@@ -24,6 +22,7 @@ use super::cells::{Kind, LaidOut, State, call_of, column, parts_of_rollup, quest
 use super::combine::Question;
 use super::frame::Role;
 use super::guards::guarded;
+use super::notes::Note;
 use super::part::Part;
 use super::prepared::Prepared;
 use super::range::{Range, conjuncts};
@@ -37,61 +36,6 @@ use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::rollup::{Kept, Rollup, Stored};
 use crate::catalog::time::{cast, local, wall_clock};
-
-/// What was found about rollups while questions were planned.
-#[derive(Debug, Clone, Default)]
-pub struct Notes(Arc<Mutex<Vec<Note>>>);
-
-/// A rollup that measures a source of the question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The rollup, with its package.
-    pub rollup: String,
-    /// The source whose rows were asked for.
-    pub source: String,
-    /// Why it does not answer; empty: it does.
-    pub missed: Vec<String>,
-}
-
-impl Notes {
-    /// All of them, each once.
-    pub fn all(&self) -> Vec<Note> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn add(&self, note: Note) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-}
-
-impl ConfigExtension for Notes {
-    const PREFIX: &'static str = "bell_notes";
-}
-
-impl ExtensionOptions for Notes {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-
-    fn set(&mut self, key: &str, _: &str) -> Result<()> {
-        config_err!("there is no option {}.{key}", Notes::PREFIX)
-    }
-
-    fn entries(&self) -> Vec<ConfigEntry> {
-        vec![]
-    }
-}
 
 /// A part over cells.
 pub(crate) struct Rolled {
@@ -108,25 +52,37 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
     if !question.rewrites.use_rollups {
         return Ok(None);
     }
-    let mut best: Option<(u64, Rolled, &Rollup)> = None;
-    let mut fitting = Vec::new();
-    for rollup in catalog.rollups.iter().filter(|rollup| rollup.sources.contains(&part.key.source)) {
-        match fit(question, part, rollup)? {
-            Ok((kept, rolled)) => {
-                fitting.push(rollup);
-                if best.as_ref().is_none_or(|(rows, ..)| kept.rows < *rows) {
-                    best = Some((kept.rows, rolled, rollup));
+    let mut rollups: Vec<&Rollup> =
+        catalog.rollups.iter().filter(|rollup| rollup.sources.contains(&part.key.source)).collect();
+    // The first that fits is the best.
+    rollups.sort_by_key(|rollup| fewest_cells(rollup));
+    let mut best: Option<(Rolled, &Rollup, u64)> = None;
+    for rollup in rollups {
+        match (fit(question, part, rollup)?, &best) {
+            (Ok((kept, rolled)), None) => {
+                note(question, part, rollup, vec![]);
+                best = Some((rolled, rollup, kept.rows));
+                // Whoever asks is told about the others, too.
+                if question.notes.is_none() {
+                    break;
                 }
             }
-            Err(missed) => note(question, part, rollup, missed),
+            (Ok(_), Some((_, first, rows))) => {
+                note(question, part, rollup, vec![format!("`{}` has no more cells ({rows})", first.item.name)]);
+            }
+            (Err(missed), _) => note(question, part, rollup, missed),
         }
     }
-    let Some((rows, rolled, rollup)) = best else { return Ok(None) };
-    note(question, part, rollup, vec![]);
-    for other in fitting.into_iter().filter(|other| other.qualified() != rollup.qualified()) {
-        note(question, part, other, vec![format!("`{}` has fewer cells ({rows})", rollup.item.name)]);
-    }
-    Ok(Some(rolled))
+    Ok(best.map(|(rolled, ..)| rolled))
+}
+
+/// How many cells there are in the smallest of a rollup's tables that can answer; most of all, if there is none.
+fn fewest_cells(rollup: &Rollup) -> u64 {
+    let cells = |stored: &Stored| match stored {
+        Stored::Current(kept) => Some(kept.rows),
+        Stored::Unusable(_) => None,
+    };
+    rollup.tables.iter().filter_map(cells).min().unwrap_or(u64::MAX)
 }
 
 fn note(question: &Question<'_>, part: &Part, rollup: &Rollup, missed: Vec<String>) {
@@ -143,6 +99,10 @@ fn fit<'r>(
     rollup: &'r Rollup,
 ) -> Result<Result<(&'r Kept, Rolled), Vec<String>>> {
     let key = &part.key;
+    // What is not there need not be looked at, unless somebody asks why.
+    if question.notes.is_none() && fewest_cells(rollup) == u64::MAX {
+        return Ok(Err(vec![]));
+    }
     let plain = question_of(question.catalog);
     let parts = parts_of_rollup(&plain, rollup)?;
     let same_rows = |stored: &Part| stored.key.source == key.source && stored.key.axis == key.axis;
@@ -199,8 +159,6 @@ struct Over<'o, 'c, 's> {
     /// Expressions over rows, and the columns that hold them.
     keys: Vec<(Expr, Expr)>,
     time: Option<Time>,
-    /// The columns of the rows.
-    schema: DFSchemaRef,
     /// Why it cannot answer.
     missed: Vec<String>,
 }
@@ -238,8 +196,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
                 time = Some(Time { wall, data_type, column, grain });
             }
         }
-        let schema = Arc::clone(scan.build()?.schema());
-        Ok(Over { question, part, rollup, laid_out, axis, scan, keys, time, schema, missed: vec![] })
+        Ok(Over { question, part, rollup, laid_out, axis, scan, keys, time, missed: vec![] })
     }
 
     fn part(mut self, kept: &Kept) -> Result<Result<Rolled, Vec<String>>> {
@@ -378,14 +335,14 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
     }
 
     fn put_together(&self, leaf: usize, call: &AggregateFunction, state: &State, rest: Vec<Expr>) -> Result<Output> {
-        let merged = state.put_together(&self.schema, column(self.rollup, &state.column))?;
+        let merged = state.put_together(&self.laid_out.schema, column(self.rollup, &state.column))?;
         let merged = match conjunction(rest).map(guarded) {
             Some(condition) => merged.filter(condition).build()?,
             None => merged,
         };
         let data_type = match state.kind {
             Kind::Estimated => DataType::Int64,
-            _ => Expr::AggregateFunction(call.clone()).get_type(&self.schema)?,
+            _ => Expr::AggregateFunction(call.clone()).get_type(&self.laid_out.schema)?,
         };
         Ok(Output { leaf, merged, data_type, counts: state.kind == Kind::Count })
     }

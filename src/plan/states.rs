@@ -75,10 +75,21 @@ impl Inner {
         match self.function.groups_accumulator_supported(copy()) {
             true => {
                 let groups = Mutex::new(self.function.create_groups_accumulator(copy())?);
-                Ok(Box::new(OneGroup { groups, nothing, empty: true }))
+                let none = self.state_of_nothing(copy())?;
+                let none = none.iter().map(|part| ScalarValue::try_from_array(part, 0)).collect::<Result<_>>()?;
+                Ok(Box::new(OneGroup { groups, nothing, none, empty: true }))
             }
             false => Ok(nothing),
         }
+    }
+
+    /// The state of a group whose rows a filter leaves out. Without groups the same state may look otherwise (a count of 0
+    /// that is there, which groups take for one of values).
+    fn state_of_nothing(&self, args: AccumulatorArgs<'_>) -> Result<Vec<ArrayRef>> {
+        let row: Vec<ArrayRef> = args.expr_fields.iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+        let mut group = self.function.create_groups_accumulator(args)?;
+        group.update_batch(&row, &[0], Some(&BooleanArray::from(vec![false])), 1)?;
+        group.state(EmitTo::All)
     }
 
     fn args<'a>(&self, args: AccumulatorArgs<'a>) -> Result<AccumulatorArgs<'a>> {
@@ -96,6 +107,8 @@ struct OneGroup {
     groups: Mutex<Box<dyn GroupsAccumulator>>,
     /// What has seen no rows.
     nothing: Box<dyn Accumulator>,
+    /// Its state, as groups write it.
+    none: Vec<ScalarValue>,
     /// Whether there were no rows.
     empty: bool,
 }
@@ -138,7 +151,7 @@ impl Accumulator for OneGroup {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         match self.empty {
-            true => self.nothing.state(),
+            true => Ok(self.none.clone()),
             false => {
                 let parts = self.groups().state(EmitTo::All)?;
                 parts.iter().map(|part| ScalarValue::try_from_array(part, 0)).collect()
@@ -346,15 +359,9 @@ impl AggregateUDFImpl for MergeOf {
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         let inner = self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args))?;
-        let mut nothing = self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args))?;
-        // A row that a filter leaves out.
-        let row = self.arguments.iter().map(|(kind, value)| match value {
-            Some(value) => value.to_array(),
-            None => Ok(new_null_array(kind, 1)),
-        });
-        nothing.update_batch(&row.collect::<Result<Vec<_>>>()?, &[0], Some(&BooleanArray::from(vec![false])), 1)?;
         let fields = self.states()?;
-        let empty = structure(&fields, nothing.state(EmitTo::All)?)?.columns().to_vec();
+        let empty = self.with_args(&args, |args| self.inner.state_of_nothing(args))?;
+        let empty = structure(&fields, empty)?.columns().to_vec();
         Ok(Box::new(MergedGroups { fields, inner, empty }))
     }
 }

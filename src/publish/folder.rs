@@ -2,17 +2,21 @@
 
 use std::collections::HashSet;
 use std::path::Path as FilePath;
+use std::time::Duration;
 
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{Error as ObjectError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use futures::{StreamExt, TryStreamExt};
 
 use super::faults::step;
+use super::report::Report;
 use crate::error::{Error, Result};
 use crate::store::StoreError;
 use crate::store::again::{again, list};
 use crate::store::destination::Destination;
-use crate::store::manifest::{self, DATA, FOLDER, MANIFEST, Manifest};
+use crate::store::manifest::{
+    self, DATA, FAILED, FOLDER, Failed, MANIFEST, Manifest, REMEMBERED, RESTATED, Ran, Restated,
+};
 
 /// How many left-over objects are deleted at once.
 const DELETIONS: usize = 16;
@@ -60,7 +64,9 @@ pub async fn require_own(destination: &Destination) -> Result<()> {
 /// # Errors
 /// [`Error::Io`], [`Error::Data`], if they cannot be removed.
 pub async fn clean(destination: &Destination, current: Option<&Manifest>) -> Result<usize> {
-    let kept: HashSet<&str> = current.iter().flat_map(|it| &it.files).map(|file| file.path.as_str()).collect();
+    let files = current.iter().flat_map(|it| &it.files).map(|file| file.path.clone());
+    let restated = current.iter().flat_map(|it| &it.restated).map(|run| format!("{FOLDER}/{RESTATED}/{run}.jsonl"));
+    let kept: HashSet<String> = files.chain(restated).collect();
     match &destination.local {
         Some(folder) => {
             let mut removed = 0;
@@ -71,18 +77,74 @@ pub async fn clean(destination: &Destination, current: Option<&Manifest>) -> Res
     }
 }
 
+/// Remembers a run that is about to be published.
+pub fn remember(manifest: &mut Manifest, before: Option<&Manifest>, report: &Report, computed: Duration) {
+    let mut history = before.map(|before| before.history.clone()).unwrap_or_default();
+    history.push(Ran {
+        run: manifest.run.clone(),
+        at: manifest.published_at.clone(),
+        seconds: (computed.as_secs_f64() * 1000.0).round() / 1000.0,
+        rows: report.rows,
+        bytes: report.bytes,
+        files: report.files as u64,
+        kept: report.kept as u64,
+        files_read: report.input_files() as u64,
+        bytes_read: report.input_bytes(),
+        definition: manifest.definition.clone(),
+        restated: report.restated,
+        held: report.held,
+    });
+    let excess = |length: usize| length.saturating_sub(REMEMBERED);
+    history.drain(..excess(history.len()));
+    manifest.history = history;
+    manifest.restated.drain(..excess(manifest.restated.len()));
+}
+
+/// Writes the values that a run moves.
+///
+/// # Errors
+/// [`Error::Data`], if that cannot be done.
+pub async fn keep_restated(destination: &Destination, run: &str, lines: &[Restated]) -> Result<()> {
+    let mut text = String::new();
+    for line in lines {
+        text += &serde_json::to_string(line).map_err(|error| Error::Data(error.to_string()))?;
+        text.push('\n');
+    }
+    step();
+    put(destination, &format!("{FOLDER}/{RESTATED}/{run}.jsonl"), text).await
+}
+
+/// Writes down a run that failed; if that fails too, there is nothing more to be done.
+pub async fn remember_failure(destination: &Destination, report: &Report, error: &Error) {
+    let failed = Failed {
+        run: report.run.clone(),
+        at: super::now(),
+        definition: report.definition.clone(),
+        error: error.to_string(),
+    };
+    if let Ok(text) = serde_json::to_string(&failed) {
+        _ = put(destination, &format!("{FOLDER}/{FAILED}"), text).await;
+    }
+}
+
+async fn put(destination: &Destination, name: &str, text: String) -> Result<()> {
+    let path = destination.below(name);
+    let put = again(async || destination.store.put(&path, text.clone().into()).await).await;
+    put.map(drop).map_err(|error| told(destination.failed(name, &error)))
+}
+
 /// The system's own view also shows what was cut off in the middle of a write.
-fn clean_folder(root: &FilePath, below: &str, kept: &HashSet<&str>, removed: &mut usize) -> Result<bool> {
+fn clean_folder(root: &FilePath, below: &str, kept: &HashSet<String>, removed: &mut usize) -> Result<bool> {
     let folder = root.join(below);
     let failed = |error| Error::io(&folder, error);
     let mut empty = true;
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let path = format!("{below}/{}", entry.file_name().to_string_lossy());
-        let own = [MANIFEST, "lock"].iter().any(|name| path == format!("{FOLDER}/{name}"));
+        let own = [MANIFEST, "lock", FAILED].iter().any(|name| path == format!("{FOLDER}/{name}"));
         if entry.file_type().map_err(failed)?.is_dir() {
             empty &= clean_folder(root, &path, kept, removed)?;
-        } else if own || kept.contains(path.as_str()) {
+        } else if own || kept.contains(&path) {
             empty = false;
         } else {
             std::fs::remove_file(entry.path()).map_err(failed)?;
@@ -95,19 +157,23 @@ fn clean_folder(root: &FilePath, below: &str, kept: &HashSet<&str>, removed: &mu
     Ok(empty)
 }
 
-async fn clean_store(destination: &Destination, kept: &HashSet<&str>) -> Result<usize> {
-    let data = format!("{FOLDER}/{DATA}");
-    let failed = |error: ObjectError| told(destination.failed(&data, &error));
+async fn clean_store(destination: &Destination, kept: &HashSet<String>) -> Result<usize> {
     let store = &destination.store;
     let kept: HashSet<Path> = kept.iter().map(|path| destination.below(path)).collect();
-    let listed = list(store.as_ref(), &destination.below(&data)).await.map_err(failed)?;
-    let left = listed.into_iter().map(|meta| meta.location).filter(|path| !kept.contains(path));
-    let delete = async |path: Path| match again(async || store.delete(&path).await).await {
-        Err(ObjectError::NotFound { .. }) | Ok(()) => Ok(1),
-        Err(error) => Err(error),
-    };
-    let deleted = futures::stream::iter(left).map(delete).buffer_unordered(DELETIONS);
-    deleted.try_fold(0, async |sum, one| Ok(sum + one)).await.map_err(failed)
+    let mut removed = 0;
+    for folder in [DATA, RESTATED] {
+        let folder = format!("{FOLDER}/{folder}");
+        let failed = |error: ObjectError| told(destination.failed(&folder, &error));
+        let listed = list(store.as_ref(), &destination.below(&folder)).await.map_err(failed)?;
+        let left = listed.into_iter().map(|meta| meta.location).filter(|path| !kept.contains(path));
+        let delete = async |path: Path| match again(async || store.delete(&path).await).await {
+            Err(ObjectError::NotFound { .. }) | Ok(()) => Ok(1),
+            Err(error) => Err(error),
+        };
+        let deleted = futures::stream::iter(left).map(delete).buffer_unordered(DELETIONS);
+        removed += deleted.try_fold(0, async |sum, one| Ok(sum + one)).await.map_err(failed)?;
+    }
+    Ok(removed)
 }
 
 /// Puts a manifest in place of the version that the run began with: the one step in which readers come to see the new whole.

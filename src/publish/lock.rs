@@ -321,12 +321,7 @@ mod tests {
     use super::*;
 
     fn remote() -> Destination {
-        Destination {
-            store: Arc::new(InMemory::new()),
-            folder: Path::from("out"),
-            shown: "x:out".to_string(),
-            local: None,
-        }
+        Destination::remote(Arc::new(InMemory::new()), "out")
     }
 
     async fn take(destination: &Destination, run: &str, wait: Duration) -> Result<Lock> {
@@ -364,7 +359,8 @@ mod tests {
     #[tokio::test]
     async fn a_folder_on_disk_is_locked_by_the_system() {
         let folder = tempfile::tempdir().unwrap();
-        let destination = Destination { local: Some(folder.path().to_path_buf()), ..remote() };
+        let mut destination = remote();
+        destination.local = Some(folder.path().to_path_buf());
         let first = take(&destination, "one", Duration::ZERO).await.unwrap();
         let error = take(&destination, "two", Duration::ZERO).await.unwrap_err().to_string();
         assert!(error.contains("run one (process "), "{error}");

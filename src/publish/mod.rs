@@ -11,9 +11,11 @@
 
 mod faults;
 mod folder;
+mod late;
 pub mod lock;
 mod question;
 mod report;
+mod restated;
 mod rollup;
 mod shared;
 mod write;
@@ -40,9 +42,11 @@ use crate::store::destination::{Destination, Missing};
 use crate::store::inputs::inputs_of;
 use crate::store::manifest::{Column, FORM, File, Input, Made, Manifest};
 use folder::Current;
+use late::{Changed, Held};
 use lock::{Holder, Lock};
 use question::Range;
 pub use report::{Outcome, Report};
+use restated::{Comparison, Moved};
 use shared::Shared;
 
 /// What is to be run. On the command line `bell run`.
@@ -190,6 +194,8 @@ struct Job<'j> {
 struct Planned {
     definition: String,
     range: Option<Range>,
+    /// The partitions whose values no longer change.
+    held: Held,
     frame: DataFrame,
     inputs: Vec<Input>,
 }
@@ -206,48 +212,67 @@ impl Job<'_> {
     }
 
     async fn attempt(&self, report: &mut Report) -> Result<()> {
-        let planned = self.plan()?;
-        report.shared = self.shared.as_ref().map(|shared| shared.name.clone());
-        report.definition.clone_from(&planned.definition);
-        report.inputs.clone_from(&planned.inputs);
         let missing = if self.asked.dry_run { Missing::Leave } else { Missing::Make };
         let (root, ctx) = (&self.engine.sources().root, self.engine.context());
+        // Wrong periods are found before anything is made.
+        let (from, to) = (self.asked.from.as_deref(), self.asked.to.as_deref());
+        let asked = Range::of(self.engine.catalog(), self.publication, from, to)?;
         let found = Destination::find(&self.publication.to, root, missing, ctx);
         let found = found.map_err(|error| error.into_diagnostic_of("publication", &self.publication.item.name))?;
         match found {
             Some(destination) if self.asked.dry_run => {
                 let current = folder::current(&destination).await?;
+                let before = current.as_ref().map(|(manifest, _)| manifest);
+                let Some(planned) = self.plan(asked, before, report)? else { return Ok(()) };
                 self.require_fit(&destination, &current, &planned).await?;
                 report.outcome = Outcome::Planned;
-                report.kept = kept(current.as_ref().map(|(manifest, _)| manifest), &planned).len();
+                report.kept = kept(before, &planned).len();
                 Ok(())
             }
-            Some(destination) => self.locked(&destination, planned, report).await,
+            Some(destination) => self.locked(&destination, asked, report).await,
             None => {
+                self.plan(asked, None, report)?;
                 report.outcome = Outcome::Planned;
                 Ok(())
             }
         }
     }
 
-    fn plan(&self) -> Result<Planned> {
+    /// What is to be computed, given what is there; `None`, if nothing is.
+    fn plan(&self, asked: Option<Range>, before: Option<&Manifest>, report: &mut Report) -> Result<Option<Planned>> {
         let (catalog, project) = (self.engine.catalog(), self.engine.project());
-        let (from, to) = (self.asked.from.as_deref(), self.asked.to.as_deref());
-        let range = Range::of(catalog, self.publication, from, to)?;
+        let definition = definition::hash_of(&project.files, catalog, self.publication);
+        report.definition.clone_from(&definition);
+        let same = before.filter(|before| before.definition == definition);
+        let range = match (asked, same) {
+            (None, Some(before)) => match late::changed(self.engine, self.publication, before)? {
+                Changed::Nothing => {
+                    report.outcome = Outcome::Current;
+                    report.kept = before.files.len();
+                    return Ok(None);
+                }
+                Changed::Since(range) => Some(range),
+                Changed::All => None,
+            },
+            (asked, _) => asked,
+        };
         let frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
-        Ok(Planned {
-            definition: definition::hash_of(&project.files, catalog, self.publication),
-            inputs: inputs_of(frame.logical_plan())?,
-            range,
-            frame,
-        })
+        let inputs = inputs_of(frame.logical_plan())?;
+        report.inputs.clone_from(&inputs);
+        let shared = self.shared.as_ref().filter(|shared| shared.is_about(range.as_ref()));
+        report.shared = shared.map(|shared| shared.name.clone());
+        let held = late::final_partitions(catalog, self.publication, before);
+        Ok(Some(Planned { definition, inputs, range, held, frame }))
     }
 
-    async fn locked(&self, destination: &Destination, planned: Planned, report: &mut Report) -> Result<()> {
+    async fn locked(&self, destination: &Destination, asked: Option<Range>, report: &mut Report) -> Result<()> {
         let waiting = |holder: &Holder| (self.watch)(&Event::Waiting(&self.publication.qualified(), holder));
         let wait = Duration::from_secs(self.asked.wait);
         let lock = Lock::take(destination, &Holder::this(&self.id), wait, &waiting).await?;
-        let done = self.replace(destination, &lock, planned, report).await;
+        let done = self.replace(destination, &lock, asked, report).await;
+        if let Err(error) = &done {
+            folder::remember_failure(destination, report, error).await;
+        }
         lock.release().await;
         done
     }
@@ -256,10 +281,13 @@ impl Job<'_> {
         &self,
         destination: &Destination,
         lock: &Lock,
-        planned: Planned,
+        asked: Option<Range>,
         report: &mut Report,
     ) -> Result<()> {
+        let started = Instant::now();
         let mut current = folder::current(destination).await?;
+        let planned = self.plan(asked, current.as_ref().map(|(manifest, _)| manifest), report)?;
+        let Some(planned) = planned else { return Ok(()) };
         self.require_fit(destination, &current, &planned).await?;
         if let (true, Some((manifest, version))) = (lock.taken_over(), &mut current) {
             manifest.fence = Some(self.id.clone());
@@ -271,13 +299,50 @@ impl Job<'_> {
             report.cleaned = cleaned;
             (self.watch)(&Event::Cleaned(&self.publication.qualified(), cleaned));
         }
+        let before = current.as_ref().map(|(manifest, _)| manifest);
         let (schema, files) = self.compute(destination, &planned, report).await?;
-        lock.confirm().await?;
-        let manifest = self.manifest(&schema, files, current.as_ref().map(|(manifest, _)| manifest), &planned);
+        let mut manifest = self.manifest(&schema, files.clone(), before, &planned);
+        if let Some(before) = before {
+            let moved = self.moved(destination, &planned, &schema, (before, files), &manifest.published_at).await?;
+            (report.restated, report.held) = (moved.restated, moved.held);
+            if !moved.lines.is_empty() {
+                folder::keep_restated(destination, &self.id, &moved.lines).await?;
+                manifest.restated.push(self.id.clone());
+            }
+        }
         report.take(&manifest);
+        folder::remember(&mut manifest, before, report, started.elapsed());
+        lock.confirm().await?;
         folder::replace(destination, &manifest, current.as_ref().map(|(_, version)| version)).await?;
         report.outcome = Outcome::Published;
         Ok(())
+    }
+
+    /// What this run is about to say otherwise of periods that were over.
+    async fn moved(
+        &self,
+        destination: &Destination,
+        planned: &Planned,
+        schema: &SchemaRef,
+        (before, new): (&Manifest, Vec<File>),
+        at: &str,
+    ) -> Result<Moved> {
+        let replaced = |file: &&File| planned.range.as_ref().is_none_or(|range| range.holds_file(file));
+        let comparison = Comparison {
+            ctx: self.engine.context(),
+            calendar: &self.engine.catalog().calendar,
+            publication: self.publication,
+            destination,
+            schema,
+            before,
+            old: before.files.iter().filter(replaced).cloned().collect(),
+            new,
+            run: &self.id,
+            at,
+            because: &restated::cause(before, &planned.definition, &planned.inputs),
+            held: &|keys| planned.held.holds(keys),
+        };
+        comparison.moved().await
     }
 
     /// Refuses to put new beside old numbers that were not made alike, or into a folder that is used otherwise.
@@ -315,8 +380,10 @@ impl Job<'_> {
             }
         };
         let shared = match &self.shared {
-            Some(shared) => shared.frame_of(self.engine, publication, &computing).await?,
-            None => None,
+            Some(shared) if shared.is_about(planned.range.as_ref()) => {
+                shared.frame_of(self.engine, publication, &computing).await?
+            }
+            _ => None,
         };
         report.shared = report.shared.take().filter(|_| shared.is_some());
         let frame = shared.unwrap_or_else(|| planned.frame.clone());
@@ -340,7 +407,8 @@ impl Job<'_> {
         let at = now();
         let (from, to) = planned.range.as_ref().map(Range::written).unwrap_or_default();
         let made = Made { run: self.id.clone(), at: at.clone(), from, to, inputs: planned.inputs.clone() };
-        let mut all: Vec<File> = kept(before, planned).into_iter().cloned().chain(files).collect();
+        let new = files.into_iter().filter(|file| !planned.held.holds(&file.partition));
+        let mut all: Vec<File> = kept(before, planned).into_iter().cloned().chain(new).collect();
         all.sort_by_cached_key(folders);
         let earlier = before.iter().flat_map(|it| &it.runs).filter(|it| all.iter().any(|file| file.run == it.run));
         let runs = earlier.cloned().chain([made]).collect();
@@ -361,16 +429,18 @@ impl Job<'_> {
             bytes: all.iter().map(|file| file.bytes).sum(),
             files: all,
             runs,
+            history: vec![],
+            restated: before.map(|before| before.restated.clone()).unwrap_or_default(),
             fence: None,
         }
     }
 }
 
-/// The files that stay: those of partitions outside the range.
+/// The files that stay: those of partitions outside the range, or that are final.
 fn kept<'m>(before: Option<&'m Manifest>, planned: &Planned) -> Vec<&'m File> {
-    let Some(range) = &planned.range else { return vec![] };
-    let outside = |file: &&File| !range.holds(file.partition.get(&range.column).and_then(|value| value.as_str()));
-    before.iter().flat_map(|it| &it.files).filter(outside).collect()
+    let outside = |file: &&File| planned.range.as_ref().is_some_and(|range| !range.holds_file(file));
+    let stays = |file: &&File| outside(file) || planned.held.holds(&file.partition);
+    before.iter().flat_map(|it| &it.files).filter(stays).collect()
 }
 
 /// The folders of a file's partition.

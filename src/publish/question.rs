@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::plan::request::{Resolved, instant};
 use crate::plan::{Request, request};
+use crate::store::manifest::File;
 
 /// The periods that are computed anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,17 @@ impl Range {
         let Some(period) = period else { return false };
         let Some(at) = Period::parse(period).map(Period::start) else { return false };
         self.start.is_none_or(|start| start <= at) && self.end.is_none_or(|end| at < end)
+    }
+
+    /// The same of a file, by the folder it lies in.
+    pub fn holds_file(&self, file: &File) -> bool {
+        self.holds(file.partition.get(&self.column).and_then(|value| value.as_str()))
+    }
+
+    /// All periods of a column from one on.
+    pub fn since(column: &str, start: NaiveDateTime) -> Range {
+        let from = Some(start.format("%Y-%m-%d").to_string());
+        Range { column: column.to_string(), start: Some(start), end: None, from, to: None }
     }
 
     /// The texts of `--from` and `--to`.

@@ -56,6 +56,10 @@ pub struct Report {
     pub kept: usize,
     /// How many files of earlier runs, or of killed ones, were removed.
     pub cleaned: usize,
+    /// How many published values of periods that were over moved: `bell.restatements` has them.
+    pub restated: u64,
+    /// How many would have moved, but are of periods that are final.
+    pub held: u64,
     /// How long it took.
     pub seconds: f64,
     /// What it read.
@@ -80,6 +84,8 @@ impl Report {
             files: 0,
             kept: 0,
             cleaned: 0,
+            restated: 0,
+            held: 0,
             seconds: 0.0,
             inputs: vec![],
             error: None,

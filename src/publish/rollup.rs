@@ -108,6 +108,9 @@ impl Job<'_> {
         let wait = Duration::from_secs(self.asked.wait);
         let lock = Lock::take(&destination, &Holder::this(&self.id), wait, &waiting).await?;
         let done = self.replace(&destination, &lock, report).await;
+        if let Err(error) = &done {
+            folder::remember_failure(&destination, report, error).await;
+        }
         lock.release().await;
         done
     }
@@ -135,6 +138,7 @@ impl Job<'_> {
             report.cleaned = folder::clean(destination, before).await?;
             (self.watch)(&Event::Cleaned(&self.name, report.cleaned));
         }
+        let started = Instant::now();
         let work = self.work(before, &report.definition)?;
         let (plan, kept) = match &work {
             Work::Nothing => {
@@ -148,8 +152,9 @@ impl Job<'_> {
         report.inputs = self.read_by(&work)?;
         let files = self.compute(destination, plan).await?;
         lock.confirm().await?;
-        let manifest = self.manifest(report, before, files, &kept);
+        let mut manifest = self.manifest(report, before, files, &kept);
         report.take(&manifest);
+        folder::remember(&mut manifest, before, report, started.elapsed());
         folder::replace(destination, &manifest, current.as_ref().map(|(_, version)| version)).await?;
         report.outcome = Outcome::Published;
         Ok(())
@@ -254,6 +259,8 @@ impl Job<'_> {
             bytes: all.iter().map(|file| file.bytes).sum(),
             files: all,
             runs: earlier.chain([made]).collect(),
+            history: vec![],
+            restated: vec![],
             fence: None,
         }
     }

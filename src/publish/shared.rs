@@ -87,6 +87,10 @@ impl<'p> Candidate<'p> {
     fn of(engine: &Engine, asked: &Run, publication: &'p Publication) -> Result<Option<Candidate<'p>>> {
         let catalog = engine.catalog();
         let range = Range::of(catalog, publication, asked.from.as_deref(), asked.to.as_deref())?;
+        // How far back it looks is not known before its folder is locked.
+        if publication.lookback.is_some() && range.is_none() {
+            return Ok(None);
+        }
         let by: Vec<Expression> = publication.by.iter().map(|(_, input)| Expression::input(input.clone())).collect();
         let ids: Vec<_> = publication.indicators.iter().map(|(_, id)| *id).collect();
         let state = engine.context().state();
@@ -113,6 +117,12 @@ impl<'p> Candidate<'p> {
 }
 
 impl Shared {
+    /// Whether it asks about that range.
+    pub(super) fn is_about(&self, range: Option<&Range>) -> bool {
+        let instants = |range: &Range| (range.start, range.end);
+        range.map(instants) == self.range.as_ref().map(instants)
+    }
+
     /// The rows of a publication, from the answer to the shared question; `None`, if there is no such answer.
     pub(super) async fn frame_of(
         &self,

@@ -19,6 +19,12 @@ pub const FOLDER: &str = "_bell";
 pub const MANIFEST: &str = "manifest.json";
 /// The folder of data files in it.
 pub const DATA: &str = "data";
+/// The folder of values that moved.
+pub const RESTATED: &str = "restated";
+/// The last run that failed, if none has published since.
+pub const FAILED: &str = "failed.json";
+/// So many runs are remembered.
+pub const REMEMBERED: usize = 100;
 
 /// The form of manifests that this version writes, and the latest that it reads.
 pub const FORM: u32 = 1;
@@ -50,6 +56,12 @@ pub struct Manifest {
     pub files: Vec<File>,
     /// The runs that the files are from.
     pub runs: Vec<Made>,
+    /// The latest runs, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Ran>,
+    /// The runs that moved values of closed periods: `_bell/restated/RUN.jsonl` has these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restated: Vec<String>,
     /// The run that took over from one that had died: it makes this file another version, so that the dead one, should it
     /// come back to life, cannot put its own manifest in place any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +109,71 @@ pub struct Made {
     pub to: Option<String>,
     /// What it read.
     pub inputs: Vec<Input>,
+}
+
+/// A run that has published, in short.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ran {
+    /// Its id.
+    pub run: String,
+    /// When, in UTC.
+    pub at: String,
+    /// How long it computed.
+    pub seconds: f64,
+    /// How many rows it wrote.
+    pub rows: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many files.
+    pub files: u64,
+    /// How many files of earlier runs stayed.
+    pub kept: u64,
+    /// How many files it read.
+    pub files_read: u64,
+    /// How many bytes these have.
+    pub bytes_read: u64,
+    /// The hash of the definition.
+    pub definition: String,
+    /// How many values of closed periods moved.
+    #[serde(default)]
+    pub restated: u64,
+    /// How many would have moved, but are final.
+    #[serde(default)]
+    pub held: u64,
+}
+
+/// A run that failed: `_bell/failed.json`, until one has published after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Its id.
+    pub run: String,
+    /// When, in UTC.
+    pub at: String,
+    /// The hash of the definition.
+    pub definition: String,
+    /// Why.
+    pub error: String,
+}
+
+/// A value of a closed period that moved: a line of `_bell/restated/RUN.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restated {
+    /// The run that moved it.
+    pub run: String,
+    /// When, in UTC.
+    pub at: String,
+    /// The keys of the value, as text.
+    pub keys: Map<String, Value>,
+    /// The column.
+    pub indicator: String,
+    /// The value before; `None`: there was no row, or NULL.
+    pub was: Option<String>,
+    /// The value now.
+    pub is: Option<String>,
+    /// Why: what has changed since the run before.
+    pub because: String,
+    /// Whether the period is final, so that the value stays what it was.
+    pub held: bool,
 }
 
 /// A source that a run read, in the version that it read.

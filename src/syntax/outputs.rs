@@ -25,6 +25,10 @@ pub struct Publication {
     pub to: Option<Text>,
     /// `format parquet`.
     pub format: Option<Name>,
+    /// `lookback 3 days`, as `bell_duration(3, 'days')`.
+    pub lookback: Option<Expr>,
+    /// `final after 10 days`.
+    pub final_after: Option<Expr>,
     /// `owner "…"`.
     pub owner: Option<Text>,
 }
@@ -41,12 +45,16 @@ pub(super) fn publication(node: &Node) -> Result<Publication, Diagnostic> {
         partitions: all(Rule::output_partitions),
         to: None,
         format: None,
+        lookback: None,
+        final_after: None,
         owner: None,
     };
     for clause in node.children() {
         match clause.rule() {
             Rule::output_to => once(&mut publication.to, clause.literal(), &clause)?,
             Rule::output_format => once(&mut publication.format, clause.name(), &clause)?,
+            Rule::output_lookback => once(&mut publication.lookback, length(&clause), &clause)?,
+            Rule::output_final => once(&mut publication.final_after, length(&clause), &clause)?,
             Rule::owner_clause => once(&mut publication.owner, clause.literal(), &clause)?,
             _ => {}
         }
@@ -91,13 +99,15 @@ pub(super) fn rollup(node: &Node) -> Result<Rollup, Diagnostic> {
     for clause in node.children() {
         match clause.rule() {
             Rule::output_to => once(&mut rollup.to, clause.literal(), &clause)?,
-            Rule::rollup_tolerance => {
-                let length = clause.must(Rule::duration);
-                once(&mut rollup.tolerance, Expr { sql: duration(&length), span: length.span() }, &clause)?;
-            }
+            Rule::rollup_tolerance => once(&mut rollup.tolerance, length(&clause), &clause)?,
             Rule::owner_clause => once(&mut rollup.owner, clause.literal(), &clause)?,
             _ => {}
         }
     }
     Ok(rollup)
+}
+
+fn length(clause: &Node) -> Expr {
+    let length = clause.must(Rule::duration);
+    Expr { sql: duration(&length), span: length.span() }
 }

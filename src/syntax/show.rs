@@ -404,6 +404,8 @@ impl Lines {
                 out.line(format!("to {:?}", to.text));
             }
             out.word("format", &publication.format);
+            out.expr("lookback", &publication.lookback);
+            out.expr("final after", &publication.final_after);
             out.owner(&publication.owner);
         });
     }

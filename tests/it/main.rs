@@ -16,6 +16,7 @@ mod localise;
 mod manual;
 mod metricflow;
 mod processes;
+mod restated;
 mod retail;
 mod retail_contexts;
 mod rollups;

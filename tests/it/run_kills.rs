@@ -91,7 +91,8 @@ impl Case {
     fn named(&self) -> BTreeSet<String> {
         let bytes = std::fs::read(self.folder.path().join("out/_bell/manifest.json")).unwrap();
         let manifest: Manifest = serde_json::from_slice(&bytes).unwrap();
-        manifest.files.into_iter().map(|file| file.path).collect()
+        let restated = manifest.restated.iter().map(|run| format!("_bell/restated/{run}.jsonl"));
+        manifest.files.iter().map(|file| file.path.clone()).chain(restated).collect()
     }
 
     /// What a reader sees after a run that was not let to its end, and that the next run is not disturbed by what it left.
@@ -148,8 +149,8 @@ async fn a_run_may_be_killed_before_every_step() {
         let done = case.command().env("BELL_DIE_BEFORE_STEP", step.to_string()).status().unwrap().success();
         case.check().await;
         if done {
-            // A file for each part, the manifest, its name, and what follows it.
-            assert_eq!(step, PARTS + 4);
+            // A file for each part, what moved, the manifest, its name, and what follows it.
+            assert_eq!(step, PARTS + 5);
             return;
         }
     }

@@ -277,8 +277,13 @@ fn what_does_not_fit_into_memory_goes_to_disk() {
     assert_eq!(String::from_utf8(free.stdout.clone()).unwrap(), "n,least\n1000003,0\n");
     assert_eq!(asked(&["--memory-limit", "25MB"]).stdout, free.stdout);
     let starved = asked(&["--memory-limit", "10KB"]);
-    assert_eq!(starved.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&starved.stderr).contains("memory"), "{starved:?}");
+    assert_eq!(starved.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&starved.stderr).contains("at least 1MB is needed"), "{starved:?}");
+    // Sets of values cannot be kept in files.
+    let sets = "SELECT count(DISTINCT value), median(value) FROM generate_series(1, 3000000)";
+    let short = bell(folder, &["sql", sets, "--memory-limit", "2MB"]);
+    assert_eq!(short.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&short.stderr).contains("memory"), "{short:?}");
 }
 
 #[test]

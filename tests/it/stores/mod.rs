@@ -114,6 +114,23 @@ fn published_on_disk() -> String {
     read_back(&environment, &folder.path().join("out").display().to_string())
 }
 
+/// A rollup there answers as rows do.
+fn answers_from_rollups(folder: &Path, environment: &Environment, out: &str) {
+    let rollup =
+        format!("package retail\nrollup monthly {{ indicators buyers  by month, channel  to '{out}/monthly/' }}\n");
+    std::fs::write(folder.join("rollups.bell"), rollup).unwrap();
+    let sql = "SELECT channel, MEASURE(buyers) FROM retail.indicators GROUP BY channel ORDER BY channel";
+    let from_rows = rows(folder, environment, sql);
+    assert_eq!(reports(folder, environment, &["monthly"])[0]["outcome"], "published");
+    assert_eq!(reports(folder, environment, &["monthly"])[0]["outcome"], "current");
+    assert_eq!(rows(folder, environment, sql), from_rows);
+    let explained = bell(folder, environment, &["explain", sql]);
+    let explained = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(explained.contains(": from `retail.monthly`"), "{explained}");
+    let runs = rows(folder, environment, "SELECT name, outcome FROM bell.runs WHERE kind = 'rollup'");
+    assert!(runs.contains(",published"), "{runs}");
+}
+
 #[tokio::test]
 async fn s3_answers_and_is_published_to_as_the_disk_is() {
     let Some(server) = servers::s3() else { return };
@@ -134,6 +151,7 @@ async fn s3_answers_and_is_published_to_as_the_disk_is() {
     assert_eq!(read_back(&environment, "s3://lake/out"), published_on_disk());
     let left: Vec<_> = store.list(Some(&ObjectPath::from("out/pack"))).try_collect().await.unwrap();
     assert_eq!(left.len(), 24 + 24 + 1, "{left:?}");
+    answers_from_rollups(folder.path(), &environment, "s3://lake/out");
 }
 
 #[tokio::test]
@@ -148,6 +166,7 @@ async fn azure_answers_and_is_published_to_as_the_disk_is() {
     reports(folder.path(), &environment, &[]);
     reports(folder.path(), &environment, &["pack", "--from", "2025-02", "--to", "2025-03"]);
     assert_eq!(read_back(&environment, "az://lake/out"), published_on_disk());
+    answers_from_rollups(folder.path(), &environment, "az://lake/out");
 }
 
 fn azure_container(server: &servers::Server) -> Option<Arc<dyn ObjectStore>> {

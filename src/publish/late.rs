@@ -1,0 +1,137 @@
+//! What a run computes anew by itself: with a `lookback`, the latest periods only; and what it leaves as it is, where
+//! periods are final.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDateTime;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use serde_json::{Map, Value};
+
+use super::question::{Range, frame_of};
+use crate::catalog::Catalog;
+use crate::catalog::expr::{Expression, Input};
+use crate::catalog::modifier::TimeSpan;
+use crate::catalog::period::Period;
+use crate::catalog::publication::Publication;
+use crate::catalog::stretch::{containing, later, now};
+use crate::catalog::walk::{Around, for_each_measure};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::store::inputs::inputs_of;
+use crate::store::manifest::{Input as Read, InputFile, Manifest};
+
+/// What there is to compute.
+pub(super) enum Changed {
+    Nothing,
+    Since(Range),
+    All,
+}
+
+/// What there is to compute of a publication with the same definition. Without a `lookback`, all.
+pub(super) fn changed(engine: &Engine, publication: &Publication, before: &Manifest) -> Result<Changed> {
+    let (Some(lookback), Some((period, grain))) = (publication.lookback, publication.partition_periods()) else {
+        return Ok(Changed::All);
+    };
+    let catalog = engine.catalog();
+    let plan = frame_of(engine, publication, None)?;
+    // What depends on the time of the run changes by itself.
+    if changes_by_itself(plan.logical_plan())? {
+        return Ok(Changed::All);
+    }
+    let (then, now) = (versions(latest(before)), versions(&inputs_of(plan.logical_plan())?));
+    let facts = facts(catalog, publication);
+    for (source, files) in &now {
+        let known = then.get(source);
+        let gone = known.is_some_and(|known| !known.is_subset(files));
+        if gone || known != Some(files) && !facts.contains(source) {
+            return Ok(Changed::All);
+        }
+    }
+    if now == then {
+        return Ok(Changed::Nothing);
+    }
+    let column = &publication.by[period].0;
+    let periods = before.files.iter().filter_map(|file| start_of(&file.partition, column));
+    let Some(newest) = periods.max() else { return Ok(Changed::All) };
+    let back = TimeSpan { months: -lookback.months, days: -lookback.days, nanoseconds: -lookback.nanoseconds };
+    let from = later(newest, back).and_then(|from| containing(grain, from, &catalog.calendar));
+    Ok(from.map_or(Changed::All, |period| Changed::Since(Range::since(column, period.start))))
+}
+
+/// What the run before has read.
+pub(super) fn latest(before: &Manifest) -> &[Read] {
+    before.runs.iter().find(|run| run.run == before.run).map_or(&[], |run| run.inputs.as_slice())
+}
+
+fn versions(inputs: &[Read]) -> BTreeMap<String, BTreeSet<InputFile>> {
+    let mut all: BTreeMap<String, BTreeSet<InputFile>> = BTreeMap::new();
+    for input in inputs {
+        all.entry(input.source.clone()).or_default().extend(input.files.iter().cloned());
+    }
+    all
+}
+
+/// The sources whose rows are counted: what others have more of concerns rows of any time.
+fn facts(catalog: &Catalog, publication: &Publication) -> BTreeSet<String> {
+    let mut facts = BTreeSet::new();
+    for (_, id) in &publication.indicators {
+        let asked = Expression::input(Input::Indicator(*id, vec![]));
+        for_each_measure(catalog, &asked, &Around::default(), &mut |measure, _| {
+            facts.insert(catalog.source(measure.source).item.name.clone());
+        });
+    }
+    facts
+}
+
+fn changes_by_itself(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found |= expr.exists(|part| {
+                Ok(matches!(part, Expr::ScalarFunction(function)
+                    if function.func.signature().volatility != Volatility::Immutable))
+            })?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(found)
+}
+
+/// The partitions whose values no longer change.
+pub(super) struct Held {
+    column: String,
+    periods: BTreeSet<String>,
+}
+
+impl Held {
+    /// Whether the partition with these values is one of them.
+    pub(super) fn holds(&self, partition: &Map<String, Value>) -> bool {
+        partition.get(&self.column).and_then(Value::as_str).is_some_and(|period| self.periods.contains(period))
+    }
+}
+
+/// The partitions that were published and are final by now.
+pub(super) fn final_partitions(catalog: &Catalog, publication: &Publication, before: Option<&Manifest>) -> Held {
+    let mut held = Held { column: String::new(), periods: BTreeSet::new() };
+    let (Some(after), Some((period, grain))) = (publication.final_after, publication.partition_periods()) else {
+        return held;
+    };
+    held.column.clone_from(&publication.by[period].0);
+    let now = now(&catalog.calendar);
+    for file in before.iter().flat_map(|before| &before.files) {
+        let Some(text) = file.partition.get(&held.column).and_then(Value::as_str) else { continue };
+        let end = start_of(&file.partition, &held.column)
+            .and_then(|start| containing(grain, start, &catalog.calendar))
+            .and_then(|period| later(period.end, after));
+        if end.is_some_and(|end| end <= now) {
+            held.periods.insert(text.to_string());
+        }
+    }
+    held
+}
+
+fn start_of(partition: &Map<String, Value>, column: &str) -> Option<NaiveDateTime> {
+    let text = partition.get(column).and_then(Value::as_str)?;
+    Some(Period::parse(text)?.start())
+}

@@ -1,0 +1,159 @@
+//! Runs over time: which periods are computed anew, which values of closed periods moved and why, and what stays as it is
+//! once it is final.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::runs::bell;
+
+const MODEL: &str = "
+source o { from csv 'o/*.csv'  key id  time day  columns { x decimal(10, 2)  region varchar } }
+source regions { from csv 'regions.csv'  key id }
+dimension region = o.region
+indicator sales  = sum(o.x)
+indicator orders = count(*) of o
+publish monthly { indicators sales, orders  by month, region  to 'out/'  partitioned by month CLAUSES }
+";
+
+fn project(clauses: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("o")).unwrap();
+    write(folder.path(), "model.bell", &MODEL.replace("CLAUSES", clauses));
+    write(folder.path(), "regions.csv", "id\neast\n");
+    write(folder.path(), "o/1.csv", "id,region,x,day\n1,east,1.50,2025-01-01\n2,west,2,2025-01-31\n");
+    write(folder.path(), "o/2.csv", "id,region,x,day\n3,,3,2025-02-01\n4,east,4,2025-02-28\n");
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn run(folder: &Path) -> Value {
+    let output = bell(folder, &["run", "-F", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
+    reports[0].clone()
+}
+
+fn sql(folder: &Path, text: &str) -> String {
+    let output = bell(folder, &["sql", "-F", "csv", "--null", "NULL", text]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a reader of the folder finds.
+fn published(folder: &Path) -> String {
+    let model = std::fs::read_to_string(folder.join("model.bell")).unwrap();
+    if !model.contains("source pack") {
+        write(folder, "model.bell", &(model + "\nsource pack { from parquet 'out/'  partition by month date }\n"));
+    }
+    sql(folder, "SELECT month, region, sales, orders FROM pack ORDER BY 1, 2")
+}
+
+const RESTATED: &str =
+    "SELECT keys, indicator, was, \"is\", change, held, because FROM bell.restatements ORDER BY at, keys, indicator";
+
+#[test]
+fn values_of_closed_periods_that_move_are_recorded_with_their_cause() {
+    let folder = project("");
+    let folder = folder.path();
+    assert_eq!(run(folder)["restated"], 0);
+    // Nothing moves where nothing has changed, though all is computed.
+    assert_eq!(run(folder)["restated"], 0);
+    assert_eq!(sql(folder, RESTATED).lines().count(), 1);
+    // Rows that come late move what was said, and a row of a new group appears where nothing was.
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,10,2025-01-15\n6,south,1,2025-02-02\n");
+    assert_eq!(run(folder)["restated"], 4);
+    assert_eq!(
+        sql(folder, RESTATED),
+        "keys,indicator,was,is,change,held,because\n\
+         \"month = 2025-01-01, region = east\",orders,1,2,1.0,false,o: 3.csv is new\n\
+         \"month = 2025-01-01, region = east\",sales,1.50,11.50,10.0,false,o: 3.csv is new\n\
+         \"month = 2025-02-01, region = south\",orders,NULL,1,NULL,false,o: 3.csv is new\n\
+         \"month = 2025-02-01, region = south\",sales,NULL,1.00,NULL,false,o: 3.csv is new\n"
+    );
+    // A definition, too.
+    let model = std::fs::read_to_string(folder.join("model.bell")).unwrap();
+    write(folder, "model.bell", &model.replace("sum(o.x)", "sum(2 * o.x)"));
+    assert_eq!(run(folder)["restated"], 5);
+    let last = sql(folder, "SELECT DISTINCT because FROM bell.restatements WHERE because LIKE 'the definition%'");
+    assert!(last.contains("the definition has changed from "), "{last}");
+    // Each run is remembered.
+    let runs = sql(
+        folder,
+        "SELECT kind, outcome, restated, files_read FROM bell.runs WHERE name = 'public.monthly' ORDER BY at, run",
+    );
+    assert_eq!(runs.lines().filter(|line| line.starts_with("publication,published,")).count(), 4, "{runs}");
+}
+
+#[test]
+fn periods_that_have_only_begun_may_change() {
+    let folder = project("");
+    let folder = folder.path();
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,10,2999-01-15\n");
+    run(folder);
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,11,2999-01-15\n");
+    assert_eq!(run(folder)["restated"], 0);
+}
+
+#[test]
+fn final_periods_stay_what_they_are() {
+    let folder = project(" final after 10 days");
+    let folder = folder.path();
+    run(folder);
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,10,2025-01-15\n6,east,1,2025-03-02\n7,east,1,2999-01-02\n");
+    let report = run(folder);
+    // A period that was never published is, however old it is: where nothing was, there are two values.
+    assert_eq!((report["restated"].as_u64(), report["held"].as_u64()), (Some(2), Some(2)));
+    let expected = "month,region,sales,orders\n2025-01-01,east,1.50,1\n2025-01-01,west,2.00,1\n\
+                    2025-02-01,east,4.00,1\n2025-02-01,NULL,3.00,1\n2025-03-01,east,1.00,1\n2999-01-01,east,1.00,1\n";
+    assert_eq!(published(folder), expected);
+    let held = sql(folder, "SELECT indicator, was, \"is\", held FROM bell.restatements WHERE held ORDER BY 1");
+    assert_eq!(held, "indicator,was,is,held\norders,1,2,true\nsales,1.50,11.50,true\n");
+    // What is not final may change.
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,10,2025-01-15\n6,east,1,2025-03-02\n7,east,5,2999-01-02\n");
+    run(folder);
+    assert_eq!(published(folder), expected.replace("2999-01-01,east,1.00", "2999-01-01,east,5.00"));
+}
+
+#[test]
+fn with_a_lookback_only_the_latest_periods_are_computed() {
+    let folder = project(" lookback 1 month");
+    let folder = folder.path();
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,10,2025-03-15\n");
+    let first = run(folder);
+    assert_eq!(first["files"], 3);
+    let again = run(folder);
+    assert_eq!((again["outcome"].as_str(), again["kept"].as_u64()), (Some("current"), Some(3)));
+    // The month before the newest one is computed anew, January stays.
+    write(folder, "o/4.csv", "id,region,x,day\n6,east,1,2025-02-20\n7,east,1,2025-04-01\n");
+    let added = run(folder);
+    assert_eq!((added["files"].as_u64(), added["kept"].as_u64()), (Some(3), Some(1)));
+    let all = "month,region,sales,orders\n2025-01-01,east,1.50,1\n2025-01-01,west,2.00,1\n2025-02-01,east,5.00,2\n\
+               2025-02-01,NULL,3.00,1\n2025-03-01,east,10.00,1\n2025-04-01,east,1.00,1\n";
+    assert_eq!(published(folder), all);
+    // A file that is another one may change anything.
+    write(folder, "o/1.csv", "id,region,x,day\n1,east,100,2025-01-01\n2,west,2,2025-01-31\n");
+    let changed = run(folder);
+    assert_eq!((changed["files"].as_u64(), changed["kept"].as_u64()), (Some(4), Some(0)));
+    assert_eq!(published(folder), all.replace("east,1.50", "east,100.00"));
+}
+
+#[test]
+fn a_failure_is_remembered_until_a_run_has_published() {
+    let folder = project("");
+    let folder = folder.path();
+    let model = std::fs::read_to_string(folder.join("model.bell")).unwrap();
+    write(folder, "model.bell", &model.replace("sum(o.x)", "sum(cast(o.region as int))"));
+    let output = bell(folder, &["run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let failed = sql(folder, "SELECT outcome, error FROM bell.runs");
+    assert!(failed.contains("failed,") && failed.contains("east"), "{failed}");
+    write(folder, "model.bell", &model);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    run(folder);
+    let runs = sql(folder, "SELECT outcome FROM bell.runs");
+    assert_eq!(runs, "outcome\npublished\n");
+}
