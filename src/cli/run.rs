@@ -145,6 +145,7 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
             ("files read", numbers(|report| report.input_files() as u64)),
             ("bytes read", numbers(Report::input_bytes)),
             kept,
+            ("question of", texts(|report| report.shared.as_deref().unwrap_or_default())),
             definition,
             ("to", texts(|report| &report.to)),
         ],

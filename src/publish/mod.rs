@@ -2,7 +2,8 @@
 //!
 //! 1. [`run`] takes the publications that are asked for, and for each the [`lock`] of its folder.
 //! 2. What no manifest names is removed: the files that the run before has replaced, and what a killed one left.
-//! 3. The question of the publication (`question.rs`), which is planned like any other, is answered into new files.
+//! 3. The question of the publication (`question.rs`), which is planned like any other, is answered into new files; those
+//!    that ask alike are answered together (`shared.rs`).
 //! 4. The manifest is replaced by one that names them ([`crate::store::manifest`]).
 //!
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
@@ -16,9 +17,11 @@ mod question;
 mod report;
 mod restated;
 mod rollup;
+mod shared;
 mod write;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -44,6 +47,7 @@ use lock::{Holder, Lock};
 use question::Range;
 pub use report::{Outcome, Report};
 use restated::{Comparison, Moved};
+use shared::Shared;
 
 /// What is to be run. On the command line `bell run`.
 ///
@@ -103,8 +107,9 @@ pub async fn run(engine: &Engine, asked: &Run, watch: &Watch<'_>) -> Result<Vec<
     for rollup in rollups {
         reports.extend(rollup::refresh(engine, asked, rollup, &run_id(reports.len()), watch).await);
     }
-    let started = chosen.iter().enumerate().map(async |(at, publication)| {
-        let report = Job { engine, asked, publication, id: run_id(at), watch }.run().await;
+    let shared = shared::shared(engine, asked, &chosen);
+    let started = chosen.iter().zip(shared).enumerate().map(async |(at, (publication, shared))| {
+        let report = Job { engine, asked, publication, shared, id: run_id(at), watch }.run().await;
         watch(&Event::Ended(&publication.qualified(), &report));
         (at, report)
     });
@@ -180,6 +185,7 @@ struct Job<'j> {
     engine: &'j Engine,
     asked: &'j Run,
     publication: &'j Publication,
+    shared: Option<Arc<Shared>>,
     id: String,
     watch: &'j Watch<'j>,
 }
@@ -253,6 +259,8 @@ impl Job<'_> {
         let frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
         let inputs = inputs_of(frame.logical_plan())?;
         report.inputs.clone_from(&inputs);
+        let shared = self.shared.as_ref().filter(|shared| shared.is_about(range.as_ref()));
+        report.shared = shared.map(|shared| shared.name.clone());
         let held = late::final_partitions(catalog, self.publication, before);
         Ok(Some(Planned { definition, inputs, range, held, frame }))
     }
@@ -292,7 +300,7 @@ impl Job<'_> {
             (self.watch)(&Event::Cleaned(&self.publication.qualified(), cleaned));
         }
         let before = current.as_ref().map(|(manifest, _)| manifest);
-        let (schema, files) = self.compute(destination, &planned).await?;
+        let (schema, files) = self.compute(destination, &planned, report).await?;
         let mut manifest = self.manifest(&schema, files.clone(), before, &planned);
         if let Some(before) = before {
             let moved = self.moved(destination, &planned, &schema, (before, files), &manifest.published_at).await?;
@@ -357,12 +365,31 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn compute(&self, destination: &Destination, planned: &Planned) -> Result<(SchemaRef, Vec<File>)> {
+    /// The rows from the question that it shares, or else from its own.
+    async fn compute(
+        &self,
+        destination: &Destination,
+        planned: &Planned,
+        report: &mut Report,
+    ) -> Result<(SchemaRef, Vec<File>)> {
         let publication = self.publication;
-        let frame = planned.frame.clone();
+        let told = AtomicBool::new(false);
+        let computing = |plan: &Arc<dyn ExecutionPlan>| {
+            if !told.swap(true, Ordering::Relaxed) {
+                (self.watch)(&Event::Computing(&publication.qualified(), plan));
+            }
+        };
+        let shared = match &self.shared {
+            Some(shared) if shared.is_about(planned.range.as_ref()) => {
+                shared.frame_of(self.engine, publication, &computing).await?
+            }
+            _ => None,
+        };
+        report.shared = report.shared.take().filter(|_| shared.is_some());
+        let frame = shared.unwrap_or_else(|| planned.frame.clone());
         let context = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
-        (self.watch)(&Event::Computing(&publication.qualified(), &plan));
+        computing(&plan);
         let schema = plan.schema();
         let mut files = write::Files::new(destination, &self.id, publication.format, &schema, &publication.partitions);
         // A task of its own computes, so that several publications do so side by side.

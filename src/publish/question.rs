@@ -145,9 +145,6 @@ pub fn frame_of(engine: &Engine, publication: &Publication, range: Option<&Range
         let item = &catalog.indicator(*id).item;
         format!("{}.{}", item.package, item.name)
     });
-    let in_partitions = publication.partitions.iter().map(|at| &publication.by[*at].0);
-    let in_order = publication.by.iter().map(|(name, _)| name);
-    let others = in_order.enumerate().filter(|(at, _)| !publication.partitions.contains(at)).map(|(_, name)| name);
     // Only where nothing looks beyond its own periods, reading less cannot change what is read.
     let narrowed = range.filter(|_| looks_at_own_periods(catalog, publication));
     let (from, to) = narrowed.map(Range::written).unwrap_or_default();
@@ -156,7 +153,7 @@ pub fn frame_of(engine: &Engine, publication: &Publication, range: Option<&Range
         by: publication.by.iter().map(|(name, _)| name.clone()).collect(),
         from,
         to,
-        order: in_partitions.chain(others).cloned().collect(),
+        order: order_of(publication).into_iter().map(|at| publication.by[at].0.clone()).collect(),
         ..Request::default()
     };
     let resolved = Resolved { by: publication.by.clone(), conditions: publication.conditions.clone() };
@@ -169,6 +166,12 @@ pub fn frame_of(engine: &Engine, publication: &Publication, range: Option<&Range
     let columns = frame.schema().iter().zip(names);
     let columns: Vec<Expr> = columns.map(|(field, name)| Expr::Column(Column::from(field)).alias(name)).collect();
     Ok(frame.select(columns)?)
+}
+
+/// What its rows are sorted by, as positions in `by`: partitions first, so that the rows of each come together.
+pub fn order_of(publication: &Publication) -> Vec<usize> {
+    let others = (0..publication.by.len()).filter(|at| !publication.partitions.contains(at));
+    publication.partitions.iter().copied().chain(others).collect()
 }
 
 /// The rows of the periods of a range.

@@ -42,6 +42,8 @@ pub struct Report {
     pub to: String,
     /// The run's name.
     pub run: String,
+    /// With others it is answered by one question: the first publication of these.
+    pub shared: Option<String>,
     /// The hash of the definition.
     pub definition: String,
     /// How many rows it wrote.
@@ -75,6 +77,7 @@ impl Report {
             outcome: Outcome::Planned,
             to,
             run: run.to_string(),
+            shared: None,
             definition: String::new(),
             rows: 0,
             bytes: 0,

@@ -24,6 +24,7 @@ mod rollups;
 mod run_kills;
 #[cfg(feature = "cli")]
 mod runs;
+mod runs_shared;
 mod same_names;
 mod scripts;
 mod series;

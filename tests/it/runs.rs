@@ -37,21 +37,21 @@ pub fn bell(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// The reports of a run that ends with this code.
-fn run(folder: &Path, code: i32, arguments: &[&str]) -> Vec<Value> {
+pub fn run(folder: &Path, code: i32, arguments: &[&str]) -> Vec<Value> {
     let output = bell(folder, &[&["run", "-F", "json"], arguments].concat());
     assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
 /// What is printed on stderr by a run that ends with this code.
-fn refused(folder: &Path, code: i32, arguments: &[&str]) -> String {
+pub fn refused(folder: &Path, code: i32, arguments: &[&str]) -> String {
     let output = bell(folder, &[&["run"], arguments].concat());
     let printed = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{printed}");
     printed
 }
 
-fn manifest(folder: &Path, name: &str) -> Value {
+pub fn manifest(folder: &Path, name: &str) -> Value {
     let path = folder.join("out").join(name).join("_bell/manifest.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
