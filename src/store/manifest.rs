@@ -188,7 +188,7 @@ pub struct Input {
 /// A file that a run read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InputFile {
-    /// As the source names it, without secrets.
+    /// Where it lies: on this machine from the root, elsewhere as the source names it, without secrets.
     pub path: String,
     /// Its bytes.
     pub size: u64,

@@ -113,7 +113,11 @@ impl FileTable {
     /// The files in the versions that are read.
     pub fn input(&self) -> Input {
         let file = |(file, name): (&PartitionedFile, &String)| InputFile {
-            path: name.clone(),
+            // Wherever the project is opened from, a file of this machine is the same one.
+            path: match self.store_url.as_str().starts_with("file:") {
+                true => format!("/{}", file.object_meta.location),
+                false => name.clone(),
+            },
             size: file.object_meta.size,
             etag: file.object_meta.e_tag.clone(),
             modified: file.object_meta.last_modified.format("%Y-%m-%dT%H:%M:%SZ").to_string(),

@@ -71,6 +71,9 @@ fn runs_read_what_is_new_and_keep_the_rest() {
     let first = run(folder);
     assert_eq!((first["outcome"].as_str(), read(&first)), (Some("published"), vec!["1.csv".into(), "2.csv".into()]));
     assert!(answer(folder).1);
+    // Wherever the project is opened from.
+    let elsewhere = bell(Path::new("/"), &["explain", "-p", &folder.display().to_string(), BY_REGION]);
+    assert!(String::from_utf8_lossy(&elsewhere.stdout).contains(": from `public.daily`"), "{elsewhere:?}");
 
     let again = run(folder);
     assert_eq!((again["outcome"].as_str(), read(&again)), (Some("current"), vec![]));
