@@ -109,7 +109,7 @@ fn candidates(dice: &mut Dice, model: &Model, question: &Question, number: usize
         let indicator = model.indicators.iter().find(|indicator| indicator.name == **name);
         indicator.is_none_or(|indicator| Writer::bell(model).write(&indicator.definition).contains("distinct"))
     };
-    if !names.iter().any(|name| distinct(&name)) {
+    if !names.iter().any(|name| distinct(name)) {
         all.push(text(&names, &format!("  approximate {}", names.join(", "))));
     }
     all.extend(names.iter().map(|name| text(&[name], "")));
