@@ -9,6 +9,7 @@ pub mod alert;
 pub mod calendar;
 pub mod dimension;
 pub mod event;
+pub mod expectation;
 pub mod expr;
 pub mod indicator;
 pub mod modifier;
@@ -39,6 +40,7 @@ use alert::Alert;
 use calendar::Calendar;
 use dimension::Dimension;
 use event::EventView;
+use expectation::Expectation;
 use expr::{Expression, Input};
 use indicator::Indicator;
 use names::Names;
@@ -157,6 +159,8 @@ pub struct Catalog {
     pub publications: Vec<Publication>,
     /// What is stored to answer from.
     pub rollups: Vec<Rollup>,
+    /// What must hold before runs write.
+    pub expectations: Vec<Expectation>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -266,6 +270,7 @@ impl Default for Catalog {
             alerts: vec![],
             publications: vec![],
             rollups: vec![],
+            expectations: vec![],
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: Names::default(),

@@ -33,6 +33,7 @@ pub(crate) struct Declarations<'a> {
     pub(crate) publications: Vec<Declared<'a, &'a outputs::Publication>>,
     /// Rollups, in order of appearance.
     pub(crate) rollups: Vec<Declared<'a, &'a outputs::Rollup>>,
+    pub(crate) expectations: Vec<Declared<'a, &'a outputs::Expectation>>,
     pub(crate) scenarios: Vec<Declared<'a, &'a goals::Scenario>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: Names<usize>,
@@ -177,6 +178,7 @@ impl<'a> Checker<'a> {
             ItemKind::Alert(tree) => self.declare_alert(Declared { package, item, tree }),
             ItemKind::Publication(tree) => self.declare_publication(Declared { package, item, tree }),
             ItemKind::Rollup(tree) => self.declare_rollup(Declared { package, item, tree }),
+            ItemKind::Expectation(tree) => self.declare_expectation(Declared { package, item, tree }),
             ItemKind::Scenario(tree) => self.declare_scenario(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
@@ -284,6 +286,18 @@ impl<'a> Checker<'a> {
         match same_name(&self.declared.rollups, &declared, |tree| &tree.name) {
             Some(first) => self.report(duplicate(&declared.tree.name, first)),
             None => self.declared.rollups.push(declared),
+        }
+    }
+
+    fn declare_expectation(&mut self, declared: Declared<'a, &'a outputs::Expectation>) {
+        match same_name(&self.declared.expectations, &declared, |tree| &tree.said) {
+            Some(first) => self.report(
+                Diagnostic::new(codes::DUPLICATE_NAME, format!("`{}` is expected twice", declared.tree.said.text))
+                    .labelled(declared.tree.said.span, "expected again here")
+                    .also(first, "first expected here")
+                    .help("keep one of them"),
+            ),
+            None => self.declared.expectations.push(declared),
         }
     }
 

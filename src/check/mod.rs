@@ -13,6 +13,7 @@ mod dimensions;
 mod event_views;
 mod events;
 mod exclusive;
+mod expectations;
 pub mod functions;
 mod goals;
 mod identity;
@@ -101,6 +102,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_alerts();
     checker.check_publications();
     checker.check_rollups();
+    checker.check_expectations();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

@@ -118,11 +118,22 @@ impl<'a> Checker<'a> {
         by: &[(String, Input)],
         conditions: &[Expression],
     ) -> Result<(), Failure> {
+        let asked = Expression::input(Input::Indicator(of, vec![]));
+        self.require_formula_reached(&asked, path.span, by, conditions)
+    }
+
+    /// The same of a formula that is no indicator.
+    pub(super) fn require_formula_reached(
+        &self,
+        formula: &Expression,
+        place: Span,
+        by: &[(String, Input)],
+        conditions: &[Expression],
+    ) -> Result<(), Failure> {
         let keys = by.iter().map(|(_, input)| Expression::input(input.clone()));
         let wanted: Vec<Expression> = keys.chain(conditions.iter().cloned()).collect();
-        let asked = Expression::input(Input::Indicator(of, vec![]));
-        let failure = self.unreached_by(&asked, None, &wanted);
-        failure.map_or(Ok(()), |diagnostic| Err(diagnostic.at(path.span).into()))
+        let failure = self.unreached_by(formula, None, &wanted);
+        failure.map_or(Ok(()), |diagnostic| Err(diagnostic.at(place).into()))
     }
 
     fn unreached_by(

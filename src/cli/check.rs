@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use bellwether::diagnostic::{Diagnostic, Severity};
 use bellwether::engine::verify::verify;
+use bellwether::quality::{diagnostics, evaluate};
 use bellwether::source::SourceSet;
-use bellwether::{Engine, Error};
+use bellwether::{Engine, Error, Expect};
 use clap::Args;
 
 use super::failure::{colour_wanted, diagnostics_json, diagnostics_text};
@@ -16,7 +17,7 @@ use super::{Common, ErrorFormat, Failure, project};
 /// Check a project: names, types, units, joins, all errors in one pass. Exit code 1 if there is an error.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Also read the data: keys unique, join keys present, types fit
+    /// Also read the data: keys unique, join keys present, types fit, expectations kept
     #[arg(long)]
     data: bool,
     /// How the findings are written to stdout
@@ -47,6 +48,11 @@ impl Check {
         }
         let verified = verify(engine.context(), engine.catalog()).await;
         findings.extend(verified.findings);
+        if verified.failures.is_empty() {
+            let found = evaluate(engine, &Expect::default()).await;
+            let found = found.map_err(|error| Failure::new(error, engine.sources().clone()))?;
+            findings.extend(diagnostics(engine.catalog(), &found));
+        }
         for failure in verified.failures {
             match engine.explained(failure).await {
                 Error::Diagnostics(list) => findings.extend(list),

@@ -43,6 +43,8 @@ pub enum Kind {
     Publications,
     /// What is stored to answer from, and whether it is current
     Rollups,
+    /// What is expected of the data, and what the last run found
+    Expectations,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
             Kind::Scenarios => "SELECT * FROM bell.scenarios ORDER BY 1, 2",
             Kind::Publications => "SELECT * FROM bell.publications ORDER BY 1, 2",
             Kind::Rollups => "SELECT * FROM bell.rollups ORDER BY 1, 2",
+            Kind::Expectations => "SELECT * FROM bell.expectations ORDER BY 1, 2",
             Kind::Alerts => "SELECT * FROM bell.alerts ORDER BY 1, 2",
             Kind::Views => {
                 "SELECT table_schema AS package, table_name AS view FROM information_schema.tables \

@@ -1,13 +1,14 @@
 //! The command line: arguments here, then one file a command.
 //!
 //! Results go to stdout, everything else (errors, timings, progress) to stderr. Exit codes: 0 fine; 1 the model, the
-//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`), found (`audit`) or a part of a
-//! `run` failed; 130 cancelled by Ctrl-C.
+//! question or the data is wrong; 2 wrong usage; 3 something is red (`status`), found (`audit`), not as expected
+//! (`expect`) or a part of a `run` failed; 130 cancelled by Ctrl-C.
 
 mod alerts;
 mod answer;
 mod audit;
 mod check;
+mod expect;
 mod explain;
 mod explain_code;
 mod failure;
@@ -109,6 +110,8 @@ enum Command {
     Status(status::Status),
     /// Evaluate the alerts, and tell whom they concern, once
     Alerts(alerts::Alerts),
+    /// Is the data as expected?
+    Expect(expect::Expect),
     /// Run the publications: compute them and write them to files, which readers see change in one step
     Run(run::Run),
     /// Show a scorecard: scores, and what changed them
@@ -169,6 +172,7 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Tree(tree) => tree.run(common).await,
         Command::Status(status) => status.run(common).await,
         Command::Alerts(alerts) => alerts.run(common).await,
+        Command::Expect(expect) => expect.run(common).await,
         Command::Run(run) => run.run(common).await,
         Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bellwether::diagnostic::{Diagnostic, Severity};
 use bellwether::publish::{Event, Outcome, Report, run};
+use bellwether::quality::diagnostics;
 use bellwether::source::SourceSet;
 use bellwether::{Engine, Error, Run as Request};
 use clap::{Args, ValueEnum};
@@ -93,6 +95,7 @@ impl Run {
         let follower = Follower { log: self.log, bars: MultiProgress::new(), open: Mutex::default() };
         let reports = run(&engine, &asked, &|event| follower.see(event)).await;
         let reports = reports.map_err(|error| Failure::new(error, engine.sources().clone()))?;
+        warn(&engine, &reports);
         reports.iter().for_each(|report| tell_failure(&engine, report));
         match self.format {
             ReportFormat::Json => {
@@ -117,6 +120,20 @@ fn failed(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Error::Data(error.to_string()), SourceSet::default())
 }
 
+/// Expectations that are broken and only warn, each once.
+fn warn(engine: &Engine, reports: &[Report]) {
+    let findings: Vec<_> = reports.iter().flat_map(|report| &report.expectations).cloned().collect();
+    let mut warnings: Vec<Diagnostic> = Vec::new();
+    for found in diagnostics(engine.catalog(), &findings) {
+        if found.severity() == Severity::Warning && !warnings.contains(&found) {
+            warnings.push(found);
+        }
+    }
+    if !warnings.is_empty() {
+        eprintln!("{}", diagnostics_text(engine.sources(), &warnings, colour_on_stderr()));
+    }
+}
+
 fn tell_failure(engine: &Engine, report: &Report) {
     match &report.error {
         Some(Error::Diagnostics(list)) => {
@@ -138,7 +155,7 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
     let outcome = ("outcome", texts(|report| report.outcome.name()));
     let kept = ("kept", numbers(|report| report.kept as u64));
     let definition = ("definition", texts(|report| &report.definition));
-    let columns = match dry_run {
+    let mut columns = match dry_run {
         true => vec![
             publication,
             outcome,
@@ -160,6 +177,10 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
             definition,
         ],
     };
+    if reports.iter().any(|report| !report.expectations.is_empty()) {
+        let expected = StringArray::from_iter_values(reports.iter().map(Report::expected));
+        columns.insert(2, ("expectations", Arc::new(expected)));
+    }
     let batch = RecordBatch::try_from_iter(columns).map_err(|error| failed(&error))?;
     let mut output = Output::new(&OutputArgs { format: Some(Format::Table), ..OutputArgs::default() })?;
     let mut writer = output.start(&batch.schema(), Digits::All)?;

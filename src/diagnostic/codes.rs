@@ -359,6 +359,14 @@ What is stored must be what later gives the same number to the last digit: sums 
 only `approximate`; medians and percentiles, values of other moments and aggregates over `per` need the rows themselves. For how long a rollup
 still answers after its sources have changed, `tolerance 2 hours` says; without it, not at all.
 ";
+    BAD_EXPECTATION = "B0411" Error "an expectation cannot be understood",
+"Something is expected of every row of one source, of the values of indicators, or of how new a source is. A row's condition names
+its source, and reaches others along joins only; a value's may say for which periods and dimensions. `severity` is `stop` or `warn`.
+
+    expect orders.amount >= 0
+    expect gmv >= 0 every day by region { severity warn }
+    expect orders fresh within 2 days
+";
     NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
 "`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
 calculate outside of the marker.

@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 
+use super::quality_tables::QualityTable;
 use super::run_tables::{RunTable, Written};
 use super::{mapping_tables, target_tables};
 use crate::analysis::arithmetic::operation_name;
@@ -92,19 +93,21 @@ impl BellSchema {
 impl SchemaProvider for BellSchema {
     fn table_names(&self) -> Vec<String> {
         let runs = RunTable::NAMES.iter().filter(|_| !self.written.is_empty());
-        TABLES.iter().chain(runs).map(ToString::to_string).collect()
+        TABLES.iter().chain(QualityTable::NAMES).chain(runs).map(ToString::to_string).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         match self.build(name) {
             Some(table) => Ok(Some(table.provider()?)),
+            None if QualityTable::NAMES.contains(&name) => QualityTable::named(name, &self.catalog, &self.written),
             None if self.written.is_empty() => Ok(None),
             None => Ok(RunTable::named(name, &self.written)?),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        TABLES.contains(&name) || !self.written.is_empty() && RunTable::NAMES.contains(&name)
+        let always = TABLES.contains(&name) || QualityTable::NAMES.contains(&name);
+        always || !self.written.is_empty() && RunTable::NAMES.contains(&name)
     }
 }
 

@@ -36,29 +36,39 @@ fn hashed(text: &str) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The indicators that what is asked is made of, those that it names included.
+pub fn indicators_behind(catalog: &Catalog, asked: &impl Debug) -> BTreeSet<IndicatorId> {
+    let indicator = |node| match node {
+        Node::Indicator(at) => Some(IndicatorId(at)),
+        Node::Dimension(_) | Node::Source(_) => None,
+    };
+    reached_by(catalog, asked).into_iter().filter_map(indicator).collect()
+}
+
 /// The definition of an item that asks for something, as text.
 fn definition_of(files: &[File], catalog: &Catalog, asked: &impl Debug, item: Span) -> String {
+    let place = |node| match node {
+        Node::Indicator(at) => catalog.indicator(IndicatorId(at)).item.span,
+        Node::Dimension(at) => catalog.dimension(DimensionId(at)).item.span,
+        Node::Source(at) => catalog.source(SourceId(at)).item.span,
+    };
+    let places: Vec<Span> = reached_by(catalog, asked).into_iter().map(place).chain([item]).collect();
+    texts_at(files, &places)
+}
+
+/// Everything that what is asked depends on.
+fn reached_by(catalog: &Catalog, asked: &impl Debug) -> BTreeSet<Node> {
     let mut reached = Reached::default();
     reached.follow(asked);
     for period in &catalog.calendar.periods {
         reached.add(Node::Source(period.source.0));
     }
-    let mut places = vec![item];
     while let Some(node) = reached.waiting.pop() {
         match node {
-            Node::Indicator(at) => {
-                let indicator = catalog.indicator(IndicatorId(at));
-                places.push(indicator.item.span);
-                reached.follow(indicator);
-            }
-            Node::Dimension(at) => {
-                let dimension = catalog.dimension(DimensionId(at));
-                places.push(dimension.item.span);
-                reached.follow(dimension);
-            }
+            Node::Indicator(at) => reached.follow(catalog.indicator(IndicatorId(at))),
+            Node::Dimension(at) => reached.follow(catalog.dimension(DimensionId(at))),
             Node::Source(at) => {
                 let source = catalog.source(SourceId(at));
-                places.push(source.item.span);
                 reached.follow(source);
                 // A query may read any source: which ones, only its text tells.
                 if matches!(source.rows, Rows::Query(_)) {
@@ -67,7 +77,7 @@ fn definition_of(files: &[File], catalog: &Catalog, asked: &impl Debug, item: Sp
             }
         }
     }
-    texts_at(files, &places)
+    reached.known
 }
 
 /// An item of the catalog, by its position.

@@ -141,6 +141,7 @@ pub(super) fn owners(catalog: &Catalog) -> Table {
         .chain(catalog.alerts.iter().map(|it| ("alert", &it.item)))
         .chain(catalog.publications.iter().map(|it| ("publication", &it.item)))
         .chain(catalog.rollups.iter().map(|it| ("rollup", &it.item)))
+        .chain(catalog.expectations.iter().map(|it| ("expectation", &it.item)))
         .chain(events)
         .chain(catalog.sources.iter().map(|it| ("source", &it.item)))
         .chain(dimensions);

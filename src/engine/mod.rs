@@ -14,6 +14,7 @@ mod mapping_tables;
 mod prepass;
 mod project;
 mod pushdown;
+pub mod quality_tables;
 mod register;
 pub mod rollups;
 mod run_tables;

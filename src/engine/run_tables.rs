@@ -22,7 +22,7 @@ use super::rollups::folder;
 use crate::plan::cells::cells_of;
 use crate::store::again;
 use crate::store::destination::Destination;
-use crate::store::manifest::{self, FAILED, FOLDER, Failed, Manifest, RESTATED, Ran, Restated};
+use crate::store::manifest::{self, EXPECTED, FAILED, FOLDER, Failed, Found, Manifest, RESTATED, Ran, Restated};
 
 /// How many folders are read at once.
 const AT_ONCE: usize = 16;
@@ -159,6 +159,18 @@ async fn all_told(all: &[Written]) -> Result<Vec<Told>> {
     futures::stream::iter(all.to_vec()).map(|one| async move { told(&one).await }).buffered(AT_ONCE).try_collect().await
 }
 
+/// What the last run of each publication found of expectations, with its name.
+pub(super) async fn found_by(all: &[Written]) -> Result<Vec<(String, Found)>> {
+    let read = |one: Written| async move {
+        let found = text(&one, &format!("{FOLDER}/{EXPECTED}")).await?;
+        Ok(found.and_then(|text| serde_json::from_str(&text).ok()).map(|found| (one.name, found)))
+    };
+    let publications: Vec<Written> = all.iter().filter(|one| one.kind == "publication").cloned().collect();
+    let found: Result<Vec<Option<_>>> =
+        futures::stream::iter(publications).map(read).buffered(AT_ONCE).try_collect().await;
+    Ok(found?.into_iter().flatten().collect())
+}
+
 /// A run, and why it failed.
 type RunRow<'w> = (&'w Written, Ran, Option<String>);
 
@@ -234,12 +246,13 @@ fn restatements(rows: &[(&Written, Restated)]) -> Result<RecordBatch> {
 }
 
 /// Instants in UTC.
-fn instants<'t>(texts: impl Iterator<Item = &'t str>) -> ArrayRef {
+pub(super) fn instants<'t>(texts: impl Iterator<Item = &'t str>) -> ArrayRef {
     let second = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp());
     Arc::new(TimestampSecondArray::from_iter(texts.map(second)))
 }
 
-fn table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+/// Columns as rows.
+pub(super) fn table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
     Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }

@@ -17,6 +17,7 @@
 //! | [who is told?](alerts) | alerts: rules, events, webhooks |
 //! | [every night](runs) | publications, `bell run`, what readers see |
 //! | [answers kept ready](rollups) | rollups: stored cells that answer by themselves |
+//! | [before it is told](expectations) | what is expected of the data, and how new it is |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
 //! | [the numbers](numbers) | what an answer means, exactly |
@@ -73,6 +74,9 @@ pub mod rollups {}
 
 #[doc = include_str!("runs.md")]
 pub mod runs {}
+
+#[doc = include_str!("expectations.md")]
+pub mod expectations {}
 
 #[doc = include_str!("localisation.md")]
 pub mod localisation {}

@@ -26,6 +26,7 @@ mod events;
 mod far_filters;
 mod fill;
 mod fold;
+pub mod formulas;
 mod frame;
 mod guards;
 mod instant;

@@ -15,7 +15,8 @@ use crate::store::StoreError;
 use crate::store::again::{again, list};
 use crate::store::destination::Destination;
 use crate::store::manifest::{
-    self, DATA, FAILED, FOLDER, Failed, MANIFEST, Manifest, REMEMBERED, RESTATED, Ran, Restated,
+    self, DATA, EXPECTED, FAILED, FOLDER, Failed, Finding, Found, MANIFEST, Manifest, REMEMBERED, RESTATED, Ran,
+    Restated,
 };
 
 /// How many left-over objects are deleted at once.
@@ -114,6 +115,16 @@ pub async fn keep_restated(destination: &Destination, run: &str, lines: &[Restat
     put(destination, &format!("{FOLDER}/{RESTATED}/{run}.jsonl"), text).await
 }
 
+/// Writes down what a run has found of expectations.
+///
+/// # Errors
+/// [`Error::Data`], if that cannot be done.
+pub async fn keep_findings(destination: &Destination, run: &str, findings: &[Finding]) -> Result<()> {
+    let found = Found { run: run.to_string(), at: super::now(), findings: findings.to_vec() };
+    let text = serde_json::to_string_pretty(&found).map_err(|error| Error::Data(error.to_string()))?;
+    put(destination, &format!("{FOLDER}/{EXPECTED}"), text).await
+}
+
 /// Writes down a run that failed; if that fails too, there is nothing more to be done.
 pub async fn remember_failure(destination: &Destination, report: &Report, error: &Error) {
     let failed = Failed {
@@ -141,7 +152,7 @@ fn clean_folder(root: &FilePath, below: &str, kept: &HashSet<String>, removed: &
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let path = format!("{below}/{}", entry.file_name().to_string_lossy());
-        let own = [MANIFEST, "lock", FAILED].iter().any(|name| path == format!("{FOLDER}/{name}"));
+        let own = [MANIFEST, "lock", FAILED, EXPECTED].iter().any(|name| path == format!("{FOLDER}/{name}"));
         if entry.file_type().map_err(failed)?.is_dir() {
             empty &= clean_folder(root, &path, kept, removed)?;
         } else if own || kept.contains(&path) {

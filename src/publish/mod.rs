@@ -2,9 +2,10 @@
 //!
 //! 1. [`run`] takes the publications that are asked for, and for each the [`lock`] of its folder.
 //! 2. What no manifest names is removed: the files that the run before has replaced, and what a killed one left.
-//! 3. The question of the publication (`question.rs`), which is planned like any other, is answered into new files; those
+//! 3. What is expected of what it reads is looked at ([`crate::quality::gate`]); if it is not so, that is where it ends.
+//! 4. The question of the publication (`question.rs`), which is planned like any other, is answered into new files; those
 //!    that ask alike are answered together (`shared.rs`).
-//! 4. The manifest is replaced by one that names them ([`crate::store::manifest`]).
+//! 5. The manifest is replaced by one that names them ([`crate::store::manifest`]).
 //!
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
 //! it. So whoever reads the manifest reads a whole, old or new, wherever a run is killed.
@@ -38,6 +39,8 @@ use crate::catalog::rollup::Rollup;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::engine::{Engine, definition};
 use crate::error::{Error, Result};
+use crate::quality::diagnostics;
+use crate::quality::gate::{Gate, stopping};
 use crate::store::destination::{Destination, Missing};
 use crate::store::inputs::inputs_of;
 use crate::store::manifest::{Column, FORM, File, Input, Made, Manifest};
@@ -107,9 +110,10 @@ pub async fn run(engine: &Engine, asked: &Run, watch: &Watch<'_>) -> Result<Vec<
     for rollup in rollups {
         reports.extend(rollup::refresh(engine, asked, rollup, &run_id(reports.len()), watch).await);
     }
+    let gate = Gate::before(engine, &chosen);
     let shared = shared::shared(engine, asked, &chosen);
     let started = chosen.iter().zip(shared).enumerate().map(async |(at, (publication, shared))| {
-        let report = Job { engine, asked, publication, shared, id: run_id(at), watch }.run().await;
+        let report = Job { engine, asked, publication, gate: &gate, shared, id: run_id(at), watch }.run().await;
         watch(&Event::Ended(&publication.qualified(), &report));
         (at, report)
     });
@@ -185,6 +189,7 @@ struct Job<'j> {
     engine: &'j Engine,
     asked: &'j Run,
     publication: &'j Publication,
+    gate: &'j Gate<'j>,
     shared: Option<Arc<Shared>>,
     id: String,
     watch: &'j Watch<'j>,
@@ -225,6 +230,7 @@ impl Job<'_> {
                 let before = current.as_ref().map(|(manifest, _)| manifest);
                 let Some(planned) = self.plan(asked, before, report)? else { return Ok(()) };
                 self.require_fit(&destination, &current, &planned).await?;
+                report.expectations = self.gate.planned(self.publication)?;
                 report.outcome = Outcome::Planned;
                 report.kept = kept(before, &planned).len();
                 Ok(())
@@ -232,6 +238,7 @@ impl Job<'_> {
             Some(destination) => self.locked(&destination, asked, report).await,
             None => {
                 self.plan(asked, None, report)?;
+                report.expectations = self.gate.planned(self.publication)?;
                 report.outcome = Outcome::Planned;
                 Ok(())
             }
@@ -299,6 +306,7 @@ impl Job<'_> {
             report.cleaned = cleaned;
             (self.watch)(&Event::Cleaned(&self.publication.qualified(), cleaned));
         }
+        self.expect(destination, report).await?;
         let before = current.as_ref().map(|(manifest, _)| manifest);
         let (schema, files) = self.compute(destination, &planned, report).await?;
         let mut manifest = self.manifest(&schema, files.clone(), before, &planned);
@@ -316,6 +324,20 @@ impl Job<'_> {
         folder::replace(destination, &manifest, current.as_ref().map(|(_, version)| version)).await?;
         report.outcome = Outcome::Published;
         Ok(())
+    }
+
+    /// Stops where the data is not as it is expected before this is published.
+    async fn expect(&self, destination: &Destination, report: &mut Report) -> Result<()> {
+        report.expectations = self.gate.findings(self.publication).await?;
+        if report.expectations.is_empty() {
+            return Ok(());
+        }
+        folder::keep_findings(destination, &self.id, &report.expectations).await?;
+        let stopping = stopping(&report.expectations);
+        match stopping.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Diagnostics(diagnostics(self.engine.catalog(), &stopping))),
+        }
     }
 
     /// What this run is about to say otherwise of periods that were over.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::store::manifest::{Input, Manifest};
+use crate::store::manifest::{Finding, Input, Kept, Manifest};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,6 +60,8 @@ pub struct Report {
     pub restated: u64,
     /// How many would have moved, but are of periods that are final.
     pub held: u64,
+    /// What was found of the expectations that it depends on.
+    pub expectations: Vec<Finding>,
     /// How long it took.
     pub seconds: f64,
     /// What it read.
@@ -86,6 +88,7 @@ impl Report {
             cleaned: 0,
             restated: 0,
             held: 0,
+            expectations: vec![],
             seconds: 0.0,
             inputs: vec![],
             error: None,
@@ -103,6 +106,19 @@ impl Report {
     pub(super) fn fail(&mut self, error: Error) {
         self.outcome = Outcome::Failed;
         self.error = Some(error);
+    }
+
+    /// The expectations in a few words: `3 kept`, `1 of 3 broken`.
+    pub fn expected(&self) -> String {
+        let all = self.expectations.len();
+        let of = |outcome| self.expectations.iter().filter(|finding| finding.outcome == outcome).count();
+        let broken = of(Kept::Broken) + of(Kept::Failed);
+        match self.expectations.first().map(|first| first.outcome) {
+            None => String::new(),
+            Some(Kept::Planned) => format!("{all} planned"),
+            Some(_) if broken > 0 => format!("{broken} of {all} broken"),
+            Some(_) => format!("{all} kept"),
+        }
     }
 
     /// How many files it read.

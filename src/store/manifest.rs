@@ -23,6 +23,8 @@ pub const DATA: &str = "data";
 pub const RESTATED: &str = "restated";
 /// The last run that failed, if none has published since.
 pub const FAILED: &str = "failed.json";
+/// What the last run found of expectations.
+pub const EXPECTED: &str = "expectations.json";
 /// So many runs are remembered.
 pub const REMEMBERED: usize = 100;
 
@@ -231,4 +233,64 @@ pub async fn read(
 #[derive(Deserialize)]
 struct Form {
     bell: u32,
+}
+
+/// What a run found of the expectations that its publication depends on: `_bell/expectations.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The run.
+    pub run: String,
+    /// When, in UTC.
+    pub at: String,
+    /// What it found.
+    pub findings: Vec<Finding>,
+}
+
+/// What was found of an expectation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The package.
+    pub package: String,
+    /// What is expected, as written.
+    pub expectation: String,
+    /// `stop` or `warn`.
+    pub severity: String,
+    /// How it is.
+    pub outcome: Kept,
+    /// How many rows, or groups, break it.
+    pub broken: u64,
+    /// Of how many.
+    pub of: u64,
+    /// The keys of up to five of them.
+    #[serde(default)]
+    pub examples: Vec<String>,
+    /// What is wrong, in a sentence.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// Whether an expectation is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// It is.
+    Kept,
+    /// It is not.
+    Broken,
+    /// It could not be found out.
+    Failed,
+    /// It would be looked at.
+    Planned,
+}
+
+impl Kept {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kept::Kept => "kept",
+            Kept::Broken => "broken",
+            Kept::Failed => "failed",
+            Kept::Planned => "planned",
+        }
+    }
 }

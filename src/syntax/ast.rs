@@ -63,6 +63,7 @@ pub enum ItemKind {
     Alert(Box<goals::Alert>),
     Publication(Box<outputs::Publication>),
     Rollup(Box<outputs::Rollup>),
+    Expectation(Box<outputs::Expectation>),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),

@@ -45,6 +45,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::scenario => ItemKind::Scenario(goal_items::scenario(&inner)?),
         Rule::publish => ItemKind::Publication(Box::new(outputs::publication(&inner)?)),
         Rule::rollup => ItemKind::Rollup(Box::new(outputs::rollup(&inner)?)),
+        Rule::expect => ItemKind::Expectation(Box::new(outputs::expectation(&inner)?)),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();
@@ -69,6 +70,7 @@ fn doc_before(file: &SourceFile, item: usize) -> Option<String> {
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
 
+/// The expression of a clause.
 pub(super) fn expr(node: &Node) -> Read<Expr> {
     exprs::expression(node.file(), node.must(Rule::expr).span())
 }

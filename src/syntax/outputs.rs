@@ -1,9 +1,10 @@
-//! What runs write: the trees of `publish` and `rollup`, and pieces of the grammar to them.
+//! What runs write, and what must hold before they do: the trees of `publish`, `rollup` and `expect`, and pieces of the
+//! grammar to them.
 
 use super::ast::{Expr, Labels, Name, Path, Text};
 use super::cursor::{Node, Rule};
 use super::events::duration;
-use super::items::{conditions, once};
+use super::items::{conditions, expr, once};
 use crate::diagnostic::Diagnostic;
 
 /// `publish monthly_pack { indicators gmv, aov  by month, region  to 'out/monthly/'  format parquet }`.
@@ -105,6 +106,77 @@ pub(super) fn rollup(node: &Node) -> Result<Rollup, Diagnostic> {
         }
     }
     Ok(rollup)
+}
+
+/// `expect orders.amount >= 0`, `expect gmv >= 0 every day by region { severity warn }`, `expect orders fresh within 2 days`.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// What is expected, as written, on one line; it is also its name.
+    pub said: Name,
+    /// The same, read.
+    pub expected: Expected,
+    /// `severity warn`.
+    pub severity: Option<Name>,
+    /// `owner "…"`.
+    pub owner: Option<Text>,
+    /// `because "…"`.
+    pub because: Option<Text>,
+}
+
+/// What is expected.
+#[derive(Debug, Clone)]
+pub enum Expected {
+    /// A condition on rows or values.
+    Holds(Holds),
+    /// `orders fresh within 2 days`.
+    Fresh {
+        /// The source.
+        source: Path,
+        /// `bell_duration(2, 'days')`.
+        within: Expr,
+    },
+}
+
+/// `gmv >= 0 every day by region where channel = 'online'`.
+#[derive(Debug, Clone)]
+pub struct Holds {
+    /// What must be so.
+    pub condition: Expr,
+    /// In each period of which grain.
+    pub every: Option<Name>,
+    /// For each of what.
+    pub by: Vec<Path>,
+    /// Of which rows.
+    pub conditions: Vec<Expr>,
+}
+
+/// Reads an `expect`.
+pub(super) fn expectation(node: &Node) -> Result<Expectation, Diagnostic> {
+    let (what, expected) = match node.find(Rule::expect_fresh) {
+        Some(fresh) => {
+            let source = fresh.must(Rule::path).to_path();
+            let within = length(&fresh);
+            (fresh, Expected::Fresh { source, within })
+        }
+        None => {
+            let kept = node.must(Rule::expect_kept);
+            let every = kept.find(Rule::name).map(|name| name.to_name());
+            let holds = Holds { condition: expr(&kept)?, every, by: kept.paths(), conditions: conditions(&kept)? };
+            (kept, Expected::Holds(holds))
+        }
+    };
+    let text = what.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = Name { text, span: what.span() };
+    let mut expectation = Expectation { said, expected, severity: None, owner: None, because: None };
+    for clause in node.children() {
+        match clause.rule() {
+            Rule::severity => once(&mut expectation.severity, clause.name(), &clause)?,
+            Rule::owner_clause => once(&mut expectation.owner, clause.literal(), &clause)?,
+            Rule::because => once(&mut expectation.because, clause.literal(), &clause)?,
+            _ => {}
+        }
+    }
+    Ok(expectation)
 }
 
 fn length(clause: &Node) -> Expr {

@@ -56,7 +56,8 @@ pub(super) fn junk(file: &SourceFile, span: Span) -> Diagnostic {
 /// The name that a broken item would have declared, so that what depends on it can be silent.
 pub(super) fn declared_name(file: &SourceFile, span: Span) -> Option<Name> {
     let mut words = significant(&file.text[span.range()]);
-    words.next().filter(|first| first.kind == Kind::Word)?;
+    // An expectation declares nothing: what follows its word is what it is about.
+    words.next().filter(|first| first.kind == Kind::Word && !first.text.eq_ignore_ascii_case("expect"))?;
     let name = words.next().filter(|second| matches!(second.kind, Kind::Word | Kind::Quoted))?;
     let start = span.start as usize + name.start;
     Some(Name {

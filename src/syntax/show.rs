@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::ast::*;
 use super::goals::{Aim, Alert, Amount, Bands, Bound, Receiver, Scenario, Scorecard, Target, Telling};
-use super::outputs::{Publication, Rollup};
+use super::outputs::{Expectation, Publication, Rollup};
 
 /// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
 pub fn show(file: &File) -> String {
@@ -77,6 +77,7 @@ impl Lines {
             ItemKind::Alert(alert) => self.alert(alert),
             ItemKind::Publication(publication) => self.publication(publication),
             ItemKind::Rollup(rollup) => self.rollup(rollup),
+            ItemKind::Expectation(expectation) => self.expectation(expectation),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -407,6 +408,14 @@ impl Lines {
             out.expr("lookback", &publication.lookback);
             out.expr("final after", &publication.final_after);
             out.owner(&publication.owner);
+        });
+    }
+
+    fn expectation(&mut self, expectation: &Expectation) {
+        self.line(format!("expect {}", expectation.said.text));
+        self.inside(|out| {
+            out.word("severity", &expectation.severity);
+            out.owner(&expectation.owner);
         });
     }
 

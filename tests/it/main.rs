@@ -11,6 +11,8 @@ mod compare;
 mod differential;
 mod event_views;
 mod events;
+#[cfg(feature = "cli")]
+mod expectations;
 mod import;
 mod localise;
 mod manual;

@@ -12,6 +12,7 @@
 //! [alerts] > …  [alerts brief] > 2026-02-28  the events of all alerts as of then
 //! [run] > {"publications": ["pack"]}        what becomes of publications and rollups, without times and sizes; what
 //!                                         comes after it is asked of the project opened again
+//! [expect] > {"as_of": "2026-01-31"}       what `bell expect` finds
 //! [tree] >                                  the files, parsed and written canonically
 //! [check] >      [data] >      [audit] >     what `bell check`, `bell check --data`, `bell audit` print
 //! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
@@ -28,7 +29,7 @@ use bellwether::audit::audit;
 use bellwether::diagnostic::{Diagnostic, Severity, render};
 use bellwether::engine::{Stage, verify::verify};
 use bellwether::source::{SourceFile, SourceSet};
-use bellwether::{Alerts, Engine, Error, Request, Run, publish, syntax};
+use bellwether::{Alerts, Engine, Error, Expect, Request, Run, publish, quality, syntax};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::FormatOptions;
 use datafusion::arrow::util::pretty::pretty_format_batches_with_options;
@@ -49,7 +50,7 @@ macro_rules! folders {
     };
 }
 
-folders! { analysis broken check diagnostics measure plan sql syntax targets }
+folders! { analysis broken check diagnostics measure plan quality sql syntax targets }
 
 #[test]
 fn every_folder_is_run() {
@@ -165,6 +166,7 @@ async fn run(script: &Script) -> String {
             (_, "tree") => tree(&texts),
             (_, "check" | "data") => findings(&engine, &texts, question.tag == "data").await,
             (Ok(engine), "audit") => audited(engine, &texts),
+            (Ok(engine), "expect") => expected(engine, &texts, question).await,
             (Ok(engine), "run") => ran(engine, &texts, question).await,
             (Ok(engine), "alerts" | "alerts brief") => events(engine, question).await,
             (Ok(engine), _) => answer(engine, question).await,
@@ -228,6 +230,10 @@ async fn findings(engine: &Result<Engine, Error>, texts: &SourceSet, data: bool)
     if let (Ok(engine), true) = (engine, data) {
         let verified = verify(engine.context(), engine.catalog()).await;
         findings.extend(verified.findings);
+        if verified.failures.is_empty() {
+            let found = quality::evaluate(engine, &Expect::default()).await.unwrap();
+            findings.extend(quality::diagnostics(engine.catalog(), &found));
+        }
         for failed in verified.failures {
             match engine.explained(failed).await {
                 Error::Diagnostics(list) => findings.extend(list),
@@ -261,6 +267,20 @@ async fn events(engine: &Engine, question: &Question) -> String {
         }
         Err(error) => format!("error: {error}"),
     }
+}
+
+async fn expected(engine: &Engine, texts: &SourceSet, question: &Question) -> String {
+    let asked: Expect = serde_json::from_str(&question.text).unwrap();
+    let findings = match quality::evaluate(engine, &asked).await {
+        Ok(findings) => findings,
+        Err(error) => return failure(&error, texts),
+    };
+    let told = findings.iter().map(|finding| {
+        let (severity, how) = (&finding.severity, finding.outcome.name());
+        format!("{} ({severity}): {how}, {} of {}", finding.expectation, finding.broken, finding.of)
+    });
+    let wrong = shown(texts, &quality::diagnostics(engine.catalog(), &findings));
+    told.chain([wrong]).collect::<Vec<_>>().join("\n")
 }
 
 async fn ran(engine: &Engine, texts: &SourceSet, question: &Question) -> String {

@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "analysis",
     "store",
     "engine",
+    "quality",
     "alert",
     "publish",
     "import",

@@ -102,6 +102,19 @@ formula, or name the missing part.
 
     tree total = goods + shipping          -- and taxes?
 ";
+    EXPECTATION_BROKEN = "B0385" Error "an expectation is broken",
+"The data is not as an `expect` says. `bell run` publishes nothing that depends on it: nothing that reads the source, or whose
+indicators are made of the one that it names. Readers see what they saw before. The message says how many rows, or groups, break it, and
+the keys of up to five. Correct the data; or, if it is fine, the expectation.
+
+    expect orders.amount >= 0
+    expect orders.amount >= 0 or orders.is_refund
+";
+    EXPECTATION_WARNS = "B0386" Warning "an expectation is broken that only warns",
+"The data is not as an `expect` with `severity warn` says. What depends on it is published all the same.
+
+    expect orders.region is not null { severity warn }
+";
     AUDIT_OWNER = "B0701" Warning "an indicator has no owner",
 "`bell audit` asks who answers for each indicator. A number that nobody answers for is corrected by nobody.
 
