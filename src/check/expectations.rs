@@ -149,9 +149,7 @@ impl<'a> Checker<'a> {
             by.push((word.text.clone(), Input::MetricTime(part)));
         }
         let mut columns = by.iter().map(|(name, _)| (name.clone(), span)).collect();
-        for path in &holds.by {
-            by.push((super::publications::column(&mut columns, path)?, self.key_of_publication(package, path)?));
-        }
+        by.extend(self.keys_of_output(package, &holds.by, &mut columns)?);
         let conditions = holds.conditions.iter();
         let conditions: Vec<Expression> =
             conditions.map(|it| self.resolve_condition(it, Scope::rows(package, None))).collect::<Result<_, _>>()?;

@@ -46,17 +46,12 @@ impl<'a> Checker<'a> {
                 .help("write `indicators gmv, aov`")
                 .into());
         }
-        let Some(to) = &tree.to else {
-            return Err(bad(format!("publication `{}` does not say where to", item.name), tree.name.span)
+        let to = written_to(&tree.to, || {
+            bad(format!("publication `{}` does not say where to", item.name), tree.name.span)
                 .help("write `to 'out/monthly/'`: a folder of its own, or the URL of one")
-                .into());
-        };
-        writable(to)?;
+        })?;
         let mut columns: Vec<(String, Span)> = Vec::new();
-        let mut by = Vec::new();
-        for path in &tree.by {
-            by.push((column(&mut columns, path)?, self.key_of_publication(package, path)?));
-        }
+        let by = self.keys_of_output(package, &tree.by, &mut columns)?;
         let mut indicators = Vec::new();
         for path in &tree.indicators {
             indicators.push((column(&mut columns, path)?, self.indicator_at(package, path)?));
@@ -87,8 +82,18 @@ impl<'a> Checker<'a> {
         written.as_ref().map(|written| self.length_of(package, written)).transpose()
     }
 
+    /// The keys of what is written, by the columns that they become.
+    pub(super) fn keys_of_output(
+        &mut self,
+        package: &str,
+        by: &[Path],
+        columns: &mut Vec<(String, Span)>,
+    ) -> Result<Vec<(String, Input)>, Failure> {
+        by.iter().map(|path| Ok((column(columns, path)?, self.key_of_output(package, path)?))).collect()
+    }
+
     /// What `by` names: a grain of the time axis, a dimension, a column.
-    pub(super) fn key_of_publication(&mut self, package: &str, path: &Path) -> Result<Input, Failure> {
+    fn key_of_output(&mut self, package: &str, path: &Path) -> Result<Input, Failure> {
         if let [name] = path.parts.as_slice()
             && let Some(part) = self.bare_grain(&name.text)
         {
@@ -207,8 +212,15 @@ fn format(tree: &outputs::Publication) -> Result<FileFormat, Failure> {
     })
 }
 
+/// The folder that something is written to.
+pub(super) fn written_to(to: &Option<Text>, missing: impl FnOnce() -> Diagnostic) -> Result<&Text, Failure> {
+    let to = to.as_ref().ok_or_else(missing)?;
+    writable(to)?;
+    Ok(to)
+}
+
 /// A folder: no wildcards, and nothing that cannot be written to.
-pub(super) fn writable(to: &Text) -> Result<(), Failure> {
+fn writable(to: &Text) -> Result<(), Failure> {
     let text = to.text.trim();
     if text.is_empty() || text.contains(['*', '[']) {
         return Err(bad("files are written to one folder", to.span).help("write such as `to 'out/monthly/'`").into());

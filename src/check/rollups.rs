@@ -1,7 +1,7 @@
 //! Rollups: can what their indicators are made of be stored, by what, and where?
 
 use super::declare::{Declared, item_of};
-use super::publications::{column, folder, writable};
+use super::publications::{column, folder, written_to};
 use super::{Checker, Failure};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::rollup::Rollup;
@@ -44,17 +44,12 @@ impl<'a> Checker<'a> {
                 .help("write `indicators gmv, buyers`")
                 .into());
         }
-        let Some(to) = &tree.to else {
-            return Err(bad(format!("rollup `{}` does not say where it is stored", item.name), tree.name.span)
+        let to = written_to(&tree.to, || {
+            bad(format!("rollup `{}` does not say where it is stored", item.name), tree.name.span)
                 .help("write `to 'rollups/sales_daily/'`: a folder of its own, or the URL of one")
-                .into());
-        };
-        writable(to)?;
+        })?;
         let mut columns: Vec<(String, Span)> = Vec::new();
-        let mut by = Vec::new();
-        for path in &tree.by {
-            by.push((column(&mut columns, path)?, self.key_of_publication(package, path)?));
-        }
+        let by = self.keys_of_output(package, &tree.by, &mut columns)?;
         let mut indicators = Vec::new();
         for path in &tree.indicators {
             column(&mut columns, path)?;
