@@ -66,14 +66,17 @@ fn rollups_in_words(notes: &Notes) -> String {
         let first = all.iter().position(|other| other.source == all[at].source) == Some(at);
         several && first && !answered
     };
-    for (at, Note { rollup, source, missed }) in all.iter().enumerate() {
+    for (at, Note { rollup, source, missed, late_since }) in all.iter().enumerate() {
         text.push_str(match text.is_empty() {
             true => "\nrollups\n",
             false => "",
         });
         let near = if nearest(at) { " (the nearest)" } else { "" };
         match missed.is_empty() {
-            true => text.push_str(&format!("  {source}: from `{rollup}`\n")),
+            true => {
+                let late = late_since.iter().map(|at| format!(", as of {at}: its sources have changed since"));
+                text.push_str(&format!("  {source}: from `{rollup}`{}\n", late.collect::<String>()));
+            }
             false => text.push_str(&format!("  {source}: not from `{rollup}`{near}: {}\n", missed.join("; "))),
         }
     }

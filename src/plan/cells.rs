@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -56,7 +56,11 @@ pub fn cells_of(catalog: &Catalog, rollup: &Rollup) -> Result<Vec<Cells>> {
         let own = catalog.source(source).item.name.clone();
         let twice = tables.iter().filter(|table| table.source == source).count();
         let name = if twice == 0 { own } else { format!("{own}_{}", twice + 1) };
-        tables.push(Cells { source, name, plan: laid_out.computed_from(scan)? });
+        let plan = laid_out.computed_from(scan)?;
+        if changes_by_itself(&plan)? {
+            return Err(cannot(rollup, "a key, a condition or a source depends on the time of the question").into());
+        }
+        tables.push(Cells { source, name, plan });
     }
     Ok(tables)
 }
@@ -66,7 +70,7 @@ pub fn cells_of(catalog: &Catalog, rollup: &Rollup) -> Result<Vec<Cells>> {
 pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Result<Vec<Part>, Diagnostic> {
     let keys: Vec<Expression> = rollup.by.iter().map(|(_, input)| Expression::input(input.clone())).collect();
     let frame = Frame::new(&keys, &[]);
-    let mut leaves = Leaves::of(&frame);
+    let mut leaves = Leaves::of(question.catalog, &frame);
     for id in &rollup.indicators {
         leaves.expand(question.catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![] });
     }
@@ -96,7 +100,7 @@ fn inside(
     around: &Surroundings,
     asked: Option<IndicatorId>,
 ) -> Vec<Leaf> {
-    let mut leaves = Leaves::of(frame);
+    let mut leaves = Leaves::of(question.catalog, frame);
     fold.aggregate.inputs.iter().for_each(|input| _ = leaves.expand_input(question.catalog, input, around, asked));
     leaves.leaves
 }
@@ -197,11 +201,6 @@ impl LaidOut {
                 Some(known) => known.only_for.extend(only_for),
                 None => unique.push(State { column: format!("$state{}", unique.len()), kind, only_for, ..state }),
             }
-        }
-        let expressions = keys.iter().map(|(_, _, key)| key).chain(ways.iter().flatten());
-        let of_states = unique.iter().flat_map(|state| state.call.params.args.iter().chain(&state.when));
-        if expressions.chain(of_states).any(changes_by_itself) {
-            return refused("a key or a condition depends on the time of the question");
         }
         Ok(LaidOut { keys, ways, states: unique, schema })
     }
@@ -363,14 +362,23 @@ fn is_of_integers(argument: Option<&Expr>, schema: &DFSchema) -> bool {
     matches!(argument, Some(Expr::Cast(cast)) if cast.expr.get_type(schema).is_ok_and(|kind| kind.is_integer()))
 }
 
-/// Whether an expression has another value at another time, with the same rows.
-fn changes_by_itself(expr: &Expr) -> bool {
+/// Whether a plan has other rows at another time, though its tables have the same.
+///
+/// # Errors
+/// DataFusion's, if the plan cannot be walked.
+pub fn changes_by_itself(plan: &LogicalPlan) -> Result<bool> {
     let changes = |part: &Expr| match part {
         Expr::ScalarFunction(function) => function.func.signature().volatility != Volatility::Immutable,
-        Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => true,
         _ => false,
     };
-    expr.exists(|part| Ok(changes(part))).unwrap_or(true)
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found |= expr.exists(|part| Ok(changes(part)))?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(found)
 }
 
 fn cannot(rollup: &Rollup, reason: &str) -> Diagnostic {
@@ -386,5 +394,10 @@ fn cannot(rollup: &Rollup, reason: &str) -> Diagnostic {
 
 /// A column of a table of cells.
 pub(super) fn column(rollup: &Rollup, name: &str) -> Expr {
-    Expr::Column(Column::new(Some(rollup.item.name.as_str()), name))
+    Expr::Column(Column::new(Some(relation(rollup)), name))
+}
+
+/// The name under which its cells stand; names of sources have no space.
+pub(super) fn relation(rollup: &Rollup) -> TableReference {
+    TableReference::bare(format!("rollup {}", rollup.item.name))
 }

@@ -79,7 +79,7 @@ pub fn answer(context: &Context<'_>, calls: &[Call]) -> Result<Answer> {
         notes: context.notes.clone(),
     };
     let whole = Frame::new(&context.grouping.keys, &context.conditions);
-    let mut leaves = Leaves::of(&whole);
+    let mut leaves = Leaves::of(context.catalog, &whole);
     let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
     match &context.grouping.sets {
         Some(sets) if leaves.filled || !leaves.fillers.is_empty() || !leaves.leaves.iter().all(is_plain) => {
@@ -171,7 +171,7 @@ fn set_by_set(question: &Question<'_>, context: &Context<'_>, sets: &[Vec<usize>
     for (number, set) in sets.iter().enumerate() {
         let keys: Vec<Expression> = set.iter().map(|at| context.grouping.keys[*at].clone()).collect();
         let frame = Frame::new(&keys, &context.conditions);
-        let mut leaves = Leaves::of(&frame);
+        let mut leaves = Leaves::of(context.catalog, &frame);
         let values: Vec<Expr> = calls.iter().map(|call| leaves.expand(context.catalog, call)).collect();
         let joined = answer_leaves(question, &frame, &leaves, None)?;
         let outputs = joined.values_of(values, &leaves)?;
@@ -235,7 +235,7 @@ pub(crate) struct InnerValues {
 /// A formula asked by itself, by these alone.
 pub(crate) fn inner_values(question: &Question<'_>, formula: &Expression, by: &[Expression]) -> Result<InnerValues> {
     let frame = Frame::new(by, &[]);
-    let mut leaves = Leaves::of(&frame);
+    let mut leaves = Leaves::of(question.catalog, &frame);
     let value = leaves.expand_formula(question.catalog, formula, &Surroundings::default(), None);
     let joined = answer_leaves(question, &frame, &leaves, None)?;
     let mut columns: Vec<Expr> =

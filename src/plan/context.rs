@@ -77,6 +77,8 @@ pub(crate) enum LeafKind {
 #[derive(Debug, Default)]
 pub(crate) struct Leaves {
     pub(crate) leaves: Vec<Leaf>,
+    /// Whether indicators share no aggregates: a rollup may answer some of them approximately, and only these.
+    each_asker: bool,
     /// The periods that are asked for.
     periods: Vec<(Input, Grain)>,
     /// Whether an indicator has a value for periods without rows, so that all periods are shown.
@@ -165,8 +167,9 @@ fn filled(there: Option<Expr>, value: Expr, fill: &Expr) -> Expr {
 
 impl Leaves {
     /// None yet, for such a frame.
-    pub(crate) fn of(frame: &Frame) -> Self {
-        Leaves { periods: frame.periods(), ..Leaves::default() }
+    pub(crate) fn of(catalog: &Catalog, frame: &Frame) -> Self {
+        let each_asker = catalog.rollups.iter().any(|rollup| !rollup.approximate.is_empty());
+        Leaves { periods: frame.periods(), each_asker, ..Leaves::default() }
     }
 
     /// The finest grain that a fold's time is asked by, after its modifiers.
@@ -338,7 +341,9 @@ impl Leaves {
     }
 
     fn leaf(&mut self, leaf: Leaf) -> Expr {
-        let same = |known: &Leaf| known.kind == leaf.kind && known.around == leaf.around;
+        let each_asker = self.each_asker;
+        let asker = |known: &Leaf| !each_asker || known.asked == leaf.asked;
+        let same = |known: &Leaf| known.kind == leaf.kind && known.around == leaf.around && asker(known);
         let at = self.leaves.iter().position(same).unwrap_or_else(|| {
             self.leaves.push(leaf.clone());
             self.leaves.len() - 1

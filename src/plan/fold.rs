@@ -47,7 +47,11 @@ pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
             part.situation == situation && part.by == fold.by && part.inside == inside && values(part)
         };
         match parts.iter_mut().find(|part| same(part)) {
-            Some(part) => part.folds.push((number, fold.clone())),
+            Some(part) => {
+                part.folds.push((number, fold.clone()));
+                // What several ask for, no one of them stands for.
+                part.asked = part.asked.filter(|asked| Some(*asked) == leaf.asked);
+            }
             None => parts.push(FoldPart {
                 situation,
                 by: fold.by.clone(),
@@ -143,7 +147,7 @@ impl FoldPart {
     }
 
     fn leaves(&self, catalog: &Catalog) -> (Leaves, Vec<Vec<Expr>>) {
-        let mut leaves = Leaves::of(&self.situation.frame.clone().per(&self.by));
+        let mut leaves = Leaves::of(catalog, &self.situation.frame.clone().per(&self.by));
         let values = self.folds.iter().map(|(_, fold)| {
             let inputs = fold.aggregate.inputs.iter();
             inputs.map(|input| leaves.expand_input(catalog, input, &self.inside, self.asked)).collect()

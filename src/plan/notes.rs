@@ -19,6 +19,8 @@ pub struct Note {
     pub source: String,
     /// Why it does not answer; empty: it does.
     pub missed: Vec<String>,
+    /// When it was computed, where its sources have changed since, within its tolerance.
+    pub late_since: Option<String>,
 }
 
 impl Notes {

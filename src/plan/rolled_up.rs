@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::common::{Result, ScalarValue, TableReference};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::{conjunction, disjunction, split_conjunction_owned};
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::axis::Axis;
-use super::cells::{Kind, LaidOut, State, call_of, column, parts_of_rollup, question_of, rows_name};
+use super::cells::{Kind, LaidOut, State, call_of, column, parts_of_rollup, question_of, relation, rows_name};
 use super::combine::Question;
 use super::frame::Role;
 use super::guards::guarded;
@@ -31,7 +31,7 @@ use super::running::{Final, Finals};
 use super::scan::Scan;
 use super::situation::Nulls;
 use super::windows::{self, Shape};
-use crate::catalog::calendar::{Grain, TimePart};
+use crate::catalog::calendar::{DatePart, Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::rollup::{Kept, Rollup, Stored};
@@ -60,7 +60,7 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
     for rollup in rollups {
         match (fit(question, part, rollup)?, &best) {
             (Ok((kept, rolled)), None) => {
-                note(question, part, rollup, vec![]);
+                note(question, part, rollup, vec![], Some(kept));
                 best = Some((rolled, rollup, kept.rows));
                 // Whoever asks is told about the others, too.
                 if question.notes.is_none() {
@@ -68,9 +68,9 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
                 }
             }
             (Ok(_), Some((_, first, rows))) => {
-                note(question, part, rollup, vec![format!("`{}` has no more cells ({rows})", first.item.name)]);
+                note(question, part, rollup, vec![format!("`{}` has no more cells ({rows})", first.item.name)], None);
             }
-            (Err(missed), _) => note(question, part, rollup, missed),
+            (Err(missed), _) => note(question, part, rollup, missed, None),
         }
     }
     Ok(best.map(|(rolled, ..)| rolled))
@@ -85,10 +85,11 @@ fn fewest_cells(rollup: &Rollup) -> u64 {
     rollup.tables.iter().filter_map(cells).min().unwrap_or(u64::MAX)
 }
 
-fn note(question: &Question<'_>, part: &Part, rollup: &Rollup, missed: Vec<String>) {
+fn note(question: &Question<'_>, part: &Part, rollup: &Rollup, missed: Vec<String>, late: Option<&Kept>) {
     if let Some(notes) = &question.notes {
         let source = question.catalog.source(part.key.source).item.name.clone();
-        notes.add(Note { rollup: rollup.qualified(), source, missed });
+        let late_since = late.filter(|kept| kept.late).map(|kept| kept.at.clone());
+        notes.add(Note { rollup: rollup.qualified(), source, missed, late_since });
     }
 }
 
@@ -204,7 +205,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
         if !self.missed.is_empty() {
             return Ok(Err(self.missed));
         }
-        let cells = LogicalPlanBuilder::scan(self.rollup.item.name.as_str(), Arc::clone(&kept.table), None)?;
+        let cells = LogicalPlanBuilder::scan(relation(self.rollup), Arc::clone(&kept.table), None)?;
         let rows = match conjunction(filters).map(guarded) {
             Some(condition) => cells.filter(condition)?,
             None => cells,
@@ -282,7 +283,10 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
     fn groups(&mut self) -> Result<Option<Expr>> {
         let (laid_out, part) = (self.laid_out, self.part);
         let mut ways: Vec<Expr> = Vec::new();
-        for conditions in &part.alternatives {
+        // Without any, every row counts.
+        let every = vec![vec![]];
+        let alternatives = if part.alternatives.is_empty() { &every } else { &part.alternatives };
+        for conditions in alternatives {
             let wanted = self.parts_of(conditions);
             let mut found = None;
             for at in by_most_conditions(laid_out.ways.iter().map(Vec::as_slice)) {
@@ -307,9 +311,12 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
     /// The aggregate of a leaf over cells.
     fn leaf(&mut self, at: usize) -> Result<Option<Output>> {
         let (laid_out, leaf) = (self.laid_out, &self.part.leaves[at]);
-        let Some((call, _)) = call_of(leaf, self.scan) else { return Ok(self.miss("an aggregate is none")) };
+        let Some((call, all)) = call_of(leaf, self.scan) else { return Ok(self.miss("an aggregate is none")) };
         let conditions: Vec<Expression> = leaf.conditions.iter().chain(&leaf.filters).cloned().collect();
         let when = self.parts_of(&conditions);
+        if !all.iter().all(|it| when.iter().any(|(_, placed)| placed == it)) {
+            return Ok(self.miss("an aggregate has a filter of its own"));
+        }
         let answers = |state: &State| {
             let asked = leaf.asked.is_some_and(|asked| state.only_for.contains(&asked));
             state.call == call && (state.only_for.is_empty() || asked)
@@ -468,17 +475,17 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
         let time = self.time.as_ref()?;
         let follows = match self.axis.part(input)? {
             TimePart::Grain(wanted) => time.grain.is_none_or(|grain| consists_of(wanted, grain)),
-            TimePart::Extract(_) => time.grain.is_none_or(|grain| grain == Grain::Day),
+            TimePart::Extract(part) => time.grain.is_none_or(|grain| grain <= coarsest_telling(part)),
             TimePart::Whole | TimePart::Period(_) => time.grain.is_none(),
         };
         let start = cast(time.column.clone(), time.data_type.clone());
         let keys = [(time.wall.clone(), start)];
-        if follows { replaced(placed, &keys, &self.rollup.item.name) } else { None }
+        if follows { replaced(placed, &keys, &relation(self.rollup)) } else { None }
     }
 
     /// An expression over rows, over cells.
     fn replaced(&self, expr: &Expr) -> Option<Expr> {
-        replaced(expr, &self.keys, &self.rollup.item.name)
+        replaced(expr, &self.keys, &relation(self.rollup))
     }
 }
 
@@ -508,7 +515,7 @@ fn by_most_conditions<'w>(ways: impl Iterator<Item = &'w [Expr]>) -> Vec<usize> 
 }
 
 /// An expression with what keys hold replaced by their columns; `None`, if something else is left of the rows.
-fn replaced(expr: &Expr, keys: &[(Expr, Expr)], relation: &str) -> Option<Expr> {
+fn replaced(expr: &Expr, keys: &[(Expr, Expr)], relation: &TableReference) -> Option<Expr> {
     let found = expr.clone().transform_down(|part| {
         Ok(match keys.iter().find(|(of_rows, _)| *of_rows == part) {
             Some((_, column)) => Transformed::new(column.clone(), true, TreeNodeRecursion::Jump),
@@ -516,9 +523,18 @@ fn replaced(expr: &Expr, keys: &[(Expr, Expr)], relation: &str) -> Option<Expr> 
         })
     });
     let found = found.ok()?.data;
-    let of_cells =
-        |column: &Expr| matches!(column, Expr::Column(Column { relation: Some(of), .. }) if of.table() == relation);
+    let of_cells = |column: &Expr| matches!(column, Expr::Column(column) if column.relation.as_ref() == Some(relation));
     columns_of(&found).iter().all(of_cells).then_some(found)
+}
+
+/// The coarsest periods whose beginnings still tell a part of a date.
+fn coarsest_telling(part: DatePart) -> Grain {
+    match part {
+        DatePart::Hour => Grain::Hour,
+        DatePart::Minute => Grain::Minute,
+        DatePart::Second => Grain::Second,
+        _ => Grain::Day,
+    }
 }
 
 /// Whether periods of a grain are made of whole periods of a finer one.

@@ -4,20 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDateTime;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use serde_json::{Map, Value};
 
-use super::question::{Range, frame_of};
-use crate::catalog::Catalog;
+use super::question::{Range, frame_of, looks_at_own_periods};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::period::Period;
 use crate::catalog::publication::Publication;
 use crate::catalog::stretch::{containing, later, now};
 use crate::catalog::walk::{Around, for_each_measure};
+use crate::catalog::{Catalog, SourceId};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::plan::cells::changes_by_itself;
 use crate::store::inputs::inputs_of;
 use crate::store::manifest::{Input as Read, InputFile, Manifest};
 
@@ -34,13 +33,17 @@ pub(super) fn changed(engine: &Engine, publication: &Publication, before: &Manif
         return Ok(Changed::All);
     };
     let catalog = engine.catalog();
+    // A value that looks beyond its own period changes with every row.
+    if !looks_at_own_periods(catalog, publication) {
+        return Ok(Changed::All);
+    }
     let plan = frame_of(engine, publication, None)?;
     // What depends on the time of the run changes by itself.
     if changes_by_itself(plan.logical_plan())? {
         return Ok(Changed::All);
     }
     let (then, now) = (versions(latest(before)), versions(&inputs_of(plan.logical_plan())?));
-    let facts = facts(catalog, publication);
+    let facts = facts(catalog, publication, &now);
     for (source, files) in &now {
         let known = then.get(source);
         let gone = known.is_some_and(|known| !known.is_subset(files));
@@ -72,30 +75,27 @@ fn versions(inputs: &[Read]) -> BTreeMap<String, BTreeSet<InputFile>> {
     all
 }
 
-/// The sources whose rows are counted: what others have more of concerns rows of any time.
-fn facts(catalog: &Catalog, publication: &Publication) -> BTreeSet<String> {
+/// The sources whose new rows concern their own periods only: their rows are counted, and none of the others that are read
+/// joins to them. One whose name another source has too is not told from it.
+fn facts(
+    catalog: &Catalog,
+    publication: &Publication,
+    read: &BTreeMap<String, BTreeSet<InputFile>>,
+) -> BTreeSet<String> {
     let mut facts = BTreeSet::new();
     for (_, id) in &publication.indicators {
         let asked = Expression::input(Input::Indicator(*id, vec![]));
         for_each_measure(catalog, &asked, &Around::default(), &mut |measure, _| {
-            facts.insert(catalog.source(measure.source).item.name.clone());
+            facts.insert(measure.source);
         });
     }
-    facts
-}
-
-fn changes_by_itself(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            found |= expr.exists(|part| {
-                Ok(matches!(part, Expr::ScalarFunction(function)
-                    if function.func.signature().volatility != Volatility::Immutable))
-            })?;
-            Ok(TreeNodeRecursion::Continue)
-        })
-    })?;
-    Ok(found)
+    let name = |id: SourceId| &catalog.source(id).item.name;
+    let joined = |id: SourceId| {
+        let others = catalog.sources.iter().filter(|source| read.contains_key(&source.item.name));
+        others.flat_map(|source| &source.joins).any(|join| join.to == id)
+    };
+    let alone = |id: SourceId| catalog.sources.iter().filter(|source| source.item.name == *name(id)).count() == 1;
+    facts.into_iter().filter(|id| !joined(*id) && alone(*id)).map(|id| name(id).clone()).collect()
 }
 
 /// The partitions whose values no longer change.

@@ -157,7 +157,7 @@ pub fn frame_of(engine: &Engine, publication: &Publication, range: Option<&Range
         ..Request::default()
     };
     let resolved = Resolved { by: publication.by.clone(), conditions: publication.conditions.clone() };
-    let frame = engine.query_resolved(&asked, resolved)?;
+    let frame = engine.query_from_rows(&asked, resolved)?;
     let frame = match range {
         Some(range) => within(frame, range)?,
         None => frame,
@@ -191,7 +191,7 @@ fn within(frame: DataFrame, range: &Range) -> Result<DataFrame> {
 /// Whether every value comes from the rows of its own period alone, so that a question about a range has the values that
 /// the question without it has there. An operand in another context may read all of time (`at (all month)`), a window what
 /// was before, and `fill` adds periods up to the bounds of a range.
-fn looks_at_own_periods(catalog: &Catalog, publication: &Publication) -> bool {
+pub fn looks_at_own_periods(catalog: &Catalog, publication: &Publication) -> bool {
     let keys = publication.by.iter().map(|(_, input)| Expression::input(input.clone()));
     let indicators = publication.indicators.iter().map(|(_, id)| Expression::input(Input::Indicator(*id, vec![])));
     keys.chain(indicators).chain(publication.conditions.iter().cloned()).all(|it| plain(catalog, &it))

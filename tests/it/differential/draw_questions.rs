@@ -130,7 +130,10 @@ fn offers(dice: &mut Dice, model: &Model, facts: &[usize]) -> Vec<(Ex, Ty)> {
 }
 
 fn with_grain(dice: &mut Dice, fine: bool, of: impl Fn(Grain) -> Ex) -> (Ex, Ty) {
-    let grain = if fine && dice.percent(12) { Grain::Hour } else { *dice.pick(&DAY_GRAINS) };
+    let grain = match fine && dice.percent(18) {
+        true => *dice.pick(&[Grain::Hour, Grain::Hour, Grain::ExtractHour]),
+        false => *dice.pick(&DAY_GRAINS),
+    };
     let ty = match grain {
         Grain::Hour => Ty::Time,
         _ if grain.is_part() => Ty::Int,

@@ -127,6 +127,7 @@ pub enum Grain {
     ExtractDay,
     ExtractDow,
     ExtractDoy,
+    ExtractHour,
 }
 
 /// The grains and parts that every time offers.
@@ -161,6 +162,7 @@ impl Grain {
             Grain::ExtractDay => "__extract_day",
             Grain::ExtractDow => "__extract_dow",
             Grain::ExtractDoy => "__extract_doy",
+            Grain::ExtractHour => "__extract_hour",
         }
     }
 
@@ -194,6 +196,7 @@ impl Grain {
             Grain::ExtractDay => Value::Int(date.into()),
             Grain::ExtractDow => Value::Int(weekday.into()),
             Grain::ExtractDoy => Value::Int((day - days(year, 1, 1) + 1).into()),
+            Grain::ExtractHour => Value::Int((micros.rem_euclid(DAY) / (DAY / 24)).into()),
         }
     }
 }

@@ -93,11 +93,16 @@ fn candidates(dice: &mut Dice, model: &Model, question: &Question, number: usize
     if dice.percent(15) && by.remove("day") {
         by.insert("month".to_string());
     }
+    // Whatever it is called.
+    let name = match dice.percent(30) {
+        true => dice.pick(&model.sources).name.clone(),
+        false => format!("r{number}"),
+    };
     let by: Vec<String> = by.into_iter().collect();
     let by = if by.is_empty() { String::new() } else { format!("  by {}", by.join(", ")) };
     let text = |indicators: &[&str], more: &str| {
         let names = indicators.join(", ");
-        format!("rollup r{number} {{ indicators {names}{by}{more}  to 'rollups/r{number}/' }}")
+        format!("rollup {name} {{ indicators {names}{by}{more}  to 'rollups/r{number}/' }}")
     };
     let names: Vec<&str> = indicators.iter().map(String::as_str).collect();
     if names.is_empty() {
