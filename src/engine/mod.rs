@@ -30,6 +30,7 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use crate::catalog::Catalog;
@@ -37,7 +38,7 @@ use crate::check::functions::Functions;
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Result};
 use crate::plan::request::{Resolved, package_of, plan_request};
-use crate::plan::{Request, rules::ExpandMeasures};
+use crate::plan::{BellOptions, Request, rules::ExpandMeasures};
 use crate::source::SourceSet;
 use crate::store::explain_read_error;
 pub use explain::Stage;
@@ -154,18 +155,22 @@ impl Engine {
         self.expanded(self.request_plan(request)?)
     }
 
-    /// Plans a [`Request`] whose dimensions and conditions are resolved already, as those of publications are.
+    /// Plans a [`Request`] whose dimensions and conditions are resolved already, as those of publications are. Rollups are left
+    /// out of it: they may be approximate, or a little late, and what is published says which files it was made from.
     ///
     /// # Errors
     /// As [`Engine::query`].
-    pub fn query_resolved(&self, request: &Request, resolved: Resolved) -> Result<DataFrame> {
-        self.expanded(plan_request(&self.project.catalog, request, resolved)?)
+    pub fn query_from_rows(&self, request: &Request, resolved: Resolved) -> Result<DataFrame> {
+        let state = self.ctx.state();
+        let plan = plan_request(&self.project.catalog, request, resolved)?;
+        let expanded =
+            ExpandMeasures::default().analyze(plan, &BellOptions::without_rollups(state.config_options()))?;
+        Ok(DataFrame::new(state, expanded))
     }
 
     fn expanded(&self, plan: LogicalPlan) -> Result<DataFrame> {
         let state = self.ctx.state();
-        let expanded =
-            datafusion::optimizer::AnalyzerRule::analyze(&ExpandMeasures::default(), plan, state.config_options())?;
+        let expanded = ExpandMeasures::default().analyze(plan, state.config_options())?;
         Ok(DataFrame::new(state, expanded))
     }
 

@@ -64,11 +64,7 @@ impl Formulas {
             Expr::Column(Column::new_unqualified(call.schema_name().to_string())).alias(format!("v{at}"))
         });
         let plan = plan.project(keys.chain(values))?.build()?;
-        let mut options = options.clone();
-        let mut bell = options.extensions.get::<BellOptions>().cloned().unwrap_or_default();
-        bell.use_rollups = false;
-        options.extensions.insert(bell);
-        ExpandMeasures::default().analyze(plan, &options)
+        ExpandMeasures::default().analyze(plan, &BellOptions::without_rollups(options))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Session options of Bellwether: `SET bell.bi_compat = true`.
 
-use datafusion::common::config::ConfigExtension;
+use datafusion::common::config::{ConfigExtension, ConfigOptions};
 use datafusion::common::extensions_options;
 
 extensions_options! {
@@ -54,6 +54,14 @@ impl Default for Rewrites {
 }
 
 impl BellOptions {
+    /// A session's options with rollups left out.
+    pub fn without_rollups(session: &ConfigOptions) -> ConfigOptions {
+        let mut options = session.clone();
+        let bell = options.extensions.get::<BellOptions>().cloned().unwrap_or_default();
+        options.extensions.insert(BellOptions { use_rollups: false, ..bell });
+        options
+    }
+
     /// Which rewrites the session uses.
     pub fn rewrites(&self) -> Rewrites {
         let BellOptions { reduce_rows, reduce_factor, share_rows, split_filters, order_joins, use_rollups, .. } = *self;

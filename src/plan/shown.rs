@@ -6,7 +6,6 @@ use super::context::{Call, LeafKind, Leaves};
 use super::frame::Frame;
 use super::options::Rewrites;
 use super::part::{Key, parts_of};
-use super::rolled_up::rolled_up;
 use super::situation::Shows;
 use crate::catalog::expr::Expression;
 use crate::catalog::{Catalog, IndicatorId};
@@ -24,8 +23,8 @@ struct Rows {
 }
 
 impl Shown {
-    /// Those of the indicators by these; `None`, where others could change what is shown beside them (windows and `fill`
-    /// look at what else is there), and where a rollup answers, which might not hold what the others need.
+    /// Those of the indicators by these; `None`, where others could change what is shown beside them: windows and `fill`
+    /// look at what else is there.
     ///
     /// # Errors
     /// A [`crate::diagnostic::Diagnostic`], if an indicator cannot reach what is asked.
@@ -38,7 +37,7 @@ impl Shown {
     ) -> Result<Option<Shown>> {
         let question = Question { catalog, visible: conditions.to_vec(), depth: 0, rewrites, notes: None };
         let frame = Frame::new(by, conditions);
-        let mut leaves = Leaves::of(&frame);
+        let mut leaves = Leaves::of(catalog, &frame);
         for id in indicators {
             leaves.expand(catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![] });
         }
@@ -48,7 +47,7 @@ impl Shown {
         }
         let mut shown = Vec::new();
         for part in parts_of(&question, &frame, &leaves.leaves)? {
-            if part.shows() == Shows::Running || part.has_window() || rolled_up(&question, &part)?.is_some() {
+            if part.shows() == Shows::Running || part.has_window() {
                 return Ok(None);
             }
             if part.shows() == Shows::All {

@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
-use super::runs::bell;
+use super::runs::{bell, first_report as run, sql, write};
 
 const MODEL: &str = "
 source o { from csv 'o/*.csv'  key id  time day  columns { x decimal(10, 2)  region varchar } }
@@ -24,23 +22,6 @@ fn project(clauses: &str) -> tempfile::TempDir {
     write(folder.path(), "o/1.csv", "id,region,x,day\n1,east,1.50,2025-01-01\n2,west,2,2025-01-31\n");
     write(folder.path(), "o/2.csv", "id,region,x,day\n3,,3,2025-02-01\n4,east,4,2025-02-28\n");
     folder
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).unwrap();
-}
-
-fn run(folder: &Path) -> Value {
-    let output = bell(folder, &["run", "-F", "json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
-    reports[0].clone()
-}
-
-fn sql(folder: &Path, text: &str) -> String {
-    let output = bell(folder, &["sql", "-F", "csv", "--null", "NULL", text]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What a reader of the folder finds.
@@ -156,4 +137,91 @@ fn a_failure_is_remembered_until_a_run_has_published() {
     run(folder);
     let runs = sql(folder, "SELECT outcome FROM bell.runs");
     assert_eq!(runs, "outcome\npublished\n");
+}
+
+/// Every format is read back as it was written.
+#[test]
+fn nothing_moves_in_any_format_where_nothing_has_changed() {
+    for format in ["parquet", "csv", "json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        std::fs::create_dir(folder.join("o")).unwrap();
+        let model = "
+source o { from csv 'o/*.csv'  key id  time at_time  columns { region varchar  x decimal(12, 3)  f double  b boolean  note varchar } }
+dimension region = o.region
+dimension note   = o.note
+indicator sales = sum(o.x)
+indicator mean  = avg(o.f)
+indicator all_b = bool_and(o.b)
+indicator last_note = max(o.note)
+indicator last_time = max(o.at_time)
+indicator rows  = count(*) of o
+publish p { indicators sales, mean, all_b, last_note, last_time, rows  by month, region, note  to 'out/'  format FORMAT  partitioned by month, region }
+publish empty { indicators rows  by month, note  where region = 'nowhere'  to 'none/'  format FORMAT }
+";
+        write(folder, "model.bell", &model.replace("FORMAT", format));
+        let rows = "id,region,x,f,b,note,at_time\n1,华/东 %x#1,1.250,0.1,true,\"a,\"\"b\"\"\",2025-01-01T10:00:00\n\
+                    2,,,,,,2025-01-31T23:59:59\n3,east,3,1e300,false,NULL,2025-02-01T00:00:00\n4,east,,,,7,\n";
+        write(folder, "o/1.csv", rows);
+        run(folder);
+        for report in super::runs::run(folder, 0, &[]) {
+            assert_eq!(
+                (report["restated"].as_u64(), report["held"].as_u64()),
+                (Some(0), Some(0)),
+                "{format}: {report}"
+            );
+        }
+        // A value that appears where a format leaves NULLs out is one that moved.
+        write(folder, "o/1.csv", &rows.replace("2,,,,,,", "2,,5,,,,"));
+        let moved = super::runs::run(folder, 0, &["p"]);
+        assert_eq!(moved[0]["restated"], 1, "{format}: {}", sql(folder, RESTATED));
+        let line = sql(folder, "SELECT indicator, was, \"is\" FROM bell.restatements");
+        assert_eq!(line, "indicator,was,is\nsales,NULL,5.000\n", "{format}");
+    }
+}
+
+/// What new rows may change in any period is computed in all of them.
+#[test]
+fn a_lookback_is_not_believed_where_values_look_further() {
+    let later = "id,region,x,day\n6,east,1,2025-04-01\n";
+    let shares = " lookback 1 month }\nindicator share = sales / sales at (all month)\n\
+                  publish shares { indicators share  by month  to 'shares/'  partitioned by month  lookback 1 month";
+    let folder = project(shares);
+    let folder = folder.path();
+    write(folder, "o/3.csv", "id,region,x,day\n5,east,2,2025-03-01\n");
+    run(folder);
+    write(folder, "o/4.csv", later);
+    let reports = super::runs::run(folder, 0, &[]);
+    assert_eq!(
+        (reports[0]["files"].as_u64(), reports[0]["kept"].as_u64()),
+        (Some(3), Some(1)),
+        "the month before the newest published one, and what is newer"
+    );
+    assert_eq!((reports[1]["files"].as_u64(), reports[1]["kept"].as_u64()), (Some(4), Some(0)));
+}
+
+/// Rows of a source that others join to change those of any time.
+#[test]
+fn a_lookback_is_not_believed_where_others_join_to_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("o")).unwrap();
+    let model = "
+source o { from csv 'o/*.csv'  key id  time day  columns { region varchar } }
+source items { from csv 'items.csv'  key id  time day  join o on order_id = o.id }
+dimension region = items.o.region, o.region
+indicator orders = count(*) of o
+indicator sold   = count(*) of items
+publish p { indicators orders, sold  by month, region  to 'out/'  partitioned by month  lookback 1 month }
+";
+    write(folder, "model.bell", model);
+    write(folder, "items.csv", "id,order_id,day\n1,1,2025-01-05\n2,9,2025-01-06\n3,1,2025-06-01\n");
+    write(folder, "o/1.csv", "id,region,day\n1,east,2025-01-01\n");
+    run(folder);
+    write(folder, "o/2.csv", "id,region,day\n9,west,2025-06-02\n");
+    run(folder);
+    let model = model.to_string() + "source pack { from parquet 'out/'  partition by month date }\n";
+    write(folder, "model.bell", &model);
+    let found = sql(folder, "SELECT region, sold FROM pack WHERE month = DATE '2025-01-01' ORDER BY 1");
+    assert_eq!(found, "region,sold\neast,1\nwest,1\n");
 }

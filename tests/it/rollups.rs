@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::runs::bell;
+use super::runs::{bell, first_report as run, sql, write};
 
 const MODEL: &str = "
 source regions { from csv 'regions.csv'  key id }
@@ -28,17 +28,6 @@ fn project() -> tempfile::TempDir {
     folder
 }
 
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).unwrap();
-}
-
-fn run(folder: &Path) -> Value {
-    let output = bell(folder, &["run", "-F", "json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
-    reports[0].clone()
-}
-
 /// The files of the source that a run read.
 fn read(report: &Value) -> Vec<String> {
     let inputs = report["inputs"].as_array().unwrap();
@@ -46,12 +35,6 @@ fn read(report: &Value) -> Vec<String> {
     let files = of_source.flat_map(|input| input["files"].as_array().unwrap());
     let name = |file: &Value| file["path"].as_str().unwrap().rsplit('/').next().unwrap().to_string();
     files.map(name).collect()
-}
-
-fn sql(folder: &Path, text: &str) -> String {
-    let output = bell(folder, &["sql", "-F", "csv", text]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The answer, which is the same from rows, and whether the rollup gave it.
@@ -157,8 +140,10 @@ fn a_tolerance_lets_it_answer_for_a_while() {
 fn estimates_answer_only_where_they_are_declared() {
     let folder = project();
     let folder = folder.path();
-    let model =
-        MODEL.replace("'rollups/daily/'", "'rollups/daily/'  approximate buyers") + "indicator shoppers = buyers\n";
+    let model = MODEL.replace("'rollups/daily/'", "'rollups/daily/'  approximate buyers")
+        + "indicator shoppers = buyers\n\
+               indicator busiest = max(buyers per day)\nindicator busiest_exactly = max(shoppers per day)\n\
+               publish counted { indicators buyers  to 'out/'  format csv }\n";
     write(folder, "model.bell", &model);
     let mut rows = String::from("id,buyer,region,x,day\n");
     for at in 0..20_000 {
@@ -171,4 +156,50 @@ fn estimates_answer_only_where_they_are_declared() {
     let estimate: f64 = count("buyers").unwrap().parse().unwrap();
     assert!((estimate / 9_002.0 - 1.0).abs() < 0.03, "{estimate}");
     assert_eq!(count("shoppers").as_deref(), Some("9002"), "another indicator was not declared approximate");
+    // Nor is it where both are asked for, whichever comes first, or inside an aggregate of values.
+    for both in ["MEASURE(buyers) AS b, MEASURE(shoppers) AS s", "MEASURE(shoppers) AS s, MEASURE(buyers) AS b"] {
+        assert_eq!(sql(folder, &format!("SELECT s FROM (SELECT {both} FROM indicators)")), "s\n9002\n");
+    }
+    let busiest = "SELECT s FROM (SELECT MEASURE(busiest) AS b, MEASURE(busiest_exactly) AS s FROM indicators)";
+    assert_eq!(sql(folder, busiest), "s\n9000\n");
+    // What is published is what the rows say.
+    super::runs::run(folder, 0, &["counted"]);
+    let published = std::fs::read_dir(folder.join("out/_bell/data")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read_to_string(published.join("part-0.csv")).unwrap(), "buyers\n9002\n");
+}
+
+#[test]
+fn publications_are_made_from_rows() {
+    let folder = project();
+    let folder = folder.path();
+    let model = MODEL.replace("'rollups/daily/'", "'rollups/daily/'  tolerance 2 hours");
+    write(folder, "model.bell", &(model + "publish total { indicators orders  to 'out/'  format csv }\n"));
+    super::runs::run(folder, 0, &["daily"]);
+    write(folder, "o/3.csv", "id,buyer,region,x,day\n5,c,1,5,2026-02-28\n");
+    assert_eq!(sql(folder, "SELECT MEASURE(orders) AS n FROM indicators"), "n\n4\n", "the rollup may be late");
+    let report = super::runs::run(folder, 0, &["total"]);
+    assert_eq!(read(&report[0]), ["1.csv", "2.csv", "3.csv"]);
+    let data = std::fs::read_dir(folder.join("out/_bell/data")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read_to_string(data.join("part-0.csv")).unwrap(), "orders\n5\n");
+    let explained = bell(folder, &["explain", BY_REGION]);
+    let explained = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(explained.contains("`public.daily`, as of 20") && explained.contains("have changed since"), "{explained}");
+}
+
+/// A column of the rows is none of the cells, whatever both are called.
+#[test]
+fn a_rollup_may_have_the_name_of_its_source() {
+    let folder = project();
+    let folder = folder.path();
+    write(folder, "model.bell", &(MODEL.replace("rollup daily", "rollup o") + "dimension code = o.region\n"));
+    run(folder);
+    for question in [
+        "SELECT region, orders FROM indicators WHERE code = 1 GROUP BY region ORDER BY 1",
+        "SELECT code, orders FROM indicators GROUP BY code ORDER BY 1",
+        BY_REGION,
+    ] {
+        assert_eq!(sql(folder, question), sql(folder, &format!("SET bell.use_rollups = false; {question}")));
+    }
+    let explained = bell(folder, &["explain", BY_REGION]);
+    assert!(String::from_utf8_lossy(&explained.stdout).contains("TableScan: rollup o"));
 }

@@ -36,6 +36,22 @@ pub fn bell(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bell")).args(arguments).current_dir(folder).output().unwrap()
 }
 
+pub fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+/// The first report of a run in which all goes well.
+pub fn first_report(folder: &Path) -> Value {
+    run(folder, 0, &[])[0].clone()
+}
+
+/// The rows of an answer.
+pub fn sql(folder: &Path, text: &str) -> String {
+    let output = bell(folder, &["sql", "-F", "csv", "--null", "NULL", text]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The reports of a run that ends with this code.
 pub fn run(folder: &Path, code: i32, arguments: &[&str]) -> Vec<Value> {
     let output = bell(folder, &[&["run", "-F", "json"], arguments].concat());
