@@ -17,6 +17,7 @@ pub(crate) mod names;
 pub mod path;
 pub mod period;
 pub mod period_start;
+pub mod policy;
 pub mod process;
 pub mod publication;
 pub mod reach;
@@ -44,6 +45,7 @@ use expectation::Expectation;
 use expr::{Expression, Input};
 use indicator::Indicator;
 use names::Names;
+use policy::{Policy, Seen};
 use process::DeclaredProcess;
 use publication::Publication;
 use rollup::Rollup;
@@ -161,6 +163,10 @@ pub struct Catalog {
     pub rollups: Vec<Rollup>,
     /// What must hold before runs write.
     pub expectations: Vec<Expectation>,
+    /// Who may see what.
+    pub policies: Vec<Policy>,
+    /// Whose eyes it is seen with; `None` if all is seen.
+    pub seen: Option<Seen>,
     /// The calendar of the project.
     pub calendar: Calendar,
     /// The type of `metric_time`: the common type of all time axes.
@@ -271,6 +277,8 @@ impl Default for Catalog {
             publications: vec![],
             rollups: vec![],
             expectations: vec![],
+            policies: vec![],
+            seen: None,
             calendar: Calendar::default(),
             metric_time: DataType::Timestamp(TimeUnit::Nanosecond, None),
             members: Names::default(),

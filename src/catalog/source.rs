@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 
 use super::expr::{Expression, Input};
@@ -17,6 +17,8 @@ pub struct Source {
     pub item: Item,
     /// Where its rows come from.
     pub rows: Rows,
+    /// The plan of a `from query` over stand-ins for the sources that it reads.
+    pub query: Option<Arc<LogicalPlan>>,
     /// Where they lie, as written, for people (locations, table name or "query").
     pub location: String,
     /// Its columns: those of the table, then computed ones.
@@ -111,6 +113,14 @@ impl Join {
 }
 
 impl Source {
+    /// The columns of its table, without computed ones.
+    pub fn table_schema(&self) -> SchemaRef {
+        match &self.rows {
+            Rows::Table(table) => table.schema(),
+            Rows::Query(plan) => Arc::clone(plan.schema().inner()),
+        }
+    }
+
     /// The position of a column.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)

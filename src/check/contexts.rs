@@ -283,7 +283,7 @@ impl Resolver<'_, '_> {
     /// `bell_per(x, d, …)` outside of an aggregate: in a value of a row, x for the row's own d.
     pub(super) fn per_row(&mut self, call: &sql::Function, place: Span) -> Result<sql::Expr, Failure> {
         match self.scope.place {
-            Place::Row => {}
+            Place::Row | Place::Seen => {}
             Place::Formula => {
                 return Err(Diagnostic::new(
                     codes::NOT_AGGREGATED,

@@ -9,7 +9,7 @@ use crate::catalog::names::Names;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, Labels, Name, Path};
-use crate::syntax::{goals, outputs};
+use crate::syntax::{goals, outputs, policies};
 
 /// The package of files that declare none.
 pub const DEFAULT_PACKAGE: &str = "public";
@@ -34,6 +34,7 @@ pub(crate) struct Declarations<'a> {
     /// Rollups, in order of appearance.
     pub(crate) rollups: Vec<Declared<'a, &'a outputs::Rollup>>,
     pub(crate) expectations: Vec<Declared<'a, &'a outputs::Expectation>>,
+    pub(crate) policies: Vec<Declared<'a, &'a policies::Policy>>,
     pub(crate) scenarios: Vec<Declared<'a, &'a goals::Scenario>>,
     pub(crate) hierarchies: Vec<Declared<'a, &'a ast::Hierarchy>>,
     member_index: Names<usize>,
@@ -179,6 +180,7 @@ impl<'a> Checker<'a> {
             ItemKind::Publication(tree) => self.declare_publication(Declared { package, item, tree }),
             ItemKind::Rollup(tree) => self.declare_rollup(Declared { package, item, tree }),
             ItemKind::Expectation(tree) => self.declare_expectation(Declared { package, item, tree }),
+            ItemKind::Policy(tree) => self.declare_policy(Declared { package, item, tree }),
             ItemKind::Scenario(tree) => self.declare_scenario(Declared { package, item, tree }),
             ItemKind::Hierarchy(tree) => self.declared.hierarchies.push(Declared { package, item, tree }),
             ItemKind::Use(tree) => self.declare_use(package, &tree.path),
@@ -286,6 +288,13 @@ impl<'a> Checker<'a> {
         match same_name(&self.declared.rollups, &declared, |tree| &tree.name) {
             Some(first) => self.report(duplicate(&declared.tree.name, first)),
             None => self.declared.rollups.push(declared),
+        }
+    }
+
+    fn declare_policy(&mut self, declared: Declared<'a, &'a policies::Policy>) {
+        match same_name(&self.declared.policies, &declared, |tree| &tree.name) {
+            Some(first) => self.report(duplicate(&declared.tree.name, first)),
+            None => self.declared.policies.push(declared),
         }
     }
 

@@ -22,6 +22,7 @@ mod joins;
 mod measures;
 pub mod percentile;
 mod planned;
+mod policies;
 mod processes;
 mod publications;
 mod resolve;
@@ -54,8 +55,10 @@ pub(crate) use dimensions::{needs_key, unreachable};
 use functions::Functions;
 pub(crate) use identity::{constant, not_zero};
 use planned::Planned;
+pub(crate) use policies::looked_at;
 use resolve::Scope;
 pub(crate) use resolve::{expression_error, schema_of};
+pub(crate) use sources::{read_by, with_rows};
 pub(crate) use trees::definition_as_breakdown;
 
 /// What `check` gives: everything that is right, and everything that is wrong.
@@ -103,6 +106,7 @@ pub fn check(sources: &SourceSet, files: &[ast::File], tables: &Tables, function
     checker.check_publications();
     checker.check_rollups();
     checker.check_expectations();
+    checker.check_policies();
     checker.diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
     Checked { catalog: checker.catalog.into_owned(), diagnostics: checker.diagnostics }
 }

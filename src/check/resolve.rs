@@ -44,6 +44,8 @@ pub(crate) enum Place {
     Axis,
     /// A value of a row: columns and dimensions.
     Row,
+    /// The condition of a policy: as a row's, and joins of the source by their own names.
+    Seen,
     /// The value of a `set`: as a row's, and `current d`.
     Set,
     /// The definition of an indicator: aggregates and other indicators.
@@ -338,6 +340,11 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 return Ok(Some((JoinPath::root(source).then(Step::Join(join)), 1)));
             }
             return Ok(None);
+        }
+        if let (Some(source), Place::Seen) = (self.scope.bare, self.scope.place)
+            && let Some(join) = checker.catalog.source(source).joins.iter().position(|join| join.name == *first)
+        {
+            return Ok(Some((JoinPath::root(source).then(Step::Join(join)), 1)));
         }
         if checker.declared.source(&self.scope.package, first).is_some()
             && checker.source_id(&self.scope.package, first).is_none()

@@ -1,9 +1,10 @@
 //! Sources: do the declared columns, keys and partitions exist?
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
@@ -11,11 +12,11 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan}
 use super::declare::{Declared, item_of};
 use super::source_rows::SourceRows;
 use super::{Checker, Failure, Table, Tables};
-use crate::catalog::SourceId;
 use crate::catalog::expr::Input;
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::size::Size;
 use crate::catalog::source::{Rows, Source, SourceColumn};
+use crate::catalog::{Catalog, SourceId};
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::syntax::ast::{self, Name};
 
@@ -44,6 +45,10 @@ impl<'a> Checker<'a> {
         let mut source = Source {
             item,
             rows: table.rows.clone(),
+            query: match &table.rows {
+                Rows::Query(plan) => Some(Arc::clone(plan)),
+                Rows::Table(_) => None,
+            },
             location: location_of(tree),
             columns,
             filter: None,
@@ -89,9 +94,8 @@ impl<'a> Checker<'a> {
     /// Puts the sources that a `from query` reads in place of their stand-ins, with each one's own `where`.
     pub(crate) fn put_rows_in_place(&mut self) {
         for at in 0..self.catalog.sources.len() {
-            let Rows::Query(plan) = &self.catalog.sources[at].rows else { continue };
-            let plan = plan.as_ref().clone();
-            match self.with_rows(plan) {
+            let Some(plan) = self.catalog.sources[at].query.as_deref() else { continue };
+            match with_rows(&self.catalog, plan.clone()) {
                 Ok(plan) => self.catalog.to_mut().sources[at].rows = Rows::Query(Arc::new(plan)),
                 Err(error) => {
                     let span = self.catalog.sources[at].item.span;
@@ -101,34 +105,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn with_rows(&self, plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
-        let placed = plan.transform_up_with_subqueries(|node| {
-            let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
-            let Ok(provider) = source_as_provider(&scan.source) else { return Ok(Transformed::no(node)) };
-            let Some(rows) = provider.downcast_ref::<SourceRows>() else { return Ok(Transformed::no(node)) };
-            let Some(id) = self.catalog.source_named(&rows.package, &rows.name) else {
-                return datafusion::common::plan_err!("source `{}` could not be read", rows.name);
-            };
-            Ok(Transformed::yes(self.rows_of(id, scan)?))
-        })?;
-        Ok(placed.data)
-    }
-
-    /// The rows of a source under the name that a query gives them.
-    fn rows_of(&self, id: SourceId, scan: &TableScan) -> datafusion::error::Result<LogicalPlan> {
-        let source = self.catalog.source(id);
-        let rows = match &source.rows {
-            Rows::Table(table) => LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(table), None)?,
-            Rows::Query(plan) => {
-                LogicalPlanBuilder::from(self.with_rows(plan.as_ref().clone())?).alias(scan.table_name.clone())?
-            }
-        };
-        let Some(filter) = &source.filter else { return rows.build() };
-        let columns: Vec<Expr> =
-            filter.inputs.iter().map(|input| own_column(source, &scan.table_name, input)).collect();
-        rows.filter(replace_inputs(filter.expr.clone(), &columns))?.build()
-    }
-
     /// The position of a column that a clause of the source names.
     pub(crate) fn column_of(&self, source: &Source, name: &Name) -> Result<usize, Failure> {
         match source.column(&name.text) {
@@ -136,6 +112,56 @@ impl<'a> Checker<'a> {
             None => Err(unknown_column(&source.item.name, name, &source.columns).into()),
         }
     }
+}
+
+/// A query with the rows of the sources that it reads in place of their stand-ins.
+///
+/// # Errors
+/// If one of them is not in the catalog.
+pub(crate) fn with_rows(catalog: &Catalog, plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    let placed = plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        match stands_for(catalog, scan) {
+            Some(Some(id)) => Ok(Transformed::yes(rows_of(catalog, id, scan)?)),
+            Some(None) => datafusion::common::plan_err!("source `{}` could not be read", scan.table_name),
+            None => Ok(Transformed::no(node)),
+        }
+    })?;
+    Ok(placed.data)
+}
+
+/// The sources that a query over stand-ins reads.
+pub(crate) fn read_by(catalog: &Catalog, plan: &LogicalPlan) -> datafusion::error::Result<BTreeSet<SourceId>> {
+    let mut read = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            read.extend(stands_for(catalog, scan).flatten());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(read)
+}
+
+/// The source that a scan stands for, if it stands for one and that is known.
+fn stands_for(catalog: &Catalog, scan: &TableScan) -> Option<Option<SourceId>> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let rows = provider.downcast_ref::<SourceRows>()?;
+    Some(catalog.source_named(&rows.package, &rows.name))
+}
+
+/// The rows of a source under the name that a query gives them.
+fn rows_of(catalog: &Catalog, id: SourceId, scan: &TableScan) -> datafusion::error::Result<LogicalPlan> {
+    let source = catalog.source(id);
+    let rows = match &source.rows {
+        Rows::Table(table) => LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(table), None)?,
+        Rows::Query(plan) => {
+            let plan = with_rows(catalog, plan.as_ref().clone())?;
+            LogicalPlanBuilder::from(plan).alias(scan.table_name.clone())?
+        }
+    };
+    let Some(filter) = &source.filter else { return rows.build() };
+    let columns: Vec<Expr> = filter.inputs.iter().map(|input| own_column(source, &scan.table_name, input)).collect();
+    rows.filter(replace_inputs(filter.expr.clone(), &columns))?.build()
 }
 
 /// A column of a source's filter under the relation name of a query; computed columns are written out.

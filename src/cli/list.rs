@@ -43,6 +43,8 @@ pub enum Kind {
     Publications,
     /// What is stored to answer from, and whether it is current
     Rollups,
+    /// Who may see which rows, and what of them
+    Policies,
     /// What is expected of the data, and what the last run found
     Expectations,
 }
@@ -60,6 +62,7 @@ impl Kind {
             Kind::Scenarios => "SELECT * FROM bell.scenarios ORDER BY 1, 2",
             Kind::Publications => "SELECT * FROM bell.publications ORDER BY 1, 2",
             Kind::Rollups => "SELECT * FROM bell.rollups ORDER BY 1, 2",
+            Kind::Policies => "SELECT * FROM bell.policies ORDER BY 1, 2",
             Kind::Expectations => "SELECT * FROM bell.expectations ORDER BY 1, 2",
             Kind::Alerts => "SELECT * FROM bell.alerts ORDER BY 1, 2",
             Kind::Views => {

@@ -41,7 +41,8 @@ use std::process::ExitCode;
 
 use bellwether::Error;
 use bellwether::source::SourceSet;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
 
 use failure::Failure;
@@ -62,6 +63,9 @@ struct Common {
     /// The project's folder; default: the nearest folder upwards that has .bell files
     #[arg(short, long, global = true, value_name = "DIR")]
     project: Option<PathBuf>,
+    /// See the project as somebody with this role does (may be said several times): policies hold [default: all is seen]
+    #[arg(long = "role", global = true, value_name = "ROLE")]
+    roles: Vec<String>,
     /// How errors are written to stderr
     #[arg(long, global = true, value_enum, default_value_t = ErrorFormat::Text)]
     error_format: ErrorFormat,
@@ -124,8 +128,29 @@ enum Command {
     Explain(explain::Explain),
 }
 
+impl Command {
+    /// Whether it shows a project to somebody, and does nothing for everybody.
+    fn has_a_viewer(&self) -> bool {
+        !matches!(
+            self,
+            Command::Init(_)
+                | Command::Import(_)
+                | Command::Check(_)
+                | Command::Fmt(_)
+                | Command::ExplainCode(_)
+                | Command::Alerts(_)
+                | Command::Expect(_)
+                | Command::Run(_)
+        )
+    }
+}
+
 /// Runs a command and reports its failure.
 pub fn run(arguments: Arguments) -> ExitCode {
+    if !arguments.common.roles.is_empty() && !arguments.command.has_a_viewer() {
+        let message = "--role is for commands that show something; this one works for everybody";
+        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
     outcome(&arguments).unwrap_or_else(|failure| failure.report(arguments.common.error_format))
 }
 
@@ -184,7 +209,6 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn arguments_are_consistent() {

@@ -32,7 +32,11 @@ pub async fn open(common: &Common) -> Result<Engine, Failure> {
 /// The same, with limits on what answering may take.
 pub async fn open_within(common: &Common, limits: &LimitArgs) -> Result<Engine, Failure> {
     let folder = folder(common)?;
-    Engine::open_within(&folder, &limits.limits()).await.map_err(|error| Failure::new(error, texts(&folder)))
+    let opened = match common.roles.as_slice() {
+        [] => Engine::open_within(&folder, &limits.limits()).await,
+        roles => Engine::open_as(&folder, &limits.limits(), &roles.iter().cloned().collect()).await,
+    };
+    opened.map_err(|error| Failure::new(error, texts(&folder)))
 }
 
 /// The project's files, to show errors with; without them if they cannot be read, which is then the error to be shown.

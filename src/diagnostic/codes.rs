@@ -367,6 +367,23 @@ its source, and reaches others along joins only; a value's may say for which per
     expect gmv >= 0 every day by region { severity warn }
     expect orders fresh within 2 days
 ";
+    BAD_POLICY = "B0412" Error "a policy cannot be held",
+"A policy says which rows of a source a role sees, or which columns it does not. Rows that several policies open to a role add up; without
+`to role` a policy narrows everybody, `except role` lets somebody pass. What joins, keys and times are made of cannot be masked: rows would be
+lost or counted twice without a word.
+
+    policy east on orders to role east_sales where store.region = '华东'
+    policy all  on orders to role head where true
+    policy pii  on customers mask phone, email except role privacy
+";
+    SEEN_PARTS = "B0413" Warning "parts of rows that are kept from somebody are seen",
+"A policy is about the rows of one source. Rows of another source that join them stay: lines of orders that somebody may not see would
+still be counted, only without a region and a day. A policy on the lines looks at the orders with the same eyes, so that one condition is
+enough; `where true` says that everybody shall see them.
+
+    policy east  on orders to role east_sales where store.region = 'east'
+    policy lines on items where order.order_id is not null      -- the lines of orders that are seen
+";
     NOT_AN_INDICATOR = "B0601" Error "MEASURE takes one indicator",
 "`MEASURE`, `AGG` and `AGGREGATE` ask for an indicator of a view by its name. Dimensions and expressions are used as they are;
 calculate outside of the marker.
@@ -434,6 +451,11 @@ with channel, a window over weeks and months at once. The message says what is m
     SELECT metric_time__month, MEASURE(gmv) AT (PREVIOUS PERIOD) … GROUP BY metric_time__month       -- the month before
     … AT (ALL region) … WHERE region = 'east' OR channel = 'app'                                     -- dropped, or kept?
     … AT (ALL region) … WHERE region = 'east' AND channel = 'app'                                    -- the region's goes
+";
+    NOT_SEEN = "B0510" Error "policies do not let you see this",
+"What you ask for is made of rows or columns that policies keep from your roles. Rows that you may see are answered for as if there were no
+others; where you may see none of a source, or a masked column is counted, compared or computed with, the answer would be a wrong number
+and is refused. `bell.policies` lists the policies that hold for you.
 ";
     NOTHING_BELOW = "B0504" Error "there is nothing to break an indicator down by",
 "A change is explained by the parts of a tree, or by the slices of dimensions. This indicator has no tree, is not defined as

@@ -46,6 +46,7 @@ const TABLES: &[&str] = &[
     "alerts",
     "publications",
     "rollups",
+    "policies",
     "owners",
     "audit",
 ];
@@ -82,6 +83,7 @@ impl BellSchema {
             "alerts" => mapping_tables::alerts(catalog),
             "publications" => mapping_tables::publications(catalog),
             "rollups" => mapping_tables::rollups(catalog),
+            "policies" => mapping_tables::policies(catalog),
             "owners" => mapping_tables::owners(catalog),
             "audit" => mapping_tables::findings(catalog),
             _ => return None,

@@ -2,6 +2,8 @@
 //!
 //! The mappings have both sides in full: what has no other side stands there beside NULL.
 
+use std::collections::BTreeSet;
+
 use super::catalog_tables::{Cell, Table, named, text};
 use crate::audit::audit;
 use crate::catalog::alert::Receiver;
@@ -173,6 +175,26 @@ pub(super) fn publications(catalog: &Catalog) -> Table {
 }
 
 /// What is stored to answer from: a row for each of its tables.
+pub(super) fn policies(catalog: &Catalog) -> Table {
+    let listed = |names: Vec<&str>, sign: &str| Cell::Text((!names.is_empty()).then(|| names.join(sign)));
+    let rows = catalog.policies.iter().map(|policy| {
+        let source = catalog.source(policy.source);
+        let masked = policy.masks.iter().map(|at| source.columns[*at].name.as_str()).collect();
+        let roles = |roles: &BTreeSet<String>| listed(roles.iter().map(String::as_str).collect(), ", ");
+        let mut row = named(&policy.item);
+        row.extend([
+            text(format!("{}.{}", source.item.package, source.item.name)),
+            roles(&policy.to),
+            roles(&policy.except),
+            listed(policy.said.iter().map(String::as_str).collect(), " AND "),
+            listed(masked, ", "),
+        ]);
+        row
+    });
+    let names = ["package", "name", "label", "description", "source", "roles", "except_roles", "rows", "masked"];
+    Table { names: names.to_vec(), rows: rows.collect() }
+}
+
 pub(super) fn rollups(catalog: &Catalog) -> Table {
     let mut rows = Vec::new();
     for rollup in &catalog.rollups {

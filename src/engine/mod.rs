@@ -11,6 +11,7 @@ mod limits;
 pub mod lineage;
 mod locate;
 mod mapping_tables;
+mod policed;
 mod prepass;
 mod project;
 mod pushdown;
@@ -18,12 +19,14 @@ pub mod quality_tables;
 mod register;
 pub mod rollups;
 mod run_tables;
+mod seen;
 pub mod show;
 mod sql;
 mod table_functions;
 mod target_tables;
 pub mod verify;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,6 +76,24 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub async fn open_within(folder: &Path, limits: &Limits) -> Result<Engine> {
+        Engine::with_context(Engine::session(limits)?, folder).await
+    }
+
+    /// The same as somebody with these roles sees it: see [`Project::seen_by`].
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_as(folder: &Path, limits: &Limits, roles: &BTreeSet<String>) -> Result<Engine> {
+        let ctx = Engine::session(limits)?;
+        let project = Project::open(folder, &ctx).await?.sound()?;
+        Engine::with_project(ctx, project.seen_by(roles)?)
+    }
+
+    /// A session as a project needs it, without one in it.
+    ///
+    /// # Errors
+    /// If there can be no place for temporary files.
+    pub fn session(limits: &Limits) -> Result<SessionContext> {
         let mut config = SessionConfig::new().with_information_schema(true);
         // With it, an answer of several facts that is ordered by a key which a condition fixes is refused by DataFusion
         // ("SanityCheckPlan … does not satisfy order requirements"): it merges partitions that it takes for sorted.
@@ -81,7 +102,7 @@ impl Engine {
         let state = SessionStateBuilder::new_with_default_features().with_config(config);
         let state = state.with_runtime_env(limits.runtime()?);
         let state = state.with_physical_optimizer_rules(rules).build();
-        Engine::with_context(SessionContext::new_with_state(state), folder).await
+        Ok(SessionContext::new_with_state(state))
     }
 
     /// Opens the project in a folder, in a session that the caller made; `from table` reaches the tables in it.

@@ -45,6 +45,7 @@ mod notes;
 pub mod null_safe;
 mod options;
 mod part;
+pub mod policed;
 mod prepared;
 pub mod query;
 mod range;

@@ -338,7 +338,7 @@ impl Part {
         let day = self.key.redated.as_ref().map(|redated| scan.place(&redated.day));
         for at in frame.kept() {
             if frame.keys[at].role == Role::Equal {
-                keys.push((at, scan.place(&self.flat(question, axis, &frame.keys[at].expr)?)));
+                keys.push((at, scan.place_key(&self.flat(question, axis, &frame.keys[at].expr)?)));
             }
         }
         let filters = self.row_filters(question, axis, &mut scan)?;

@@ -7,7 +7,9 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::marker::is_measure;
 use super::view::{Extent, IndicatorView};
+use crate::catalog::Catalog;
 use crate::catalog::indicator::Indicator;
+use crate::catalog::path::ColumnRef;
 use crate::diagnostic::{Diagnostic, codes};
 
 /// The call that an aggregate expression is.
@@ -33,6 +35,15 @@ pub(crate) fn measures_elsewhere(aggregate: &Aggregate) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// More is asked of a masked column than to be shown.
+pub(crate) fn masked(catalog: &Catalog, column: &ColumnRef, policy: &str) -> Diagnostic {
+    let source = catalog.source(column.path.target(catalog));
+    let name = format!("{}.{}", source.item.name, source.columns[column.column].name);
+    Diagnostic::new(codes::NOT_SEEN, format!("`{name}` is masked for you by policy `{policy}`"))
+        .note("over masks a condition, a count or a computed value would be another number than it says")
+        .help("group by it, which shows the mask, or leave it out")
 }
 
 fn written(call: &AggregateFunction) -> String {

@@ -11,6 +11,7 @@ use super::events::with_event;
 use super::join_order::{Narrowing, Planned, as_declared, planned};
 use super::names::Names;
 use super::options::Rewrites;
+use super::refuse;
 use super::selectivity::Sizes;
 use crate::catalog::calendar::PeriodId;
 use crate::catalog::event::{Event, EventValue};
@@ -41,6 +42,8 @@ pub(crate) struct Scan<'c> {
     question: Option<Question<'c>>,
     /// What the joined rows will be narrowed by; it says which joins come first.
     conditions: Vec<Expr>,
+    /// A masked column that more than shown is asked of, and the policy that masks it.
+    hidden: Option<(ColumnRef, &'c str)>,
 }
 
 /// One row more for each row.
@@ -66,6 +69,7 @@ impl<'c> Scan<'c> {
             rows: None,
             question: None,
             conditions: vec![],
+            hidden: None,
         }
     }
 
@@ -100,9 +104,8 @@ impl<'c> Scan<'c> {
             .iter()
             .map(|input| match input {
                 Input::Column(column) => {
-                    self.need(&column.path);
-                    self.name(column);
-                    self.column(column)
+                    self.keep_hidden(column);
+                    self.reached(column)
                 }
                 Input::Per(per) => self.per(per),
                 Input::Event(value) => self.event(value),
@@ -112,6 +115,28 @@ impl<'c> Scan<'c> {
             })
             .collect();
         replace_inputs(flat.expr.clone(), &values)
+    }
+
+    /// The same for what rows are grouped by: a column that is masked shows its mask.
+    pub(crate) fn place_key(&mut self, flat: &Expression) -> Expr {
+        match flat.as_input() {
+            Some(Input::Column(column)) => self.reached(column),
+            _ => self.place(flat),
+        }
+    }
+
+    fn reached(&mut self, column: &ColumnRef) -> Expr {
+        self.need(&column.path);
+        self.name(column);
+        self.column(column)
+    }
+
+    /// Of a masked column nothing is counted, compared or computed: over masks, that would be another number.
+    fn keep_hidden(&mut self, column: &ColumnRef) {
+        let Some(seen) = &self.catalog.seen else { return };
+        if let Some(policy) = seen.masked.get(&(column.path.target(self.catalog), column.column)) {
+            self.hidden = Some((column.clone(), policy));
+        }
     }
 
     /// The columns that the inputs of a flat expression over columns are.
@@ -211,6 +236,9 @@ impl<'c> Scan<'c> {
     }
 
     fn build_from(&self, root: LogicalPlan) -> Result<LogicalPlanBuilder> {
+        if let Some((column, policy)) = &self.hidden {
+            return Err(refuse::masked(self.catalog, column, policy).into());
+        }
         let standpoint = Standpoint { source: self.root, axis: self.axis };
         let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
             .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;

@@ -50,7 +50,7 @@ struct Home {
 impl Home {
     fn plan(&self, catalog: &Catalog) -> Result<LogicalPlan> {
         let mut scan = Scan::new(catalog, self.source);
-        let keys: Vec<Expr> = self.keys.iter().map(|key| scan.place(key)).collect();
+        let keys: Vec<Expr> = self.keys.iter().map(|key| scan.place_key(key)).collect();
         let filter = conjunction(self.conditions.iter().map(|condition| scan.place(condition)).collect::<Vec<_>>());
         let rows = match filter {
             Some(filter) => scan.build()?.filter(guarded(filter))?,

@@ -5,7 +5,7 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::{goals, outputs};
+use super::{goals, outputs, policies};
 use crate::source::{FileId, Span};
 
 /// One file.
@@ -64,6 +64,7 @@ pub enum ItemKind {
     Publication(Box<outputs::Publication>),
     Rollup(Box<outputs::Rollup>),
     Expectation(Box<outputs::Expectation>),
+    Policy(Box<policies::Policy>),
     Use(Use),
     /// An item whose meaning comes later: it is parsed whole, and `check` says that it is not yet supported.
     Later(Later),
@@ -514,7 +515,7 @@ pub struct Use {
 /// An item of sections 5, 7 and 8 of the language that the engine does not answer yet.
 #[derive(Debug, Clone)]
 pub struct Later {
-    /// `policy`, `rollup`, …
+    /// `template`, `test`, …
     pub keyword: Name,
     /// Its name, where it has one.
     pub name: Option<Name>,

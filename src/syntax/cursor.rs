@@ -15,6 +15,7 @@ use crate::source::{SourceFile, Span};
 #[grammar = "../grammar/item.pest"]
 #[grammar = "../grammar/goal.pest"]
 #[grammar = "../grammar/output.pest"]
+#[grammar = "../grammar/policy.pest"]
 #[grammar = "../grammar/later.pest"]
 struct Grammar;
 

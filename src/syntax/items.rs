@@ -5,7 +5,7 @@
 
 use super::ast::*;
 use super::cursor::{Node, Rule};
-use super::{alerts, events, exprs, goal_items, later, outputs, processes};
+use super::{alerts, events, exprs, goal_items, later, outputs, policies, processes};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{SourceFile, Span};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr as SqlExpr, Ident, Spanned};
@@ -46,6 +46,7 @@ pub(super) fn item(node: &Node) -> Read<Declared> {
         Rule::publish => ItemKind::Publication(Box::new(outputs::publication(&inner)?)),
         Rule::rollup => ItemKind::Rollup(Box::new(outputs::rollup(&inner)?)),
         Rule::expect => ItemKind::Expectation(Box::new(outputs::expectation(&inner)?)),
+        Rule::policy => ItemKind::Policy(Box::new(policies::policy(&inner)?)),
         _ => ItemKind::Later(later::item(&inner)?),
     };
     let span = inner.span();

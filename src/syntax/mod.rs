@@ -10,6 +10,7 @@ pub mod ast;
 pub mod dialect;
 pub mod goals;
 pub mod outputs;
+pub mod policies;
 
 mod alerts;
 mod cursor;

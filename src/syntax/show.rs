@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use super::ast::*;
 use super::goals::{Aim, Alert, Amount, Bands, Bound, Receiver, Scenario, Scorecard, Target, Telling};
 use super::outputs::{Expectation, Publication, Rollup};
+use super::policies::Policy;
 
 /// The tree, one line for each item and clause; expressions as SQL, Bell's operators as the calls that they became.
 pub fn show(file: &File) -> String {
@@ -78,6 +79,7 @@ impl Lines {
             ItemKind::Publication(publication) => self.publication(publication),
             ItemKind::Rollup(rollup) => self.rollup(rollup),
             ItemKind::Expectation(expectation) => self.expectation(expectation),
+            ItemKind::Policy(policy) => self.policy(policy),
             ItemKind::Use(reached) => self.line(format!("use {}", path(&reached.path))),
             ItemKind::Later(later) => self.later(later),
         }
@@ -431,6 +433,19 @@ impl Lines {
                 out.line(format!("to {:?}", to.text));
             }
             out.owner(&rollup.owner);
+        });
+    }
+
+    fn policy(&mut self, policy: &Policy) {
+        self.head("policy", &policy.name, &policy.labels);
+        self.inside(|out| {
+            out.line(format!("on {}", path(&policy.on)));
+            let listed = [("to role", &policy.to), ("except role", &policy.except), ("mask", &policy.masks)];
+            for (word, names) in listed.into_iter().filter(|(_, names)| !names.is_empty()) {
+                let names: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
+                out.line(format!("{word} {}", names.join(", ")));
+            }
+            out.exprs("where", &policy.conditions);
         });
     }
 

@@ -17,6 +17,7 @@ mod import;
 mod localise;
 mod manual;
 mod metricflow;
+mod policies;
 mod processes;
 mod restated;
 mod retail;

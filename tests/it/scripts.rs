@@ -13,6 +13,7 @@
 //! [run] > {"publications": ["pack"]}        what becomes of publications and rollups, without times and sizes; what
 //!                                         comes after it is asked of the project opened again
 //! [expect] > {"as_of": "2026-01-31"}       what `bell expect` finds
+//! [as east, west] > …                       rows, as somebody with these roles sees them
 //! [tree] >                                  the files, parsed and written canonically
 //! [check] >      [data] >      [audit] >     what `bell check`, `bell check --data`, `bell audit` print
 //! [plain] > …    [foreign] > …              `ctx.sql` of a registered session; of one that was never registered
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use bellwether::alert::evaluate;
 use bellwether::audit::audit;
 use bellwether::diagnostic::{Diagnostic, Severity, render};
-use bellwether::engine::{Stage, verify::verify};
+use bellwether::engine::{Limits, Stage, verify::verify};
 use bellwether::source::{SourceFile, SourceSet};
 use bellwether::{Alerts, Engine, Error, Expect, Request, Run, publish, quality, syntax};
 use datafusion::arrow::array::RecordBatch;
@@ -169,6 +170,7 @@ async fn run(script: &Script) -> String {
             (Ok(engine), "expect") => expected(engine, &texts, question).await,
             (Ok(engine), "run") => ran(engine, &texts, question).await,
             (Ok(engine), "alerts" | "alerts brief") => events(engine, question).await,
+            (Ok(_), tag) if tag.starts_with("as ") => seen_by(&tag[3..], folder.path(), &texts, question).await,
             (Ok(engine), _) => answer(engine, question).await,
             (Err(error), _) => failure(error, &texts),
         };
@@ -313,6 +315,16 @@ fn failure(error: &Error, texts: &SourceSet) -> String {
     match error {
         Error::Diagnostics(list) => shown(texts, list),
         other => format!("error: {other}"),
+    }
+}
+
+/// An ordinary question, asked by somebody with some roles.
+async fn seen_by(roles: &str, folder: &Path, texts: &SourceSet, question: &Question) -> String {
+    let roles = roles.split(',').map(|role| role.trim().to_string()).collect();
+    let asked = Question { written: String::new(), tag: String::new(), text: question.text.clone() };
+    match Engine::open_as(folder, &Limits::default(), &roles).await {
+        Ok(engine) => answer(&engine, &asked).await,
+        Err(error) => failure(&error, texts),
     }
 }
 
