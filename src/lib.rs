@@ -127,6 +127,8 @@ pub mod manual;
 pub mod plan;
 pub mod publish;
 pub mod quality;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod source;
 pub mod store;
 pub mod syntax;

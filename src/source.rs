@@ -95,9 +95,7 @@ impl SourceSet {
     /// # Errors
     /// [`Error::Io`] if the folder or a file cannot be read or is not UTF-8.
     pub fn load(root: &Path) -> Result<Self> {
-        let mut paths = Vec::new();
-        collect_bell_files(root, &mut paths)?;
-        paths.sort();
+        let paths = SourceSet::paths(root)?;
         let folder = if root.is_file() { root.parent().unwrap_or(Path::new(".")) } else { root };
         let mut set = SourceSet { root: folder.to_path_buf(), files: Vec::new() };
         for path in paths {
@@ -105,6 +103,17 @@ impl SourceSet {
             set.push(path.display().to_string(), Some(path), text);
         }
         Ok(set)
+    }
+
+    /// Every `.bell` file below `root` (or the one file that `root` is), in order.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a folder cannot be read.
+    pub fn paths(root: &Path) -> Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        collect_bell_files(root, &mut paths)?;
+        paths.sort();
+        Ok(paths)
     }
 
     /// A project without files yet, in a folder that need not be there yet.

@@ -29,6 +29,14 @@ async fn presses() {
     }
 }
 
+/// Waits for Ctrl-C; a second one ends the program.
+#[cfg(feature = "serve")]
+pub async fn pressed() {
+    let cancelled = CANCEL.notified();
+    RUNNING.store(true, Ordering::SeqCst);
+    cancelled.await;
+}
+
 /// Runs `work` until it is done or Ctrl-C drops it, and with it the query's stream.
 pub async fn cancellable<F: Future>(work: F) -> Result<F::Output, Failure> {
     let cancelled = CANCEL.notified();

@@ -28,9 +28,10 @@ mod query;
 mod run;
 mod scorecard;
 mod series;
+#[cfg(feature = "serve")]
+mod serve;
 mod show;
 mod sql;
-mod statements;
 mod status;
 mod tree;
 mod why;
@@ -118,6 +119,9 @@ enum Command {
     Expect(expect::Expect),
     /// Run the publications: compute them and write them to files, which readers see change in one step
     Run(run::Run),
+    /// Serve the project to psql, BI tools and programs
+    #[cfg(feature = "serve")]
+    Serve(serve::Serve),
     /// Show a scorecard: scores, and what changed them
     Scorecard(scorecard::Scorecard),
     /// List what the project declares
@@ -131,6 +135,10 @@ enum Command {
 impl Command {
     /// Whether it shows a project to somebody, and does nothing for everybody.
     fn has_a_viewer(&self) -> bool {
+        #[cfg(feature = "serve")]
+        if let Command::Serve(_) = self {
+            return false;
+        }
         !matches!(
             self,
             Command::Init(_)
@@ -175,6 +183,9 @@ async fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Failur
     match command {
         // The prompt outlives a cancelled statement, so `sql` does its own watching.
         Command::Sql(sql) => sql.run(common).await,
+        // It has callers to say goodbye to.
+        #[cfg(feature = "serve")]
+        Command::Serve(serve) => serve.run(common).await,
         command => interrupt::cancellable(run_command(command, common)).await?,
     }
 }
@@ -199,6 +210,8 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Alerts(alerts) => alerts.run(common).await,
         Command::Expect(expect) => expect.run(common).await,
         Command::Run(run) => run.run(common).await,
+        #[cfg(feature = "serve")]
+        Command::Serve(serve) => serve.run(common).await,
         Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

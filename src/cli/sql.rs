@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bellwether::Engine;
+use bellwether::syntax::statements;
 use clap::Args;
 
 use super::answer::{Question, TimingArgs, answer};
@@ -12,7 +13,7 @@ use super::input::{STDIN, read_text};
 use super::limits::LimitArgs;
 use super::output::{Output, OutputArgs};
 use super::prompt::Session;
-use super::{Common, Failure, interrupt, project, statements};
+use super::{Common, Failure, interrupt, project};
 
 /// Ask in SQL. Without a statement: a prompt on a terminal, else the statements on stdin.
 #[derive(Debug, Args)]

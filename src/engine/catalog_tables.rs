@@ -1,7 +1,8 @@
 //! The catalog itself as tables in schema `bell`: what indicators, dimensions, sources and views there are, and what
 //! they are made of.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
@@ -25,6 +26,8 @@ pub struct BellSchema {
     catalog: Arc<Catalog>,
     /// The folders that runs write to, where the session knows them.
     written: Vec<Written>,
+    /// Tables that a program puts beside them.
+    beside: RwLock<HashMap<String, Arc<dyn TableProvider>>>,
 }
 
 const TABLES: &[&str] = &[
@@ -54,12 +57,16 @@ const TABLES: &[&str] = &[
 impl BellSchema {
     /// The tables of a catalog; they are made when they are asked for.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        BellSchema { catalog, written: vec![] }
+        BellSchema { catalog, written: vec![], beside: RwLock::default() }
     }
 
     /// With the folders that runs write to.
     pub fn with_runs(catalog: Arc<Catalog>, written: Vec<Written>) -> Self {
-        BellSchema { catalog, written }
+        BellSchema { catalog, written, beside: RwLock::default() }
+    }
+
+    fn beside(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<dyn TableProvider>>> {
+        self.beside.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn build(&self, name: &str) -> Option<Table> {
@@ -95,10 +102,14 @@ impl BellSchema {
 impl SchemaProvider for BellSchema {
     fn table_names(&self) -> Vec<String> {
         let runs = RunTable::NAMES.iter().filter(|_| !self.written.is_empty());
-        TABLES.iter().chain(QualityTable::NAMES).chain(runs).map(ToString::to_string).collect()
+        let own = TABLES.iter().chain(QualityTable::NAMES).chain(runs).map(ToString::to_string);
+        own.chain(self.beside().keys().cloned()).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = self.beside().get(name) {
+            return Ok(Some(Arc::clone(table)));
+        }
         match self.build(name) {
             Some(table) => Ok(Some(table.provider()?)),
             None if QualityTable::NAMES.contains(&name) => QualityTable::named(name, &self.catalog, &self.written),
@@ -109,7 +120,15 @@ impl SchemaProvider for BellSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         let always = TABLES.contains(&name) || QualityTable::NAMES.contains(&name);
-        always || !self.written.is_empty() && RunTable::NAMES.contains(&name)
+        always || !self.written.is_empty() && RunTable::NAMES.contains(&name) || self.beside().contains_key(name)
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.table_exist(&name) {
+            return datafusion::common::plan_err!("schema `bell` has a table `{name}` of its own");
+        }
+        let mut beside = self.beside.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(beside.insert(name, table))
     }
 }
 

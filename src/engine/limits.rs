@@ -3,9 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use datafusion::error::Result;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 
 /// What answering questions may take of the machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,15 +17,12 @@ pub struct Limits {
 const NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 impl Limits {
-    pub(super) fn runtime(&self) -> Result<Arc<RuntimeEnv>> {
-        let builder = RuntimeEnvBuilder::new();
+    /// The memory, to be shared by all that is asked.
+    pub fn pool(&self) -> Arc<dyn MemoryPool> {
         match self.memory {
             // Shared fairly, so that no operator starves those that can spill.
-            Some(bytes) => {
-                let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED);
-                builder.with_memory_pool(Arc::new(pool)).build_arc()
-            }
-            None => builder.build_arc(),
+            Some(bytes) => Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED)),
+            None => Arc::new(UnboundedMemoryPool::default()),
         }
     }
 }

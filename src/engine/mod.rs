@@ -31,7 +31,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
@@ -58,8 +60,8 @@ const WHERE: &str = "<where>";
 /// A project that was read and checked, with a session that answers questions about it.
 pub struct Engine {
     ctx: SessionContext,
-    project: Project,
-    functions: Functions,
+    project: Arc<Project>,
+    functions: Arc<Functions>,
 }
 
 impl Engine {
@@ -94,13 +96,22 @@ impl Engine {
     /// # Errors
     /// If there can be no place for temporary files.
     pub fn session(limits: &Limits) -> Result<SessionContext> {
+        Engine::session_within(&limits.pool())
+    }
+
+    /// The same with memory that other sessions use, too.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn session_within(pool: &Arc<dyn MemoryPool>) -> Result<SessionContext> {
         let mut config = SessionConfig::new().with_information_schema(true);
         // With it, an answer of several facts that is ordered by a key which a condition fixes is refused by DataFusion
         // ("SanityCheckPlan … does not satisfy order requirements"): it merges partitions that it takes for sorted.
         config.options_mut().optimizer.repartition_sorts = false;
         let rules = pushdown::physical_rules();
         let state = SessionStateBuilder::new_with_default_features().with_config(config);
-        let state = state.with_runtime_env(limits.runtime()?);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(pool)).build_arc()?;
+        let state = state.with_runtime_env(runtime);
         let state = state.with_physical_optimizer_rules(rules).build();
         Ok(SessionContext::new_with_state(state))
     }
@@ -119,10 +130,25 @@ impl Engine {
     /// # Errors
     /// What DataFusion says, if the session has no catalog to put schemas into.
     pub fn with_project(ctx: SessionContext, project: Project) -> Result<Engine> {
+        Engine::with_shared(ctx, Arc::new(project))
+    }
+
+    /// The same for a project that other sessions have, too.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_shared(ctx: SessionContext, project: Arc<Project>) -> Result<Engine> {
         register(&ctx, &project.catalog)?;
         register::register_runs(&ctx, &project)?;
-        let functions = Functions::of(&ctx.state());
+        let functions = Arc::new(Functions::of(&ctx.state()));
         Ok(Engine { ctx, project, functions })
+    }
+
+    /// The same project and tables in a session of its own: what is set there is set there alone.
+    pub fn beside(&self) -> Engine {
+        let state = SessionStateBuilder::new_from_existing(self.ctx.state()).build();
+        let ctx = SessionContext::new_with_state(state);
+        Engine { ctx, project: Arc::clone(&self.project), functions: Arc::clone(&self.functions) }
     }
 
     /// What was only worth a warning.
@@ -155,17 +181,29 @@ impl Engine {
     /// # Errors
     /// [`Error::Diagnostics`] whose places are in the file `<sql>`: use [`Engine::sources_with`] to show them.
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
+        match self.sql_plan(text).await? {
+            (_, plan @ (LogicalPlan::Ddl(_) | LogicalPlan::Statement(_))) => {
+                Ok(self.ctx.execute_logical_plan(plan).await?)
+            }
+            (state, plan) => Ok(DataFrame::new(state, plan)),
+        }
+    }
+
+    /// The plan of one SQL statement, in the session's state; nothing is changed by it, `SET` and DDL neither.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn sql_plan(&self, text: &str) -> Result<(SessionState, LogicalPlan)> {
         let file = self.project.sources.beside(QUESTION, text);
         if let Some(shown) = show::show(&self.project.catalog, &file) {
-            return Ok(self.ctx.read_batch(shown?)?);
+            let frame = self.ctx.read_batch(shown?)?;
+            return Ok(frame.into_parts());
         }
         let statement = sql::parse(&file)?;
         // A copy of the session's state is dear: one serves the whole question.
         let state = self.ctx.state();
-        match sql::plan(self, &state, &file, statement).await? {
-            plan @ (LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) => Ok(self.ctx.execute_logical_plan(plan).await?),
-            plan => Ok(DataFrame::new(state, plan)),
-        }
+        let plan = sql::plan(self, &state, &file, statement).await?;
+        Ok((state, plan))
     }
 
     /// Plans a [`Request`].

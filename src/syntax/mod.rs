@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod goals;
 pub mod outputs;
 pub mod policies;
+pub mod statements;
 
 mod alerts;
 mod cursor;

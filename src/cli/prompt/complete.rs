@@ -9,7 +9,9 @@ use rustyline::completion::Completer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Highlighter, Hinter};
 
-use super::{backslash, statements};
+use bellwether::syntax::statements;
+
+use super::backslash;
 
 /// Helps the editor.
 #[derive(Helper, Highlighter, Hinter)]

@@ -7,6 +7,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use bellwether::source::SourceSet;
+use bellwether::syntax::statements;
 use bellwether::{Engine, Error};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
@@ -14,7 +15,7 @@ use rustyline::{Config, Editor};
 
 use super::answer::{Question, TimingArgs, answer};
 use super::output::{Output, OutputArgs, print};
-use super::{ErrorFormat, Failure, interrupt, statements};
+use super::{ErrorFormat, Failure, interrupt};
 use backslash::Backslash;
 use complete::SqlHelper;
 

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use bellwether::source::SourceSet;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::source::SourceSet;
 
 /// A script in parts, as ranges of its bytes.
 #[derive(Debug, PartialEq, Eq)]

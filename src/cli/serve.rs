@@ -1,0 +1,185 @@
+//! `bell serve`: the project for psql, BI tools and programs.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bellwether::Error;
+use bellwether::serve::session::QuestionLimits;
+use bellwether::serve::{Event, Options, Server, Watch};
+use bellwether::source::SourceSet;
+use clap::{Args, ValueEnum};
+
+use super::limits::LimitArgs;
+use super::{Common, Failure, interrupt, project};
+
+/// Serve the project to psql, BI tools and programs.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where the PostgreSQL wire is spoken; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5432")]
+    pg: SocketAddr,
+    /// How many callers may be connected at once
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    max_connections: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// How long one question may take: 500ms, 30s, 5m [default: as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    time_limit: Option<Duration>,
+    /// How many rows one answer may have; a larger one is refused, not cut [default: any]
+    #[arg(long, value_name = "N")]
+    max_rows: Option<usize>,
+    /// How old what is known of the data files may become
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s")]
+    refresh: Duration,
+    /// How long questions may still run once the server is told to stop
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    grace: Duration,
+    /// How what happens is written to stderr; texts of questions are not
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log: LogFormat,
+    /// Append every question, with its text, to a file: a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+}
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// For programs: a line of JSON each
+    Json,
+}
+
+impl Serve {
+    /// Serves until Ctrl-C or SIGTERM.
+    pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        if !self.pg.ip().is_loopback() {
+            return Err(Failure::Usage(format!(
+                "{} is reached from other machines, and whoever reaches it sees everything: serve on 127.0.0.1",
+                self.pg
+            )));
+        }
+        let folder = project::folder(common)?;
+        let options = Options {
+            folder: folder.clone(),
+            pg: Some(self.pg),
+            connections: self.max_connections,
+            memory: self.limits.limits(),
+            questions: QuestionLimits { time: self.time_limit, rows: self.max_rows },
+            refresh: self.refresh,
+            grace: self.grace,
+        };
+        let watch = self.watch()?;
+        let server = interrupt::cancellable(Server::bind(options, watch)).await?;
+        let server = server.map_err(|error| Failure::new(error, project::texts(&folder)))?;
+        server.run(stop()).await;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes what happens to stderr, and questions to the audit file.
+    fn watch(&self) -> Result<Arc<Watch>, Failure> {
+        let audit = match &self.audit {
+            Some(path) => {
+                let file = OpenOptions::new().create(true).append(true).open(path);
+                let file = file.map_err(|error| Failure::new(Error::io(path, error), SourceSet::default()))?;
+                Some(Mutex::new(file))
+            }
+            None => None,
+        };
+        let format = self.log;
+        Ok(Arc::new(move |event: &Event<'_>| {
+            if let (Some(file), Event::Asked { .. }) = (&audit, event) {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                // A line is written in one piece; who cannot write it down still answers.
+                if let Err(error) = file.write_all(line(event, true).as_bytes()) {
+                    eprintln!("bell: the audit file cannot be written: {error}");
+                }
+            }
+            match format {
+                LogFormat::Json => eprint!("{}", line(event, false)),
+                LogFormat::Text => eprintln!("bell: {}", in_words(event)),
+            }
+        }))
+    }
+}
+
+/// An event as a line of JSON, with the time; a question's text only where it is wanted.
+fn line(event: &Event<'_>, with_text: bool) -> String {
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let mut object = serde_json::Map::new();
+    object.insert("time".to_string(), now.into());
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(event) {
+        object.extend(fields.into_iter().filter(|(name, _)| with_text || name != "text"));
+    }
+    serde_json::Value::Object(object).to_string() + "\n"
+}
+
+fn in_words(event: &Event<'_>) -> String {
+    match event {
+        Event::Listening { entrance, address } => format!("{entrance:?} on {address}").to_lowercase(),
+        Event::Connected { peer, .. } => format!("{peer} connected"),
+        Event::TurnedAway { peer, reason, .. } => format!("{peer} was turned away: {reason}"),
+        Event::Asked { user, seconds, rows, outcome, .. } => {
+            format!("{user:?} asked: {outcome}, {rows} rows, {:.0} ms", seconds * 1000.0)
+        }
+        Event::Read { served, diagnostics } => {
+            let what = if *served { "the project was read again" } else { "the last right project is still served" };
+            [what.to_string()].into_iter().chain(diagnostics.iter().cloned()).collect::<Vec<_>>().join("\n")
+        }
+        Event::Unread { error } => format!("the project cannot be read: {error}"),
+        Event::Stopping => "stopping".to_string(),
+    }
+}
+
+/// Until Ctrl-C, or the signal by which services are told to stop.
+async fn stop() {
+    #[cfg(unix)]
+    let told = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => _ = signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let told = std::future::pending();
+    tokio::select! {
+        () = interrupt::pressed() => {}
+        () = told => {}
+    }
+}
+
+/// `500ms`, `30s`, `5m`, `1h`.
+fn time(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor = match unit.trim() {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("write such as 500ms, 30s, 5m".to_string()),
+    };
+    let seconds = number.parse::<f64>().map_err(|error| error.to_string())? * factor;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+    use std::time::Duration;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
+        assert!(time("5").is_err() && time("soon").is_err() && time("-1s").is_err());
+    }
+}

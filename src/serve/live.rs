@@ -1,0 +1,182 @@
+//! The project that is served: read again when its texts change, and every now and then for its data; swapped in whole.
+//!
+//! A question is answered from one [`Edition`]: the texts and the listings of files that were there when it was opened.
+//! Files that were replaced since are refused by the edition, never mixed; a new edition is opened at once then.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_pg_catalog::setup_pg_catalog;
+use tokio::sync::Notify;
+
+use super::diagnostics::DiagnosticsTable;
+use super::{Event, Watch};
+use crate::diagnostic::{Diagnostic, render};
+use crate::engine::{Engine, Limits, Project};
+use crate::error::Result;
+use crate::source::SourceSet;
+
+/// What somebody may see: everything, or what roles may.
+pub type Roles = Option<BTreeSet<String>>;
+
+/// How often the texts are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The project in one state of its texts and data.
+pub struct Edition {
+    /// Counts up.
+    pub number: u64,
+    project: Arc<Project>,
+    /// Sessions to begin others from, by whose eyes they see with.
+    seen: Mutex<HashMap<Roles, Arc<Engine>>>,
+}
+
+/// What is wrong with the texts as they are now.
+#[derive(Debug, Default)]
+pub(super) struct Broken {
+    pub(super) sources: SourceSet,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// The editions of a project.
+pub struct Live {
+    folder: PathBuf,
+    pool: Arc<dyn MemoryPool>,
+    present: RwLock<Arc<Edition>>,
+    broken: Arc<RwLock<Broken>>,
+    again: Notify,
+}
+
+impl Live {
+    /// Opens the first edition.
+    ///
+    /// # Errors
+    /// What is wrong with the project: nothing is served that was never right.
+    pub async fn open(folder: PathBuf, limits: &Limits) -> Result<Live> {
+        let pool = limits.pool();
+        let (sources, project) = read(&folder, &pool).await?;
+        let project = project.sound()?;
+        let broken = Broken { sources, diagnostics: project.diagnostics.clone() };
+        let first = Edition { number: 1, project: Arc::new(project), seen: Mutex::default() };
+        Ok(Live {
+            folder,
+            pool,
+            present: RwLock::new(Arc::new(first)),
+            broken: Arc::new(RwLock::new(broken)),
+            again: Notify::new(),
+        })
+    }
+
+    /// The edition that is served now.
+    pub fn present(&self) -> Arc<Edition> {
+        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A session over the present edition, with the eyes of somebody.
+    ///
+    /// # Errors
+    /// What DataFusion says of the session.
+    pub fn engine(&self, roles: &Roles) -> Result<(u64, Engine)> {
+        let edition = self.present();
+        let mut seen = edition.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = seen.get(roles) {
+            return Ok((edition.number, engine.beside()));
+        }
+        let engine = Arc::new(self.first_engine(&edition.project, roles)?);
+        seen.insert(roles.clone(), Arc::clone(&engine));
+        Ok((edition.number, engine.beside()))
+    }
+
+    fn first_engine(&self, project: &Arc<Project>, roles: &Roles) -> Result<Engine> {
+        let project = match roles {
+            None => Arc::clone(project),
+            Some(roles) => Arc::new(project.seen_by(roles)?),
+        };
+        let ctx = Engine::session_within(&self.pool)?;
+        let engine = Engine::with_shared(ctx, project)?;
+        let ctx = engine.context();
+        let catalog = ctx.state().config_options().catalog.default_catalog.clone();
+        setup_pg_catalog(ctx, &catalog, EmptyContextProvider).map_err(|error| *error)?;
+        // Diagnostics quote texts and data that not everybody may see.
+        if roles.is_none()
+            && let Some(bell) = ctx.catalog(&catalog).and_then(|catalog| catalog.schema("bell"))
+        {
+            bell.register_table("diagnostics".to_string(), Arc::new(DiagnosticsTable::of(Arc::clone(&self.broken))))?;
+        }
+        Ok(engine)
+    }
+
+    /// Asks for a new edition soon: a file was found to have been replaced.
+    pub fn read_again(&self) {
+        self.again.notify_one();
+    }
+
+    /// Looks after the texts and the data until it is dropped.
+    pub async fn follow(&self, refresh: Duration, watch: &Watch) {
+        let mut known = Stamp::of(&self.folder);
+        let mut read_at = tokio::time::Instant::now();
+        loop {
+            let asked = tokio::select! {
+                () = self.again.notified() => true,
+                () = tokio::time::sleep(LOOK) => false,
+            };
+            let now = Stamp::of(&self.folder);
+            if !asked && now == known && read_at.elapsed() < refresh {
+                continue;
+            }
+            let changed = now != known;
+            (known, read_at) = (now, tokio::time::Instant::now());
+            self.renew(changed, watch).await;
+        }
+    }
+
+    /// A new edition, if the texts are right; else the last one stays.
+    async fn renew(&self, changed: bool, watch: &Watch) {
+        let read = read(&self.folder, &self.pool).await;
+        let (sources, diagnostics, project) = match read {
+            Ok((sources, project)) => (sources, project.diagnostics.clone(), project.sound().ok()),
+            Err(error) => {
+                watch(&Event::Unread { error: &error });
+                return;
+            }
+        };
+        if changed || project.is_none() {
+            let shown: Vec<String> =
+                diagnostics.iter().map(|diagnostic| render::to_text(&sources, diagnostic, false)).collect();
+            watch(&Event::Read { served: project.is_some(), diagnostics: &shown });
+        }
+        *self.broken.write().unwrap_or_else(PoisonError::into_inner) = Broken { sources, diagnostics };
+        if let Some(project) = project {
+            let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+            let number = present.number + 1;
+            *present = Arc::new(Edition { number, project: Arc::new(project), seen: Mutex::default() });
+        }
+    }
+}
+
+/// The project as it is now, right or not. Each edition has listings of its own.
+async fn read(folder: &Path, pool: &Arc<dyn MemoryPool>) -> Result<(SourceSet, Project)> {
+    let ctx = Engine::session_within(pool)?;
+    let sources = SourceSet::load(folder)?;
+    let project = Project::of(SourceSet::clone(&sources), &ctx).await;
+    Ok((sources, project))
+}
+
+/// What tells one state of the texts from another: names, times, lengths.
+#[derive(PartialEq)]
+struct Stamp(Vec<(PathBuf, SystemTime, u64)>);
+
+impl Stamp {
+    fn of(folder: &Path) -> Stamp {
+        let files = SourceSet::paths(folder).unwrap_or_default();
+        let told = files.into_iter().filter_map(|path| {
+            let known = std::fs::metadata(&path).ok()?;
+            Some((path, known.modified().ok()?, known.len()))
+        });
+        Stamp(told.collect())
+    }
+}

@@ -1,0 +1,199 @@
+//! `bell serve`: a project for analysts' own tools, over the PostgreSQL wire and HTTP.
+//!
+//! One process serves one project. Every entrance asks through a [`session::Session`], which asks the same [`Engine`] as
+//! everything else; what differs is how questions come in and how rows go out.
+//!
+//! [`Engine`]: crate::engine::Engine
+
+mod diagnostics;
+pub mod failed;
+mod introspection;
+pub mod live;
+mod pg;
+mod read_only;
+mod record;
+pub mod session;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use crate::engine::Limits;
+use crate::error::{Error, Result};
+use live::Live;
+use session::{QuestionLimits, Shared};
+
+/// What is served, where, and to how many.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The project's folder.
+    pub folder: PathBuf,
+    /// Where the PostgreSQL wire is spoken; port 0 takes a free one.
+    pub pg: Option<SocketAddr>,
+    /// How many callers may be connected at once.
+    pub connections: usize,
+    /// The memory of all questions together.
+    pub memory: Limits,
+    /// What one question may take.
+    pub questions: QuestionLimits,
+    /// How old listings of data files may become.
+    pub refresh: Duration,
+    /// How long questions may still run once the server is told to stop.
+    pub grace: Duration,
+}
+
+/// The door that a caller came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entrance {
+    /// The PostgreSQL wire.
+    Pg,
+    /// HTTP.
+    Http,
+}
+
+/// What happens while serving. Texts of questions may hold values: whoever keeps them decides.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'e> {
+    /// Callers can connect.
+    Listening {
+        /// How.
+        entrance: Entrance,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Somebody connected.
+    Connected {
+        /// How.
+        entrance: Entrance,
+        /// From where.
+        peer: SocketAddr,
+    },
+    /// Somebody was not let in.
+    TurnedAway {
+        /// How.
+        entrance: Entrance,
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        reason: &'e str,
+    },
+    /// A question has ended.
+    Asked {
+        /// Who asked.
+        user: &'e str,
+        /// Their roles; `None` for who sees everything.
+        roles: Option<&'e [String]>,
+        /// How.
+        entrance: Entrance,
+        /// The question.
+        text: &'e str,
+        /// How long it took.
+        seconds: f64,
+        /// The rows that were sent.
+        rows: u64,
+        /// `ok`, or PostgreSQL's code for what went wrong.
+        outcome: &'e str,
+    },
+    /// The texts were read again.
+    Read {
+        /// Whether they are served now; if not, the last right ones still are.
+        served: bool,
+        /// What is wrong with them.
+        diagnostics: &'e [String],
+    },
+    /// The texts could not be read.
+    Unread {
+        /// Why.
+        #[serde(serialize_with = "as_text")]
+        error: &'e Error,
+    },
+    /// No more callers are let in.
+    Stopping,
+}
+
+fn as_text<S: serde::Serializer>(error: &&Error, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&error.to_string())
+}
+
+/// Who is told of what happens; from any thread.
+pub type Watch = dyn Fn(&Event<'_>) + Send + Sync;
+
+/// A server whose addresses are taken and whose project is right; it answers once it [runs](Server::run).
+pub struct Server {
+    options: Options,
+    shared: Arc<Shared>,
+    pg: Option<TcpListener>,
+    compute: Option<Runtime>,
+}
+
+impl Server {
+    /// Opens the project and takes the addresses.
+    ///
+    /// # Errors
+    /// What is wrong with the project, or an address that cannot be had.
+    pub async fn bind(options: Options, watch: Arc<Watch>) -> Result<Server> {
+        let live = Live::open(options.folder.clone(), &options.memory).await?;
+        let compute = Builder::new_multi_thread().thread_name("compute").enable_all().build();
+        let compute = compute.map_err(|error| Error::Data(format!("cannot start threads: {error}")))?;
+        let limits = options.questions;
+        let shared = Arc::new(Shared { live, compute: compute.handle().clone(), limits, watch });
+        let pg = match options.pg {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        Ok(Server { options, shared, pg, compute: Some(compute) })
+    }
+
+    /// Where the PostgreSQL wire is spoken.
+    pub fn pg(&self) -> Option<SocketAddr> {
+        self.pg.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves until `stop` ends; then no caller is let in, questions have a while to end, and what still runs is stopped.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let watch = Arc::clone(&self.shared.watch);
+        let (stopping, stopped) = watch::channel(false);
+        let mut doors = Vec::new();
+        if let (Some(listener), Some(address)) = (self.pg.take(), self.options.pg) {
+            let address = listener.local_addr().unwrap_or(address);
+            watch(&Event::Listening { entrance: Entrance::Pg, address });
+            let door = pg::serve(listener, Arc::clone(&self.shared), self.options.connections, stopped.clone());
+            doors.push(tokio::spawn(door));
+        }
+        {
+            let follow = self.shared.live.follow(self.options.refresh, watch.as_ref());
+            tokio::select! {
+                () = stop => {}
+                () = follow => {}
+            }
+        }
+        watch(&Event::Stopping);
+        let _ = stopping.send(true);
+        let ended = futures::future::join_all(doors);
+        let _ = tokio::time::timeout(self.options.grace, ended).await;
+        if let Some(compute) = self.compute.take() {
+            compute.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A runtime must not be dropped where others wait for it.
+        if let Some(compute) = self.compute.take() {
+            compute.shutdown_background();
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| Error::Data(format!("cannot listen on {address}: {error}")))
+}

@@ -1,0 +1,142 @@
+//! The PostgreSQL wire, version 3: simple and extended protocol, cursors by portals, `COPY … TO STDOUT`, cancellation.
+
+mod copy;
+mod errors;
+mod extended;
+mod rows;
+mod settings;
+mod simple;
+mod startup;
+mod statement;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use async_trait::async_trait;
+use pgwire::api::PgWireServerHandlers;
+use pgwire::api::auth::StartupHandler;
+use pgwire::api::cancel::CancelHandler;
+use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use pgwire::messages::cancel::CancelRequest;
+use pgwire::messages::startup::SecretKey;
+use pgwire::tokio::process_socket;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use self::settings::Settings;
+use super::session::{Session, Shared};
+use super::{Entrance, Event};
+
+/// Lets callers in until the server stops; then waits for those that are in the middle of a question.
+pub(super) async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    connections: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(connections));
+    let callers = Arc::new(Callers::default());
+    let mut tasks = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+        };
+        let Ok((socket, peer)) = accepted else { continue };
+        let connection = Arc::new(Connection {
+            shared: Arc::clone(&shared),
+            callers: Arc::clone(&callers),
+            settings: Settings::default(),
+            session: OnceLock::new(),
+            place: places.clone().try_acquire_owned().ok(),
+        });
+        if connection.place.is_some() {
+            (shared.watch)(&Event::Connected { entrance: Entrance::Pg, peer });
+        } else {
+            // One that only wants to stop a question is still heard.
+            (shared.watch)(&Event::TurnedAway { entrance: Entrance::Pg, peer, reason: "too many connections" });
+        }
+        tasks.spawn(attend(socket, connection, stopped.clone()));
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// One caller, until they leave or, when the server stops, nothing of theirs runs any more.
+async fn attend(socket: TcpStream, connection: Arc<Connection>, mut stopped: watch::Receiver<bool>) {
+    let conversation = process_socket(socket, None, Handlers(Arc::clone(&connection)));
+    tokio::pin!(conversation);
+    let stopping = async {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        while connection.session.get().is_some_and(|session| session.is_busy()) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        _ = &mut conversation => {}
+        () = stopping => {}
+    }
+    if let Some(session) = connection.session.get() {
+        session.cancel();
+    }
+}
+
+/// A caller.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    callers: Arc<Callers>,
+    settings: Settings,
+    session: OnceLock<Arc<Session>>,
+    /// One of the server's places; `None` if there was none left.
+    place: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+/// The sessions by what their callers cancel them with.
+#[derive(Default)]
+struct Callers {
+    known: Mutex<HashMap<i32, (SecretKey, Weak<Session>)>>,
+}
+
+impl Callers {
+    fn add(&self, pid: i32, secret: SecretKey, session: &Arc<Session>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (_, session)| session.strong_count() > 0);
+        known.insert(pid, (secret, Arc::downgrade(session)));
+    }
+
+    fn find(&self, pid: i32, secret: &SecretKey) -> Option<Arc<Session>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&pid).filter(|(key, _)| key == secret).and_then(|(_, session)| session.upgrade())
+    }
+}
+
+/// What `pgwire` asks of a connection.
+struct Handlers(Arc<Connection>);
+
+impl PgWireServerHandlers for Handlers {
+    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
+        Arc::clone(&self.0)
+    }
+
+    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
+        Arc::clone(&self.0)
+    }
+
+    fn startup_handler(&self) -> Arc<impl StartupHandler> {
+        Arc::clone(&self.0)
+    }
+
+    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
+        Arc::clone(&self.0)
+    }
+}
+
+#[async_trait]
+impl CancelHandler for Connection {
+    async fn on_cancel_request(&self, request: CancelRequest) {
+        if let Some(session) = self.callers.find(request.pid, &request.secret_key) {
+            session.cancel();
+        }
+    }
+}

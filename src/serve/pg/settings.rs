@@ -1,0 +1,231 @@
+//! What clients set and ask of a PostgreSQL server, as far as it means something here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pgwire::error::ErrorInfo;
+
+use crate::serve::session::Session;
+
+/// The settings of a connection.
+#[derive(Debug)]
+pub(super) struct Settings {
+    values: Mutex<BTreeMap<String, String>>,
+}
+
+/// Those that every client may ask for, with what they are at first.
+const KNOWN: &[(&str, &str)] = &[
+    ("application_name", ""),
+    ("bytea_output", "hex"),
+    ("client_encoding", "UTF8"),
+    ("client_min_messages", "notice"),
+    ("datestyle", "ISO, MDY"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "on"),
+    ("extra_float_digits", "1"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("in_hot_standby", "off"),
+    ("integer_datetimes", "on"),
+    ("intervalstyle", "postgres"),
+    ("is_superuser", "off"),
+    ("lc_collate", "C"),
+    ("lc_ctype", "C"),
+    ("lc_messages", "C"),
+    ("lc_monetary", "C"),
+    ("lc_numeric", "C"),
+    ("lc_time", "C"),
+    ("lock_timeout", "0"),
+    ("max_identifier_length", "63"),
+    ("search_path", "public"),
+    ("server_encoding", "UTF8"),
+    ("server_version", SERVER_VERSION),
+    ("server_version_num", "160000"),
+    ("standard_conforming_strings", "on"),
+    ("statement_timeout", "0"),
+    ("timezone", "UTC"),
+    ("transaction_isolation", "read committed"),
+    ("transaction_read_only", "on"),
+];
+
+/// Clients choose what they ask by it; the rest tells who answers.
+const SERVER_VERSION: &str = concat!("16.0 (Bellwether ", env!("CARGO_PKG_VERSION"), ")");
+
+/// What is told to a client when it begins, under the names that it expects.
+const REPORTED: &[(&str, &str)] = &[
+    ("application_name", "application_name"),
+    ("client_encoding", "client_encoding"),
+    ("DateStyle", "datestyle"),
+    ("default_transaction_read_only", "default_transaction_read_only"),
+    ("in_hot_standby", "in_hot_standby"),
+    ("integer_datetimes", "integer_datetimes"),
+    ("IntervalStyle", "intervalstyle"),
+    ("is_superuser", "is_superuser"),
+    ("search_path", "search_path"),
+    ("server_encoding", "server_encoding"),
+    ("server_version", "server_version"),
+    ("standard_conforming_strings", "standard_conforming_strings"),
+    ("TimeZone", "timezone"),
+];
+
+/// What only the server says.
+const FIXED: &[&str] = &[
+    "in_hot_standby",
+    "integer_datetimes",
+    "is_superuser",
+    "max_identifier_length",
+    "server_encoding",
+    "server_version",
+    "server_version_num",
+];
+
+impl Default for Settings {
+    fn default() -> Self {
+        let values = KNOWN.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Settings { values: Mutex::new(values.collect()) }
+    }
+}
+
+impl Settings {
+    /// What a client says when it connects: settings by name, `-c name=value` in `options`. A database of a package's name
+    /// makes that package the one whose views need no schema.
+    pub(super) fn begin(&self, session: &Arc<Session>, said: &HashMap<String, String>) -> Result<(), ErrorInfo> {
+        let options = said.get("options").map(String::as_str).unwrap_or_default();
+        let flags = options.replace("-c ", "-c").replace("--", "-c");
+        let flags = flags.split_whitespace().filter_map(|flag| flag.strip_prefix("-c")?.split_once('='));
+        for (name, value) in flags {
+            self.set(session, &name.to_ascii_lowercase(), value)?;
+        }
+        for (name, value) in said {
+            let name = name.to_ascii_lowercase();
+            if KNOWN.iter().any(|(known, _)| *known == name) {
+                self.set(session, &name, value)?;
+            }
+        }
+        if let Some(database) = said.get("database")
+            && self.has_package(session, database)
+        {
+            self.set(session, "search_path", database)?;
+        }
+        Ok(())
+    }
+
+    fn has_package(&self, session: &Arc<Session>, name: &str) -> bool {
+        session.engine().is_ok_and(|(_, engine)| engine.catalog().package(name).is_some())
+    }
+
+    /// Sets one.
+    pub(super) fn set(&self, session: &Arc<Session>, name: &str, value: &str) -> Result<(), ErrorInfo> {
+        if name.starts_with("bell.") {
+            return session.set(name, value).map_err(|error| wrong("22023", error.to_string()));
+        }
+        if FIXED.contains(&name) {
+            return Err(wrong("55P02", format!("parameter \"{name}\" cannot be changed")));
+        }
+        if !KNOWN.iter().any(|(known, _)| *known == name) {
+            return Err(wrong("42704", format!("unrecognized configuration parameter \"{name}\"")));
+        }
+        let value = match value.eq_ignore_ascii_case("default") {
+            true => first(name),
+            false => value,
+        };
+        self.take_effect(session, name, value)?;
+        self.values().insert(name.to_string(), value.to_string());
+        Ok(())
+    }
+
+    fn take_effect(&self, session: &Arc<Session>, name: &str, value: &str) -> Result<(), ErrorInfo> {
+        match name {
+            "client_encoding" if !is_utf8(value) => Err(wrong("22023", format!("texts are UTF-8 here, not {value}"))),
+            "datestyle" if !value.to_ascii_uppercase().contains("ISO") => {
+                Err(wrong("22023", format!("dates are written as in ISO 8601 here, not as in {value}")))
+            }
+            "statement_timeout" => {
+                let time = duration(value).ok_or_else(|| wrong("22023", format!("{value} is no time")))?;
+                session.set_time(Some(time).filter(|time| !time.is_zero()));
+                Ok(())
+            }
+            "search_path" => {
+                let names = value.split(',').map(|name| name.trim().trim_matches('"'));
+                let schema = names.into_iter().find(|name| *name == "public" || self.has_package(session, name));
+                let schema = schema.unwrap_or("public");
+                session
+                    .set("datafusion.catalog.default_schema", schema)
+                    .map_err(|error| wrong("22023", error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets one, or all, to what they were at first.
+    pub(super) fn reset(&self, session: &Arc<Session>, name: &str) -> Result<(), ErrorInfo> {
+        if name != "all" {
+            return self.set(session, name, "default");
+        }
+        let changeable = KNOWN.iter().filter(|(name, _)| !FIXED.contains(name));
+        changeable.into_iter().try_for_each(|(name, value)| self.set(session, name, value))
+    }
+
+    /// The names and values of one, or of all.
+    pub(super) fn shown(&self, name: &str) -> Result<Vec<(String, String)>, ErrorInfo> {
+        let values = self.values();
+        if name == "all" {
+            return Ok(values.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
+        }
+        match values.get(name) {
+            Some(value) => Ok(vec![(name.to_string(), value.clone())]),
+            None => Err(wrong("42704", format!("unrecognized configuration parameter \"{name}\""))),
+        }
+    }
+
+    /// What a client is told when it begins.
+    pub(super) fn reported(&self) -> HashMap<String, String> {
+        let values = self.values();
+        let told = |(said, name): &(&str, &str)| Some((said.to_string(), values.get(*name)?.clone()));
+        REPORTED.iter().filter_map(told).collect()
+    }
+
+    fn values(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn first(name: &str) -> &'static str {
+    KNOWN.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+}
+
+fn is_utf8(encoding: &str) -> bool {
+    matches!(encoding.to_ascii_lowercase().replace(['-', '_'], "").as_str(), "utf8" | "unicode" | "sqlascii")
+}
+
+/// Milliseconds, or a number with a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor = match unit.trim() {
+        "" | "ms" => 0.001,
+        "s" => 1.0,
+        "min" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()
+}
+
+fn wrong(code: &str, message: String) -> ErrorInfo {
+    ErrorInfo::new("ERROR".to_string(), code.to_string(), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
+        assert_eq!(duration("0"), Some(Duration::ZERO));
+        assert!(duration("soon").is_none() && duration("-1").is_none());
+    }
+}

@@ -1,0 +1,116 @@
+//! Statements as texts, several in one message.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use futures::{Sink, stream};
+use pgwire::api::portal::Format;
+use pgwire::api::query::SimpleQueryHandler;
+use pgwire::api::results::{QueryResponse, Response, Tag};
+use pgwire::api::{ClientInfo, ClientPortalStore};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+
+use super::Connection;
+use super::errors::error;
+use super::statement::{self, Statement};
+use super::{copy, rows};
+use crate::syntax::statements;
+
+#[async_trait]
+impl SimpleQueryHandler for Connection {
+    async fn do_query<C>(&self, _client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        self.session()?.begin();
+        let mut responses = Vec::new();
+        for range in statements::split(text).statements() {
+            // What stands before is blank, so that places are places in the whole text.
+            let one = statements::in_place(text, &range);
+            match self.answer(&one).await {
+                Ok(response) => responses.push(response),
+                Err(PgWireError::UserError(info)) => {
+                    responses.push(Response::Error(info));
+                    break;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if responses.is_empty() {
+            responses.push(Response::EmptyQuery);
+        }
+        Ok(responses)
+    }
+}
+
+impl Connection {
+    async fn answer(&self, text: &str) -> PgWireResult<Response> {
+        let statement = statement::read(text)?;
+        match &statement {
+            Statement::Ask => {
+                let session = self.session()?;
+                let planned = session.plan(text).await.map_err(|failed| error(&failed, text))?;
+                let answer = session.run(&planned, None).map_err(|failed| error(&failed, text))?;
+                Ok(Response::Query(rows::response(answer, &Format::UnifiedText, &planned.text)?))
+            }
+            Statement::Copy { from, to, form } => {
+                let question = statements::in_place(text, &(*from..*to));
+                copy::out(self.session()?, &question, *form).await
+            }
+            talk => self.talk(talk, &Format::UnifiedText),
+        }
+    }
+
+    /// Answers what is no question.
+    pub(super) fn talk(&self, statement: &Statement, format: &Format) -> PgWireResult<Response> {
+        let wrong = |info| PgWireError::UserError(Box::new(info));
+        let done = |words: &str| Ok(Response::Execution(Tag::new(words)));
+        match statement {
+            Statement::Begin => Ok(Response::TransactionStart(Tag::new("BEGIN"))),
+            Statement::End(words) => Ok(Response::TransactionEnd(Tag::new(words))),
+            Statement::Nothing(words) => done(words),
+            Statement::Set { name, value } => {
+                self.settings.set(self.session()?, name, value).map_err(wrong)?;
+                done("SET")
+            }
+            Statement::Reset { name } => {
+                self.settings.reset(self.session()?, name).map_err(wrong)?;
+                done("RESET")
+            }
+            Statement::Show { name } => {
+                let shown = self.settings.shown(name).map_err(wrong)?;
+                let schema = Arc::new(shown_schema(name));
+                let columns = match name.as_str() {
+                    "all" => vec![
+                        Arc::new(shown.iter().map(|(name, _)| Some(name)).collect::<StringArray>()) as _,
+                        Arc::new(shown.iter().map(|(_, value)| Some(value)).collect::<StringArray>()) as _,
+                    ],
+                    _ => vec![Arc::new(shown.iter().map(|(_, value)| Some(value)).collect::<StringArray>()) as _],
+                };
+                let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
+                    .map_err(|error| PgWireError::ApiError(Box::new(error)))?;
+                let fields = Arc::new(rows::fields(&schema, format)?);
+                let rows = arrow_pg::datatypes::encode_recordbatch(Arc::clone(&fields), batch);
+                let mut response = QueryResponse::new(fields, stream::iter(rows.collect::<Vec<_>>()));
+                response.set_command_tag("SHOW");
+                Ok(Response::Query(response))
+            }
+            Statement::Ask | Statement::Copy { .. } => Ok(Response::EmptyQuery),
+        }
+    }
+}
+
+/// The columns of `SHOW`.
+pub(super) fn shown_schema(name: &str) -> Schema {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    match name {
+        "all" => Schema::new(vec![text("name"), text("setting")]),
+        one => Schema::new(vec![text(one)]),
+    }
+}

@@ -1,0 +1,202 @@
+//! What a statement is for the wire: most are questions; some are talk between a client and its server.
+
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use pgwire::error::PgWireResult;
+
+use super::errors::user;
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Statement {
+    /// A question, in the words of its text.
+    Ask,
+    /// `BEGIN`, `START TRANSACTION`.
+    Begin,
+    /// `COMMIT`, `ROLLBACK`: the word that is answered.
+    End(&'static str),
+    /// What changes nothing here (`SAVEPOINT`, `DISCARD`, `DEALLOCATE` …): the words that are answered.
+    Nothing(&'static str),
+    /// `SET name = value`.
+    Set { name: String, value: String },
+    /// `RESET name`; `all` for all.
+    Reset { name: String },
+    /// `SHOW name`; `all` for all.
+    Show { name: String },
+    /// `COPY (question) TO STDOUT`; the question is this part of the text.
+    Copy { from: usize, to: usize, form: CopyForm },
+}
+
+/// How `COPY` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct CopyForm {
+    /// CSV, not PostgreSQL's text.
+    pub(super) csv: bool,
+    /// A first line with names.
+    pub(super) header: bool,
+}
+
+/// The engine's own `SHOW` statements.
+const SHOWN_BY_ENGINE: &[&str] = &["indicators", "dimensions", "tables", "columns", "functions"];
+
+/// Reads a statement as far as the wire needs it.
+///
+/// # Errors
+/// Of PostgreSQL's own, what cannot be read.
+pub(super) fn read(text: &str) -> PgWireResult<Statement> {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location() else {
+        return Ok(Statement::Ask);
+    };
+    let tokens: Vec<_> =
+        tokens.into_iter().filter(|it| !matches!(it.token, Token::Whitespace(_) | Token::SemiColon)).collect();
+    let bare: Vec<&Token> = tokens.iter().map(|it| &it.token).collect();
+    let words: Vec<String> = bare.iter().map(|token| token.to_string().to_ascii_lowercase()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Ok(match words.as_slice() {
+        ["begin", ..] | ["start", "transaction", ..] => Statement::Begin,
+        ["rollback", "to", ..] => Statement::Nothing("ROLLBACK"),
+        ["commit" | "end", ..] => Statement::End("COMMIT"),
+        ["rollback" | "abort", ..] => Statement::End("ROLLBACK"),
+        ["savepoint", ..] => Statement::Nothing("SAVEPOINT"),
+        ["release", ..] => Statement::Nothing("RELEASE"),
+        ["discard", ..] => Statement::Nothing("DISCARD ALL"),
+        ["deallocate", ..] => Statement::Nothing("DEALLOCATE"),
+        ["unlisten", ..] => Statement::Nothing("UNLISTEN"),
+        ["set", "transaction", ..] | ["set", "session", "characteristics", ..] => Statement::Nothing("SET"),
+        ["set", "time", "zone", ..] => set("timezone", &bare[3..])?,
+        ["set", "names", ..] => set("client_encoding", &bare[2..])?,
+        ["set", "session" | "local", ..] => assignment(&bare[2..])?,
+        ["set", ..] => assignment(&bare[1..])?,
+        ["reset", ..] => Statement::Reset { name: name_of(&bare[1..]).0 },
+        ["show", first, ..] if SHOWN_BY_ENGINE.contains(first) => Statement::Ask,
+        ["show", "transaction", "isolation", "level"] => Statement::Show { name: "transaction_isolation".to_string() },
+        ["show", "time", "zone"] => Statement::Show { name: "timezone".to_string() },
+        ["show", ..] => Statement::Show { name: name_of(&bare[1..]).0 },
+        ["copy", "(", ..] => copy(text, &tokens, &words)?,
+        _ => Statement::Ask,
+    })
+}
+
+/// `name = value`, `name TO value`.
+fn assignment(tokens: &[&Token]) -> PgWireResult<Statement> {
+    let (name, used) = name_of(tokens);
+    let is_sign = |token: &&Token| **token == Token::Eq || token.to_string().eq_ignore_ascii_case("to");
+    match tokens.get(used).filter(|token| is_sign(token)) {
+        Some(_) if !name.is_empty() => set(&name, &tokens[used + 1..]),
+        _ => Err(user("42601", "write SET name = value")),
+    }
+}
+
+fn set(name: &str, tokens: &[&Token]) -> PgWireResult<Statement> {
+    let value: String = tokens.iter().map(|token| plain(token)).collect();
+    match value.is_empty() && tokens.is_empty() {
+        true => Err(user("42601", format!("{name} has no value"))),
+        false => Ok(Statement::Set { name: name.to_string(), value }),
+    }
+}
+
+/// A name with its dots, and how many tokens it took.
+fn name_of(tokens: &[&Token]) -> (String, usize) {
+    let of_name = |token: &&&Token| matches!(token, Token::Word(_) | Token::Period);
+    let used = tokens.iter().take_while(of_name).count();
+    // A keyword after the name (`TO`) is no part of it: names have dots between their words.
+    let mut end = used.min(1);
+    while end + 1 < used && *tokens[end] == Token::Period {
+        end += 2;
+    }
+    let name = tokens[..end].iter().map(|token| plain(token)).collect::<String>();
+    (name.to_ascii_lowercase(), end)
+}
+
+/// A token without its quotes.
+fn plain(token: &Token) -> String {
+    match token {
+        Token::SingleQuotedString(text) => text.clone(),
+        Token::Word(word) => word.value.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `COPY (question) TO STDOUT [WITH] [(FORMAT csv, HEADER)]`, `… CSV HEADER`.
+fn copy(
+    text: &str,
+    tokens: &[datafusion::sql::sqlparser::tokenizer::TokenWithSpan],
+    words: &[&str],
+) -> PgWireResult<Statement> {
+    let mut depth = 0;
+    let close = words.iter().enumerate().skip(1).find_map(|(at, word)| {
+        depth += match *word {
+            "(" => 1,
+            ")" => -1,
+            _ => 0,
+        };
+        (depth == 0).then_some(at)
+    });
+    let Some(close) = close.filter(|close| words.get(close + 1..close + 3) == Some(&["to", "stdout"])) else {
+        return Ok(Statement::Ask);
+    };
+    let options = &words[close + 3..];
+    if let Some(unknown) = options.iter().find(|word| !OPTIONS.contains(word)) {
+        return Err(user(
+            "0A000",
+            format!("COPY has no option {unknown} here: FORMAT text or csv, and HEADER, are known"),
+        ));
+    }
+    let form = CopyForm {
+        csv: options.contains(&"csv"),
+        header: options.contains(&"header")
+            && !options.windows(2).any(|two| matches!(two, ["header", "false" | "off"])),
+    };
+    let place = |at: usize| offset(text, tokens[at].span.start.line, tokens[at].span.start.column);
+    Ok(Statement::Copy { from: place(1) + 1, to: place(close), form })
+}
+
+const OPTIONS: &[&str] = &["with", "(", ")", ",", "format", "csv", "text", "header", "true", "false", "on", "off"];
+
+/// The byte of a line and column, both from 1, columns in characters.
+fn offset(text: &str, line: u64, column: u64) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
+    let characters = text[before..].chars().take(column.saturating_sub(1) as usize);
+    before + characters.map(char::len_utf8).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_to(name: &str, value: &str) -> Statement {
+        Statement::Set { name: name.to_string(), value: value.to_string() }
+    }
+
+    #[test]
+    fn talk_is_told_from_questions() {
+        let table = [
+            ("SELECT 1", Statement::Ask),
+            ("begin isolation level serializable;", Statement::Begin),
+            ("START TRANSACTION READ ONLY", Statement::Begin),
+            ("COMMIT", Statement::End("COMMIT")),
+            ("ROLLBACK TO SAVEPOINT a", Statement::Nothing("ROLLBACK")),
+            ("SET extra_float_digits = 3", set_to("extra_float_digits", "3")),
+            ("set session DateStyle to 'ISO, MDY'", set_to("datestyle", "ISO, MDY")),
+            ("SET bell.bi_compat = true", set_to("bell.bi_compat", "true")),
+            ("SET search_path TO retail, public", set_to("search_path", "retail,public")),
+            ("SET TIME ZONE 'UTC'", set_to("timezone", "UTC")),
+            ("RESET ALL", Statement::Reset { name: "all".to_string() }),
+            ("SHOW server_version", Statement::Show { name: "server_version".to_string() }),
+            ("SHOW INDICATORS", Statement::Ask),
+            ("show transaction isolation level", Statement::Show { name: "transaction_isolation".to_string() }),
+        ];
+        for (text, statement) in table {
+            assert_eq!(read(text).unwrap(), statement, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_copied_is_a_part_of_the_text() {
+        let text = "COPY (SELECT '区域)', (1)) TO STDOUT WITH (FORMAT csv, HEADER)";
+        let Statement::Copy { from, to, form } = read(text).unwrap() else { panic!("no copy") };
+        assert_eq!((&text[from..to], form), ("SELECT '区域)', (1)", CopyForm { csv: true, header: true }));
+        assert_eq!(read("COPY orders TO '/tmp/x'").unwrap(), Statement::Ask);
+        assert!(read("COPY (SELECT 1) TO STDOUT (FORMAT binary)").is_err());
+    }
+}

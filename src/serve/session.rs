@@ -1,0 +1,347 @@
+//! One caller's session: settings and eyes of its own, one question at a time, which has limits and can be stopped.
+//!
+//! Questions are planned and run by threads of their own, so that those that listen are always free: a cancellation is
+//! heard while a question computes.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::ParamValues;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::failed::Failed;
+use super::introspection;
+use super::live::{Live, Roles};
+use super::record::Record;
+use super::{Entrance, Watch};
+use crate::engine::Engine;
+use crate::error::Result;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The name that they gave.
+    pub name: String,
+    /// What they see.
+    pub roles: Roles,
+}
+
+/// What one question may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QuestionLimits {
+    /// The time until its last row is there.
+    pub time: Option<Duration>,
+    /// The rows of its answer; an answer with more is refused, not cut.
+    pub rows: Option<usize>,
+}
+
+/// What all sessions of a server share.
+pub struct Shared {
+    /// The project.
+    pub live: Live,
+    /// Where questions run.
+    pub compute: Handle,
+    /// For every question.
+    pub limits: QuestionLimits,
+    /// Who is told.
+    pub watch: Arc<Watch>,
+}
+
+/// One caller's session.
+pub struct Session {
+    shared: Arc<Shared>,
+    user: User,
+    entrance: Entrance,
+    inner: Mutex<Inner>,
+    running: Mutex<Vec<AbortHandle>>,
+}
+
+struct Inner {
+    number: u64,
+    engine: Arc<Engine>,
+    /// What was set, to be set again over the next edition.
+    settings: Vec<(String, String)>,
+    /// `statement_timeout`.
+    time: Option<Duration>,
+}
+
+/// A statement that can be run.
+#[derive(Clone)]
+pub struct Planned {
+    /// The edition that it was planned over.
+    pub number: u64,
+    /// As asked.
+    pub text: Arc<str>,
+    /// What it comes to.
+    pub plan: LogicalPlan,
+    engine: Arc<Engine>,
+    state: Box<SessionState>,
+}
+
+impl Session {
+    /// A session over the present edition.
+    ///
+    /// # Errors
+    /// What DataFusion says of it.
+    pub fn open(shared: &Arc<Shared>, user: User, entrance: Entrance) -> Result<Session> {
+        let (number, engine) = shared.live.engine(&user.roles)?;
+        let inner = Inner { number, engine: Arc::new(engine), settings: vec![], time: None };
+        let (shared, inner, running) = (Arc::clone(shared), Mutex::new(inner), Mutex::default());
+        Ok(Session { shared, user, entrance, inner, running })
+    }
+
+    /// Who asks.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The engine over the present edition, with what this session has set.
+    ///
+    /// # Errors
+    /// What DataFusion says of a new session.
+    pub fn engine(&self) -> Result<(u64, Arc<Engine>)> {
+        let mut inner = self.inner();
+        if self.shared.live.present().number != inner.number {
+            let (number, engine) = self.shared.live.engine(&self.user.roles)?;
+            for (name, value) in &inner.settings {
+                set_in(&engine, name, value)?;
+            }
+            (inner.number, inner.engine) = (number, Arc::new(engine));
+        }
+        Ok((inner.number, Arc::clone(&inner.engine)))
+    }
+
+    /// Sets an option of the engine (`bell.…`, the default schema) for this session alone.
+    ///
+    /// # Errors
+    /// If there is no such option, or it has no such value.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let (_, engine) = self.engine()?;
+        set_in(&engine, name, value)?;
+        let mut inner = self.inner();
+        inner.settings.retain(|(known, _)| known != name);
+        inner.settings.push((name.to_string(), value.to_string()));
+        Ok(())
+    }
+
+    /// Sets the time that a question may take in this session; never more than the server grants.
+    pub fn set_time(&self, time: Option<Duration>) {
+        self.inner().time = time;
+    }
+
+    fn time(&self) -> Option<Duration> {
+        [self.inner().time, self.shared.limits.time].into_iter().flatten().min()
+    }
+
+    /// Plans a statement.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that it would write.
+    pub async fn plan(self: &Arc<Self>, text: &str) -> Result<Planned, Failed> {
+        let (session, text) = (Arc::clone(self), Arc::<str>::from(text));
+        let record = self.record(&text);
+        let work = self.shared.compute.spawn(async move { session.planned(text).await });
+        self.running().push(work.abort_handle());
+        let planned = match work.await {
+            Ok(planned) => planned,
+            Err(stopped) if stopped.is_cancelled() => Err(Failed::Cancelled),
+            Err(panicked) => Err(Failed::internal(panicked.to_string())),
+        };
+        if let Err(failed) = &planned {
+            record.end(0, Some(failed));
+        } else {
+            record.forget();
+        }
+        planned
+    }
+
+    async fn planned(&self, text: Arc<str>) -> Result<Planned, Failed> {
+        let (number, engine) = self.engine().map_err(|error| Failed::refused(error, None))?;
+        let (state, plan) = match introspection::plan(&engine, &text).await {
+            Some(planned) => planned?,
+            None => engine.sql_plan(&text).await.map_err(|error| Failed::refused(error, Some(&engine)))?,
+        };
+        super::read_only::allow(&plan)?;
+        Ok(Planned { number, text, plan, engine, state: Box::new(state) })
+    }
+
+    /// Runs a statement. The answer streams; dropping it stops the question.
+    ///
+    /// # Errors
+    /// If parameters do not fit.
+    pub fn run(self: &Arc<Self>, planned: &Planned, parameters: Option<&ParamValues>) -> Result<Answer, Failed> {
+        let plan = match parameters {
+            None => planned.plan.clone(),
+            Some(values) => planned
+                .plan
+                .clone()
+                .replace_params_with_values(values)
+                .map_err(|error| Failed::refused(error.into(), Some(&planned.engine)))?,
+        };
+        let schema = Arc::clone(plan.schema().inner());
+        let (sender, pieces) = channel(2);
+        let asked = Asked {
+            session: Arc::clone(self),
+            engine: Arc::clone(&planned.engine),
+            state: planned.state.clone(),
+            plan,
+            until: self.time().map(|time| (Instant::now() + time, time)),
+            rows: self.shared.limits.rows,
+        };
+        let work = self.shared.compute.spawn(asked.answer(sender));
+        self.running().push(work.abort_handle());
+        let record = Some(self.record(&planned.text));
+        Ok(Answer { schema, pieces, work: work.abort_handle(), rows: 0, record })
+    }
+
+    /// Stops what runs in this session.
+    pub fn cancel(&self) {
+        self.running().drain(..).for_each(|running| running.abort());
+    }
+
+    /// Something new is asked: what was asked before can no longer be stopped.
+    pub fn begin(&self) {
+        self.running().retain(|running| !running.is_finished());
+    }
+
+    /// Whether something runs.
+    pub fn is_busy(&self) -> bool {
+        self.running().iter().any(|running| !running.is_finished())
+    }
+
+    fn record(&self, text: &str) -> Record {
+        Record::new(&self.shared.watch, &self.user, self.entrance, text)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn set_in(engine: &Engine, name: &str, value: &str) -> Result<()> {
+    let state = engine.context().state_ref();
+    state.write().config_mut().options_mut().set(name, value)?;
+    Ok(())
+}
+
+/// A question that is being answered.
+struct Asked {
+    session: Arc<Session>,
+    engine: Arc<Engine>,
+    state: Box<SessionState>,
+    plan: LogicalPlan,
+    until: Option<(Instant, Duration)>,
+    rows: Option<usize>,
+}
+
+enum Piece {
+    Rows(RecordBatch),
+    End(Result<(), Failed>),
+}
+
+impl Asked {
+    async fn answer(self, sender: Sender<Piece>) {
+        let outcome = self.send_all(&sender).await;
+        let _ = sender.send(Piece::End(outcome)).await;
+    }
+
+    async fn send_all(&self, sender: &Sender<Piece>) -> Result<(), Failed> {
+        let mut rows = self.in_time(self.started()).await??;
+        let mut count = 0;
+        while let Some(batch) = self.in_time(rows.next()).await? {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => return Err(self.failed(error).await),
+            };
+            count += batch.num_rows();
+            if let Some(most) = self.rows.filter(|most| count > *most) {
+                return Err(Failed::TooManyRows(most));
+            }
+            // Nobody listens any more.
+            if sender.send(Piece::Rows(batch)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn started(&self) -> Result<SendableRecordBatchStream, Failed> {
+        let plan = match self.state.create_physical_plan(&self.plan).await {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.failed(error).await),
+        };
+        match execute_stream(plan, self.state.task_ctx()) {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.failed(error).await),
+        }
+    }
+
+    /// What the error was about; perhaps the files are others than this edition knows.
+    async fn failed(&self, error: datafusion::error::DataFusionError) -> Failed {
+        self.session.shared.live.read_again();
+        Failed::refused(self.engine.explained(error).await, Some(&self.engine))
+    }
+
+    async fn in_time<F: Future>(&self, work: F) -> Result<F::Output, Failed> {
+        match self.until {
+            Some((until, time)) => timeout_at(until, work).await.map_err(|_| Failed::TimedOut(time)),
+            None => Ok(work.await),
+        }
+    }
+}
+
+/// The rows of an answer, as they come.
+pub struct Answer {
+    /// Their columns.
+    pub schema: SchemaRef,
+    pieces: Receiver<Piece>,
+    work: AbortHandle,
+    rows: u64,
+    record: Option<Record>,
+}
+
+impl Stream for Answer {
+    type Item = Result<RecordBatch, Failed>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let outcome = match std::task::ready!(self.pieces.poll_recv(cx)) {
+            Some(Piece::Rows(batch)) => {
+                self.rows += batch.num_rows() as u64;
+                return Poll::Ready(Some(Ok(batch)));
+            }
+            Some(Piece::End(outcome)) => outcome,
+            // The work was stopped before it came to an end, or the end was told.
+            None if self.record.is_none() => return Poll::Ready(None),
+            None => Err(Failed::Cancelled),
+        };
+        let rows = self.rows;
+        if let Some(record) = self.record.take() {
+            record.end(rows, outcome.as_ref().err());
+        }
+        Poll::Ready(outcome.err().map(Err))
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.work.abort();
+        if let Some(record) = self.record.take() {
+            record.end(self.rows, Some(&Failed::Cancelled));
+        }
+    }
+}
