@@ -14,6 +14,7 @@ use datafusion_pg_catalog::setup_pg_catalog;
 use tokio::sync::Notify;
 
 use super::diagnostics::DiagnosticsTable;
+use super::functions::functions;
 use super::{Event, Watch};
 use crate::diagnostic::{Diagnostic, render};
 use crate::engine::{Engine, Limits, Project};
@@ -101,6 +102,7 @@ impl Live {
         let ctx = engine.context();
         let catalog = ctx.state().config_options().catalog.default_catalog.clone();
         setup_pg_catalog(ctx, &catalog, EmptyContextProvider).map_err(|error| *error)?;
+        functions().for_each(|function| ctx.register_udf(function));
         // Diagnostics quote texts and data that not everybody may see.
         if roles.is_none()
             && let Some(bell) = ctx.catalog(&catalog).and_then(|catalog| catalog.schema("bell"))

@@ -7,6 +7,7 @@
 
 mod diagnostics;
 pub mod failed;
+mod functions;
 mod introspection;
 pub mod live;
 mod pg;

@@ -18,7 +18,8 @@ use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::failed::Failed;
 use super::introspection;
@@ -64,7 +65,24 @@ pub struct Session {
     user: User,
     entrance: Entrance,
     inner: Mutex<Inner>,
-    running: Mutex<Vec<AbortHandle>>,
+    running: Mutex<Vec<Arc<Stop>>>,
+}
+
+/// Stops work: whoever waits for it is told at once, and the work ends where it next gives way.
+struct Stop {
+    work: AbortHandle,
+    told: CancellationToken,
+}
+
+impl Stop {
+    fn of(work: AbortHandle) -> Arc<Stop> {
+        Arc::new(Stop { work, told: CancellationToken::new() })
+    }
+
+    fn stop(&self) {
+        self.told.cancel();
+        self.work.abort();
+    }
 }
 
 struct Inner {
@@ -152,11 +170,14 @@ impl Session {
         let (session, text) = (Arc::clone(self), Arc::<str>::from(text));
         let record = self.record(&text);
         let work = self.shared.compute.spawn(async move { session.planned(text).await });
-        self.running().push(work.abort_handle());
-        let planned = match work.await {
-            Ok(planned) => planned,
-            Err(stopped) if stopped.is_cancelled() => Err(Failed::Cancelled),
-            Err(panicked) => Err(Failed::internal(panicked.to_string())),
+        let stop = self.running_now(work.abort_handle());
+        let planned = tokio::select! {
+            planned = work => match planned {
+                Ok(planned) => planned,
+                Err(stopped) if stopped.is_cancelled() => Err(Failed::Cancelled),
+                Err(panicked) => Err(Failed::internal(panicked.to_string())),
+            },
+            () = stop.told.cancelled() => Err(Failed::Cancelled),
         };
         if let Err(failed) = &planned {
             record.end(0, Some(failed));
@@ -199,25 +220,34 @@ impl Session {
             until: self.time().map(|time| (Instant::now() + time, time)),
             rows: self.shared.limits.rows,
         };
+        let until = asked.until;
         let work = self.shared.compute.spawn(asked.answer(sender));
-        self.running().push(work.abort_handle());
+        let stop = self.running_now(work.abort_handle());
+        let told = Box::pin(Arc::clone(&stop).told.clone().cancelled_owned());
+        let late = until.map(|(until, time)| (Box::pin(sleep_until(until)), time));
         let record = Some(self.record(&planned.text));
-        Ok(Answer { schema, pieces, work: work.abort_handle(), rows: 0, record })
+        Ok(Answer { schema, pieces, stop, told, late, rows: 0, record })
+    }
+
+    fn running_now(&self, work: AbortHandle) -> Arc<Stop> {
+        let stop = Stop::of(work);
+        self.running().push(Arc::clone(&stop));
+        stop
     }
 
     /// Stops what runs in this session.
     pub fn cancel(&self) {
-        self.running().drain(..).for_each(|running| running.abort());
+        self.running().drain(..).for_each(|running| running.stop());
     }
 
     /// Something new is asked: what was asked before can no longer be stopped.
     pub fn begin(&self) {
-        self.running().retain(|running| !running.is_finished());
+        self.running().retain(|running| !running.work.is_finished());
     }
 
     /// Whether something runs.
     pub fn is_busy(&self) -> bool {
-        self.running().iter().any(|running| !running.is_finished())
+        self.running().iter().any(|running| !running.work.is_finished())
     }
 
     fn record(&self, text: &str) -> Record {
@@ -228,7 +258,7 @@ impl Session {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn running(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+    fn running(&self) -> MutexGuard<'_, Vec<Arc<Stop>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -310,7 +340,10 @@ pub struct Answer {
     /// Their columns.
     pub schema: SchemaRef,
     pieces: Receiver<Piece>,
-    work: AbortHandle,
+    stop: Arc<Stop>,
+    told: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// When it takes too long, though the work does not give way.
+    late: Option<(Pin<Box<Sleep>>, Duration)>,
     rows: u64,
     record: Option<Record>,
 }
@@ -319,27 +352,42 @@ impl Stream for Answer {
     type Item = Result<RecordBatch, Failed>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let outcome = match std::task::ready!(self.pieces.poll_recv(cx)) {
-            Some(Piece::Rows(batch)) => {
+        if self.record.is_none() {
+            return Poll::Ready(None);
+        }
+        let outcome = match self.pieces.poll_recv(cx) {
+            Poll::Ready(Some(Piece::Rows(batch))) => {
                 self.rows += batch.num_rows() as u64;
                 return Poll::Ready(Some(Ok(batch)));
             }
-            Some(Piece::End(outcome)) => outcome,
-            // The work was stopped before it came to an end, or the end was told.
-            None if self.record.is_none() => return Poll::Ready(None),
-            None => Err(Failed::Cancelled),
+            Poll::Ready(Some(Piece::End(outcome))) => outcome,
+            // The work was stopped before it came to an end.
+            Poll::Ready(None) => Err(Failed::Cancelled),
+            Poll::Pending => std::task::ready!(self.stopped(cx)),
         };
         let rows = self.rows;
         if let Some(record) = self.record.take() {
             record.end(rows, outcome.as_ref().err());
         }
+        self.stop.stop();
         Poll::Ready(outcome.err().map(Err))
+    }
+}
+
+impl Answer {
+    /// Whether it was stopped, or takes too long.
+    fn stopped(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        if self.told.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(Failed::Cancelled));
+        }
+        let Some((late, time)) = &mut self.late else { return Poll::Pending };
+        late.as_mut().poll(cx).map(|()| Err(Failed::TimedOut(*time)))
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.work.abort();
+        self.stop.stop();
         if let Some(record) = self.record.take() {
             record.end(self.rows, Some(&Failed::Cancelled));
         }

@@ -31,6 +31,8 @@ mod runs_shared;
 mod same_names;
 mod scripts;
 mod series;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;
 mod streams;

@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "quality",
     "alert",
     "publish",
+    "serve",
     "import",
     "init",
     "cli",

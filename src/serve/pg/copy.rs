@@ -16,12 +16,17 @@ use super::rows;
 use super::statement::CopyForm;
 use crate::serve::session::Session;
 
-/// The answer to a question as lines.
-pub(super) async fn out(session: &Arc<Session>, question: &str, form: CopyForm) -> PgWireResult<Response> {
-    let planned = session.plan(question).await.map_err(|failed| error(&failed, question))?;
-    let answer = session.run(&planned, None).map_err(|failed| error(&failed, question))?;
+/// The answer to a question as lines; the question stands in the whole text where it does in its own.
+pub(super) async fn out(
+    session: &Arc<Session>,
+    question: &str,
+    form: CopyForm,
+    whole: &Arc<str>,
+) -> PgWireResult<Response> {
+    let planned = session.plan(question).await.map_err(|failed| error(&failed, whole))?;
+    let answer = session.run(&planned, None).map_err(|failed| error(&failed, whole))?;
     let fields = Arc::new(rows::fields(&answer.schema, &Format::UnifiedText)?);
-    let (columns, text) = (fields.len(), Arc::clone(&planned.text));
+    let (columns, text) = (fields.len(), Arc::clone(whole));
     let header = form.header.then(|| Ok(header(&fields, form)));
     let lines = answer.flat_map(move |batch| match batch {
         Ok(batch) => stream::iter(lines(&batch, &fields, form)),

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
 use arrow_pg::datatypes::{PG_OID_ALIAS_KEY, into_pg_type, pg_type_for_alias_kind};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
@@ -21,7 +20,7 @@ use pgwire::messages::PgWireBackendMessage;
 
 use super::errors::{error, user};
 use super::statement::{self, Statement};
-use super::{Connection, copy, rows};
+use super::{Connection, copy, parameters, rows};
 use crate::serve::session::{Planned, Session};
 use crate::syntax::statements;
 
@@ -66,7 +65,7 @@ impl QueryParser for Parser {
 
     fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {
         match &prepared.planned {
-            Some(planned) => Ok(parameters(&planned.plan)?.into_iter().map(|(_, wire)| wire).collect()),
+            Some(planned) => Ok(placeholders(&planned.plan)?.into_iter().map(|(_, wire)| wire).collect()),
             None => Ok(vec![]),
         }
     }
@@ -101,19 +100,15 @@ impl ExtendedQueryHandler for Connection {
         session.begin();
         if let Statement::Copy { from, to, form } = &prepared.statement {
             let question = statements::in_place(&prepared.text, &(*from..*to));
-            return copy::out(session, &question, *form).await;
+            return copy::out(session, &question, *form, &prepared.text).await;
         }
         let Some(planned) = &prepared.planned else {
             return self.talk(&prepared.statement, &portal.result_column_format);
         };
         let planned = self.over_the_present(planned).await?;
-        let types = parameters(&planned.plan)?;
-        let inferred: Vec<Option<&DataType>> = types.iter().map(|(inferred, _)| inferred.as_ref()).collect();
-        let wire: Vec<Option<&Type>> = types.iter().map(|(_, wire)| Some(wire)).collect();
-        let values = match types.is_empty() {
-            true => None,
-            false => Some(deserialize_parameters_with_server_types(portal, &inferred, &wire)?),
-        };
+        let known = placeholders(&planned.plan)?;
+        let values = parameters::values(portal, &known)?;
+        let values = Some(values).filter(|_| !known.is_empty());
         let answer = session.run(&planned, values.as_ref()).map_err(|failed| error(&failed, &planned.text))?;
         Ok(Response::Query(rows::response(answer, &portal.result_column_format, &planned.text)?))
     }
@@ -140,7 +135,7 @@ impl Connection {
 }
 
 /// The types of `$1`, `$2` …: as far as they are known, and as they come over the wire.
-fn parameters(plan: &LogicalPlan) -> PgWireResult<Vec<(Option<DataType>, Type)>> {
+fn placeholders(plan: &LogicalPlan) -> PgWireResult<Vec<(Option<DataType>, Type)>> {
     let mut known: Vec<(usize, Option<FieldRef>)> = Vec::new();
     let mut found = |id: &str, field: Option<FieldRef>| {
         let Some(number) = id.strip_prefix('$').and_then(|number| number.parse().ok()) else { return };

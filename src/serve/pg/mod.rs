@@ -3,6 +3,7 @@
 mod copy;
 mod errors;
 mod extended;
+mod parameters;
 mod rows;
 mod settings;
 mod simple;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use pgwire::api::PgWireServerHandlers;
 use pgwire::api::auth::StartupHandler;
 use pgwire::api::cancel::CancelHandler;
@@ -95,19 +97,20 @@ pub(super) struct Connection {
 /// The sessions by what their callers cancel them with.
 #[derive(Default)]
 struct Callers {
-    known: Mutex<HashMap<i32, (SecretKey, Weak<Session>)>>,
+    known: Mutex<HashMap<(i32, Bytes), Weak<Session>>>,
 }
 
 impl Callers {
-    fn add(&self, pid: i32, secret: SecretKey, session: &Arc<Session>) {
+    fn add(&self, pid: i32, secret: &SecretKey, session: &Arc<Session>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, session)| session.strong_count() > 0);
-        known.insert(pid, (secret, Arc::downgrade(session)));
+        known.retain(|_, session| session.strong_count() > 0);
+        known.insert((pid, secret.to_bytes()), Arc::downgrade(session));
     }
 
     fn find(&self, pid: i32, secret: &SecretKey) -> Option<Arc<Session>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&pid).filter(|(key, _)| key == secret).and_then(|(_, session)| session.upgrade())
+        // A key says the same in four bytes and in the longer form of newer protocols.
+        known.get(&(pid, secret.to_bytes())).and_then(Weak::upgrade)
     }
 }
 

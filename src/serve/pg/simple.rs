@@ -29,11 +29,11 @@ impl SimpleQueryHandler for Connection {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         self.session()?.begin();
-        let mut responses = Vec::new();
+        let (mut responses, whole) = (Vec::new(), Arc::<str>::from(text));
         for range in statements::split(text).statements() {
             // What stands before is blank, so that places are places in the whole text.
             let one = statements::in_place(text, &range);
-            match self.answer(&one).await {
+            match self.answer(&one, &whole).await {
                 Ok(response) => responses.push(response),
                 Err(PgWireError::UserError(info)) => {
                     responses.push(Response::Error(info));
@@ -50,18 +50,19 @@ impl SimpleQueryHandler for Connection {
 }
 
 impl Connection {
-    async fn answer(&self, text: &str) -> PgWireResult<Response> {
+    /// Answers a statement that stands in the whole text where it does in its own.
+    async fn answer(&self, text: &str, whole: &Arc<str>) -> PgWireResult<Response> {
         let statement = statement::read(text)?;
         match &statement {
             Statement::Ask => {
                 let session = self.session()?;
-                let planned = session.plan(text).await.map_err(|failed| error(&failed, text))?;
-                let answer = session.run(&planned, None).map_err(|failed| error(&failed, text))?;
-                Ok(Response::Query(rows::response(answer, &Format::UnifiedText, &planned.text)?))
+                let planned = session.plan(text).await.map_err(|failed| error(&failed, whole))?;
+                let answer = session.run(&planned, None).map_err(|failed| error(&failed, whole))?;
+                Ok(Response::Query(rows::response(answer, &Format::UnifiedText, whole)?))
             }
             Statement::Copy { from, to, form } => {
                 let question = statements::in_place(text, &(*from..*to));
-                copy::out(self.session()?, &question, *form).await
+                copy::out(self.session()?, &question, *form, whole).await
             }
             talk => self.talk(talk, &Format::UnifiedText),
         }

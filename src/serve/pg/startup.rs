@@ -63,7 +63,7 @@ impl Connection {
         let session = Arc::new(session);
         let (pid, secret) = KEYS.generate(client);
         client.set_pid_and_secret_key(pid, secret.clone());
-        self.callers.add(pid, secret, &session);
+        self.callers.add(pid, &secret, &session);
         self.settings.begin(&session, client.metadata()).map_err(|error| PgWireError::UserError(Box::new(error)))?;
         let _ = self.session.set(session);
         finish_authentication(client, &Parameters(&self.settings)).await
