@@ -17,6 +17,7 @@ pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
         ("col_description", text()),
         ("obj_description", text()),
         ("shobj_description", text()),
+        ("pg_get_serial_sequence", text()),
         ("pg_get_viewdef", text()),
         ("pg_get_indexdef", text()),
         ("to_regtype", ScalarValue::Int32(None)),

@@ -37,11 +37,16 @@ pub(super) async fn plan(engine: &Engine, text: &str) -> Option<Result<(SessionS
     })
 }
 
-/// Pieces of psql's statements that DataFusion has no way for, and what has the same answer here.
-const REPLACED: &[(&str, &str)] = &[(
-    "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x from pg_catalog.unnest(tc.reloptions) x), ', ')",
-    "''",
-)];
+/// Pieces of what clients ask that DataFusion has no way for, and what does as well here.
+const REPLACED: &[(&str, &str)] = &[
+    // psql, `\d+`.
+    (
+        "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x from pg_catalog.unnest(tc.reloptions) x), ', ')",
+        "''",
+    ),
+    // SQLAlchemy, for the schemas that are not the server's own; `pg_catalog` is then among them.
+    ("ESCAPE '/'", ""),
+];
 
 thread_local! {
     /// Its rules are many.
