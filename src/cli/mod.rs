@@ -21,6 +21,8 @@ mod limits;
 mod list;
 mod localise;
 mod output;
+#[cfg(feature = "serve")]
+mod password;
 mod progress;
 mod project;
 mod prompt;
@@ -122,6 +124,9 @@ enum Command {
     /// Serve the project to psql, BI tools and programs
     #[cfg(feature = "serve")]
     Serve(serve::Serve),
+    /// Print what a password is checked with, for `bell serve --users`
+    #[cfg(feature = "serve")]
+    Password(password::Password),
     /// Show a scorecard: scores, and what changed them
     Scorecard(scorecard::Scorecard),
     /// List what the project declares
@@ -136,7 +141,7 @@ impl Command {
     /// Whether it shows a project to somebody, and does nothing for everybody.
     fn has_a_viewer(&self) -> bool {
         #[cfg(feature = "serve")]
-        if let Command::Serve(_) = self {
+        if let Command::Serve(_) | Command::Password(_) = self {
             return false;
         }
         !matches!(
@@ -212,6 +217,8 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Run(run) => run.run(common).await,
         #[cfg(feature = "serve")]
         Command::Serve(serve) => serve.run(common).await,
+        #[cfg(feature = "serve")]
+        Command::Password(password) => password.run(),
         Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

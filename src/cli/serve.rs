@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bellwether::Error;
 use bellwether::serve::session::QuestionLimits;
+use bellwether::serve::users::Users;
 use bellwether::serve::{Event, Options, Server, Watch};
 use bellwether::source::SourceSet;
 use clap::{Args, ValueEnum};
@@ -43,6 +44,13 @@ pub struct Serve {
     /// How what happens is written to stderr; texts of questions are not
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log: LogFormat,
+    /// Who may connect, a line each: a name, a verifier (of `bell password`), roles (`east,privacy`, or `*` for all); without
+    /// it BELL_USERS holds such lines, or else everybody on this machine sees everything
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// Listen on other addresses than this machine's without encryption: only where something else encrypts
+    #[arg(long)]
+    allow_plain_text: bool,
     /// Append every question, with its text, to a file: a line of JSON each
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -60,9 +68,10 @@ enum LogFormat {
 impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        if !self.pg.ip().is_loopback() {
+        let users = self.users()?;
+        if !self.pg.ip().is_loopback() && !(users.is_some() && self.allow_plain_text) {
             return Err(Failure::Usage(format!(
-                "{} is reached from other machines, and whoever reaches it sees everything: serve on 127.0.0.1",
+                "{} is reached from other machines: that needs --users, and --allow-plain-text, since answers are not encrypted; or serve on 127.0.0.1",
                 self.pg
             )));
         }
@@ -77,10 +86,24 @@ impl Serve {
             grace: self.grace,
         };
         let watch = self.watch()?;
-        let server = interrupt::cancellable(Server::bind(options, watch)).await?;
+        let server = interrupt::cancellable(Server::bind(options, users, watch)).await?;
         let server = server.map_err(|error| Failure::new(error, project::texts(&folder)))?;
         server.run(stop()).await;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Who may connect; `None` if nobody was said.
+    fn users(&self) -> Result<Option<Users>, Failure> {
+        let (text, from) = match (&self.users, std::env::var("BELL_USERS")) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path);
+                let text = text.map_err(|error| Failure::new(Error::io(path, error), SourceSet::default()))?;
+                (text, path.display().to_string())
+            }
+            (None, Ok(text)) => (text, "BELL_USERS".to_string()),
+            (None, Err(_)) => return Ok(None),
+        };
+        Users::read(&text).map(Some).map_err(|why| Failure::Usage(format!("{from}: {why}")))
     }
 
     /// Writes what happens to stderr, and questions to the audit file.

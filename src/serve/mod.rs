@@ -14,6 +14,7 @@ mod pg;
 mod read_only;
 mod record;
 pub mod session;
+pub mod users;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use crate::engine::Limits;
 use crate::error::{Error, Result};
 use live::Live;
 use session::{QuestionLimits, Shared};
+use users::Users;
 
 /// What is served, where, and to how many.
 #[derive(Debug, Clone)]
@@ -136,16 +138,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the project and takes the addresses.
+    /// Opens the project and takes the addresses. Without users everybody who reaches them sees everything.
     ///
     /// # Errors
     /// What is wrong with the project, or an address that cannot be had.
-    pub async fn bind(options: Options, watch: Arc<Watch>) -> Result<Server> {
+    pub async fn bind(options: Options, users: Option<Users>, watch: Arc<Watch>) -> Result<Server> {
         let live = Live::open(options.folder.clone(), &options.memory).await?;
         let compute = Builder::new_multi_thread().thread_name("compute").enable_all().build();
         let compute = compute.map_err(|error| Error::Data(format!("cannot start threads: {error}")))?;
         let limits = options.questions;
-        let shared = Arc::new(Shared { live, compute: compute.handle().clone(), limits, watch });
+        let shared = Arc::new(Shared { live, compute: compute.handle().clone(), limits, users, watch });
         let pg = match options.pg {
             Some(address) => Some(listen(address).await?),
             None => None,

@@ -25,6 +25,7 @@ use super::failed::Failed;
 use super::introspection;
 use super::live::{Live, Roles};
 use super::record::Record;
+use super::users::Users;
 use super::{Entrance, Watch};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -55,6 +56,8 @@ pub struct Shared {
     pub compute: Handle,
     /// For every question.
     pub limits: QuestionLimits,
+    /// Who may connect; everybody, as whom they like, if it is not said.
+    pub users: Option<Users>,
     /// Who is told.
     pub watch: Arc<Watch>,
 }

@@ -33,6 +33,8 @@ mod scripts;
 mod series;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_logins;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;
 mod streams;

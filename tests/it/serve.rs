@@ -16,7 +16,7 @@ indicator sales = sum(o.x)
 indicator n     = count(*) of o
 ";
 
-fn project() -> tempfile::TempDir {
+pub fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "model.bell", MODEL);
     write(
@@ -28,15 +28,16 @@ fn project() -> tempfile::TempDir {
 }
 
 /// A server that ends with the test.
-struct Server {
+pub struct Server {
     child: Child,
-    port: u16,
+    /// Where it listens.
+    pub port: u16,
     /// What it says.
     log: std::sync::mpsc::Receiver<String>,
 }
 
 impl Server {
-    fn start(folder: &Path, options: &[&str]) -> Server {
+    pub fn start(folder: &Path, options: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bell"))
             .args(["serve", "--pg", "127.0.0.1:0", "--log", "json", "-p"])
             .arg(folder)
@@ -58,7 +59,7 @@ impl Server {
     }
 
     /// Waits for an event of that kind.
-    fn event(&self, kind: &str) -> serde_json::Value {
+    pub fn event(&self, kind: &str) -> serde_json::Value {
         loop {
             let line = self.log.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("no event {kind}"));
             let event: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -77,19 +78,24 @@ impl Drop for Server {
 }
 
 /// The wire, as far as the tests need it.
-struct Client {
+pub struct Client {
     stream: TcpStream,
     key: (i32, i32),
 }
 
-type Message = (u8, Vec<u8>);
+pub type Message = (u8, Vec<u8>);
 
 impl Client {
-    fn connect(port: u16) -> Result<Client, String> {
+    /// Somebody who has said a name.
+    pub fn begin(port: u16, name: &str) -> Client {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(&startup(&[("user", "ann"), ("database", "shop")])).unwrap();
-        let mut client = Client { stream, key: (0, 0) };
+        stream.write_all(&startup(&[("user", name), ("database", "shop")])).unwrap();
+        Client { stream, key: (0, 0) }
+    }
+
+    fn connect(port: u16) -> Result<Client, String> {
+        let mut client = Client::begin(port, "ann");
         for (kind, body) in client.until_ready()? {
             if kind == b'K' {
                 let number = |at: usize| i32::from_be_bytes(body[at..at + 4].try_into().unwrap());
@@ -99,7 +105,7 @@ impl Client {
         Ok(client)
     }
 
-    fn message(&mut self) -> Option<Message> {
+    pub fn message(&mut self) -> Option<Message> {
         let mut head = [0; 5];
         self.stream.read_exact(&mut head).ok()?;
         let mut body = vec![0; u32::from_be_bytes(head[1..].try_into().unwrap()) as usize - 4];
@@ -108,7 +114,7 @@ impl Client {
     }
 
     /// Everything up to the next `ReadyForQuery`; the error, if there is one.
-    fn until_ready(&mut self) -> Result<Vec<Message>, String> {
+    pub fn until_ready(&mut self) -> Result<Vec<Message>, String> {
         let (mut all, mut error) = (Vec::new(), None);
         loop {
             match self.message() {
@@ -121,7 +127,7 @@ impl Client {
         error.map_or(Ok(all), Err)
     }
 
-    fn send(&mut self, kind: u8, body: &[u8]) {
+    pub fn send(&mut self, kind: u8, body: &[u8]) {
         let mut message = vec![kind];
         message.extend((body.len() as u32 + 4).to_be_bytes());
         message.extend(body);
@@ -129,13 +135,13 @@ impl Client {
     }
 
     /// The rows of a statement, by columns with `|`, by rows with `;`.
-    fn ask(&mut self, sql: &str) -> Result<String, String> {
+    pub fn ask(&mut self, sql: &str) -> Result<String, String> {
         self.send(b'Q', &[sql.as_bytes(), b"\0"].concat());
         Ok(shown(&self.until_ready()?))
     }
 
     /// The same by a prepared statement with parameters as texts.
-    fn prepared(&mut self, sql: &str, parameters: &[&str]) -> Result<String, String> {
+    pub fn prepared(&mut self, sql: &str, parameters: &[&str]) -> Result<String, String> {
         self.send(b'P', &[b"\0", sql.as_bytes(), b"\0\0\0"].concat());
         let mut bind = b"\0\0\0\0".to_vec();
         bind.extend((parameters.len() as u16).to_be_bytes());
@@ -149,6 +155,18 @@ impl Client {
         self.send(b'S', b"");
         Ok(shown(&self.until_ready()?))
     }
+}
+
+/// What a password is checked with, as the command makes it.
+pub fn verifier(password: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bell"))
+        .arg("password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_string()
 }
 
 fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {

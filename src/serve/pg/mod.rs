@@ -3,6 +3,7 @@
 mod copy;
 mod errors;
 mod extended;
+mod login;
 mod parameters;
 mod rows;
 mod settings;
@@ -52,6 +53,7 @@ pub(super) async fn serve(
             callers: Arc::clone(&callers),
             settings: Settings::default(),
             session: OnceLock::new(),
+            login: Mutex::default(),
             place: places.clone().try_acquire_owned().ok(),
         });
         if connection.place.is_some() {
@@ -90,6 +92,7 @@ pub(super) struct Connection {
     callers: Arc<Callers>,
     settings: Settings,
     session: OnceLock<Arc<Session>>,
+    login: Mutex<login::Login>,
     /// One of the server's places; `None` if there was none left.
     place: Option<tokio::sync::OwnedSemaphorePermit>,
 }

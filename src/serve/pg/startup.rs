@@ -2,23 +2,29 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, PoisonError};
 
 use async_trait::async_trait;
 use futures::{Sink, SinkExt};
+use pgwire::api::auth::sasl::SCRAM_SHA_256_METHOD;
 use pgwire::api::auth::{
     ServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
     save_startup_parameters_to_metadata,
 };
-use pgwire::api::{ClientInfo, METADATA_USER, PidSecretKeyGenerator, RandomPidSecretKeyGenerator};
+use pgwire::api::{
+    ClientInfo, METADATA_USER, PgWireConnectionState, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
+};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
-use pgwire::messages::startup::Startup;
+use pgwire::messages::startup::{Authentication, PasswordMessageFamily, Startup};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use std::sync::{Arc, LazyLock};
 
 use super::Connection;
 use super::errors::fatal;
-use crate::serve::Entrance;
+use super::login::{Login, challenge};
+use crate::serve::live::Roles;
 use crate::serve::session::{Session, User};
+use crate::serve::{Entrance, Event};
 
 static KEYS: LazyLock<RandomPidSecretKeyGenerator> = LazyLock::new(RandomPidSecretKeyGenerator::default);
 
@@ -30,16 +36,19 @@ impl StartupHandler for Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let PgWireFrontendMessage::Startup(startup) = &message else { return Ok(()) };
-        match self.begin(client, startup).await {
-            Ok(()) => Ok(()),
+        let outcome = match message {
+            PgWireFrontendMessage::Startup(startup) => self.begin(client, &startup).await,
+            PgWireFrontendMessage::PasswordMessageFamily(message) => self.log_in(client, message).await,
+            _ => Ok(()),
+        };
+        match outcome {
             Err(PgWireError::UserError(error)) => {
                 // After such an error PostgreSQL hangs up.
                 client.send(PgWireBackendMessage::ErrorResponse((*error).into())).await?;
                 client.close().await?;
                 Ok(())
             }
-            Err(other) => Err(other),
+            other => other,
         }
     }
 }
@@ -56,8 +65,66 @@ impl Connection {
         if self.place.is_none() {
             return Err(fatal("53300", "sorry, too many connections already"));
         }
+        if self.shared.users.is_none() {
+            return self.enter(client, None).await;
+        }
+        client.set_state(PgWireConnectionState::AuthenticationInProgress);
+        let methods = Authentication::SASL(vec![SCRAM_SHA_256_METHOD.to_string()]);
+        client.send(PgWireBackendMessage::Authentication(methods)).await?;
+        Ok(())
+    }
+
+    /// A message of a login by password.
+    async fn log_in<C>(&self, client: &mut C, message: PasswordMessageFamily) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let Some(users) = &self.shared.users else { return Err(fatal("28000", "no password was asked for")) };
         let name = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
-        let user = User { name, roles: None };
+        let before = std::mem::replace(&mut *self.login.lock().unwrap_or_else(PoisonError::into_inner), Login::Over);
+        match before {
+            Login::Begun => {
+                let first = message.into_sasl_initial_response()?;
+                if first.auth_method != SCRAM_SHA_256_METHOD {
+                    return Err(fatal("28000", "passwords are told by SCRAM-SHA-256"));
+                }
+                let first = first.data.unwrap_or_default();
+                let (challenge, answer) =
+                    challenge(&first, users.verifier(&name)).map_err(|why| fatal("08P01", why))?;
+                *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Login::Challenged(Box::new(challenge));
+                let answer = Authentication::SASLContinue(answer.into());
+                client.send(PgWireBackendMessage::Authentication(answer)).await?;
+                Ok(())
+            }
+            Login::Challenged(challenge) => {
+                let last = message.into_sasl_response()?;
+                // Of a name that nobody has, nothing is right.
+                let (Some(proof), Some(roles)) = (challenge.prove(&last.data), users.roles(&name)) else {
+                    self.turned_away(client.socket_addr());
+                    return Err(fatal("28P01", &format!("password authentication failed for user \"{name}\"")));
+                };
+                client.send(PgWireBackendMessage::Authentication(Authentication::SASLFinal(proof.into()))).await?;
+                self.enter(client, roles).await
+            }
+            Login::Over => Err(fatal("08P01", "the login is over")),
+        }
+    }
+
+    fn turned_away(&self, peer: SocketAddr) {
+        (self.shared.watch)(&Event::TurnedAway { entrance: Entrance::Pg, peer, reason: "wrong name or password" });
+    }
+
+    /// A session begins.
+    async fn enter<C>(&self, client: &mut C, roles: Roles) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+        let user = User { name, roles };
         let session = Session::open(&self.shared, user, Entrance::Pg)
             .map_err(|error| fatal("58000", &format!("cannot begin a session: {error}")))?;
         let session = Arc::new(session);

@@ -1,0 +1,186 @@
+//! Who may connect: names, verifiers of their passwords, roles.
+//!
+//! A verifier is PostgreSQL's own for SCRAM-SHA-256 (RFC 5802, RFC 7677): with it a password can be checked, but neither
+//! told nor used.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pgwire::api::auth::sasl::scram::gen_salted_password;
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
+
+use super::live::Roles;
+
+/// How often a password is hashed, as PostgreSQL does it.
+const ITERATIONS: u32 = 4096;
+const METHOD: &str = "SCRAM-SHA-256";
+
+/// Who may connect.
+#[derive(Debug)]
+pub struct Users {
+    known: BTreeMap<String, Known>,
+    /// What salts of names that nobody has are made from, so that they look like all others.
+    secret: hmac::Key,
+}
+
+#[derive(Debug)]
+struct Known {
+    verifier: Verifier,
+    roles: Roles,
+}
+
+/// What a password is checked with.
+#[derive(Clone)]
+pub struct Verifier {
+    pub(super) iterations: u32,
+    pub(super) salt: Vec<u8>,
+    pub(super) stored_key: Vec<u8>,
+    pub(super) server_key: Vec<u8>,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+impl Users {
+    /// Reads users, one a line: a name, a verifier, and roles with commas between them or `*` for who sees everything.
+    /// Lines that begin with `#` say nothing.
+    ///
+    /// # Errors
+    /// A sentence with the number of the first line that cannot be read; it does not quote the line.
+    pub fn read(text: &str) -> Result<Users, String> {
+        let secret = random::<32>().map_err(|()| "there is no randomness".to_string())?;
+        let mut known = BTreeMap::new();
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = |what: &str| format!("line {}: {what}", at + 1);
+            let mut parts = line.split_whitespace();
+            let (Some(name), Some(verifier)) = (parts.next(), parts.next()) else {
+                return Err(wrong("a name and a verifier are needed; `bell password` makes one"));
+            };
+            let verifier =
+                Verifier::read(verifier).ok_or_else(|| wrong("this is no verifier; `bell password` makes one"))?;
+            let roles = match parts.next() {
+                Some("*") => None,
+                roles => Some(roles.into_iter().flat_map(|roles| roles.split(',')).map(str::to_string).collect()),
+            };
+            if parts.next().is_some() {
+                return Err(wrong("roles have commas between them, and no blanks"));
+            }
+            if known.insert(name.to_string(), Known { verifier, roles }).is_some() {
+                return Err(wrong("this name was there before"));
+            }
+        }
+        Ok(Users { known, secret: hmac::Key::new(hmac::HMAC_SHA256, &secret) })
+    }
+
+    /// What to check a password with, for names that nobody has, too: those fail in the end, like wrong passwords.
+    pub(super) fn verifier(&self, name: &str) -> Verifier {
+        if let Some(known) = self.known.get(name) {
+            return known.verifier.clone();
+        }
+        let made = |what: &str| hmac::sign(&self.secret, format!("{what} {name}").as_bytes()).as_ref().to_vec();
+        Verifier {
+            iterations: ITERATIONS,
+            salt: made("salt")[..16].to_vec(),
+            stored_key: made("key"),
+            server_key: made("server"),
+        }
+    }
+
+    /// What somebody sees, if the name is known.
+    pub(super) fn roles(&self, name: &str) -> Option<Roles> {
+        self.known.get(name).map(|known| known.roles.clone())
+    }
+}
+
+impl Verifier {
+    /// The verifier of a password, with a salt of its own.
+    ///
+    /// # Errors
+    /// If the machine has no randomness.
+    pub fn of(password: &str) -> Result<Verifier, String> {
+        let salt = random::<16>().map_err(|()| "there is no randomness".to_string())?.to_vec();
+        let salted = gen_salted_password(password, &salt, ITERATIONS as usize);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+        let client_key = hmac::sign(&key, b"Client Key");
+        Ok(Verifier {
+            iterations: ITERATIONS,
+            salt,
+            stored_key: digest::digest(&digest::SHA256, client_key.as_ref()).as_ref().to_vec(),
+            server_key: hmac::sign(&key, b"Server Key").as_ref().to_vec(),
+        })
+    }
+
+    /// Reads PostgreSQL's form.
+    fn read(text: &str) -> Option<Verifier> {
+        let (method, rest) = text.split_once('$')?;
+        let (hashed, keys) = rest.split_once('$')?;
+        let ((iterations, salt), (stored_key, server_key)) = (hashed.split_once(':')?, keys.split_once(':')?);
+        let decode = |text: &str| STANDARD.decode(text).ok();
+        let verifier = Verifier {
+            iterations: iterations.parse().ok()?,
+            salt: decode(salt)?,
+            stored_key: decode(stored_key)?,
+            server_key: decode(server_key)?,
+        };
+        let right = method == METHOD && verifier.iterations >= ITERATIONS && !verifier.salt.is_empty();
+        (right && verifier.stored_key.len() == 32 && verifier.server_key.len() == 32).then_some(verifier)
+    }
+}
+
+impl fmt::Display for Verifier {
+    /// As PostgreSQL writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encode = |bytes: &[u8]| STANDARD.encode(bytes);
+        let (salt, stored, server) = (encode(&self.salt), encode(&self.stored_key), encode(&self.server_key));
+        write!(f, "{METHOD}${}:{salt}${stored}:{server}", self.iterations)
+    }
+}
+
+/// Bytes that nobody can guess.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], ()> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| ())?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_have_names_verifiers_and_roles() {
+        let verifier = Verifier::of("geheim").unwrap();
+        let users =
+            Users::read(&format!("# who\nann {verifier} east,privacy\nbob {verifier} *\ncarl {verifier}\n")).unwrap();
+        assert_eq!(users.roles("ann").unwrap().unwrap().len(), 2);
+        assert_eq!((users.roles("bob"), users.roles("carl")), (Some(None), Some(Some(Default::default()))));
+        assert_eq!(users.roles("dora"), None);
+        assert_eq!(users.verifier("dora").salt, users.verifier("dora").salt);
+        for wrong in
+            ["ann", "ann secret", &format!("ann {verifier} east, west"), &format!("ann {verifier}\nann {verifier}")]
+        {
+            assert!(Users::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn verifiers_are_postgresqls() {
+        // Made by PostgreSQL for the password `pencil`.
+        let text = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+        let known = Verifier::read(text).unwrap();
+        let salted = gen_salted_password("pencil", &known.salt, known.iterations as usize);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+        assert_eq!(hmac::sign(&key, b"Server Key").as_ref(), known.server_key);
+        assert_eq!(known.to_string(), text);
+    }
+}
