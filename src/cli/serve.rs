@@ -69,7 +69,8 @@ impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let users = self.users()?;
-        if !self.pg.ip().is_loopback() && !(users.is_some() && self.allow_plain_text) {
+        let may_leave = users.is_some() && self.allow_plain_text;
+        if !may_leave && !self.pg.ip().is_loopback() {
             return Err(Failure::Usage(format!(
                 "{} is reached from other machines: that needs --users, and --allow-plain-text, since answers are not encrypted; or serve on 127.0.0.1",
                 self.pg

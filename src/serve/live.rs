@@ -146,16 +146,19 @@ impl Live {
                 return;
             }
         };
-        if changed || project.is_none() {
-            let shown: Vec<String> =
-                diagnostics.iter().map(|diagnostic| render::to_text(&sources, diagnostic, false)).collect();
-            watch(&Event::Read { served: project.is_some(), diagnostics: &shown });
-        }
+        let told = changed || project.is_none();
+        let shown = diagnostics.iter().filter(|_| told).map(|it| render::to_text(&sources, it, false));
+        let shown: Vec<String> = shown.collect();
+        let served = project.is_some();
         *self.broken.write().unwrap_or_else(PoisonError::into_inner) = Broken { sources, diagnostics };
         if let Some(project) = project {
             let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
             let number = present.number + 1;
             *present = Arc::new(Edition { number, project: Arc::new(project), seen: Mutex::default() });
+        }
+        // Who hears of it can rely on it.
+        if told {
+            watch(&Event::Read { served, diagnostics: &shown });
         }
     }
 }
