@@ -6,8 +6,8 @@ use super::{Analysis, Anomalies, Argument, Change, ChangePoints, Forecast, Local
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Result;
 
-/// A table function: a question whose parts are given one by one.
-pub trait Function: Debug {
+/// A question whose parts are given one by one; most are table functions of SQL.
+pub trait Function: Debug + Send + Sync {
     /// Its name in SQL.
     fn name(&self) -> &'static str;
     /// Its arguments in their order.
@@ -36,11 +36,11 @@ pub trait Function: Debug {
     fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis>;
 }
 
-/// The names of all functions.
+/// The names of those that are table functions of SQL.
 pub const FUNCTIONS: [&str; 7] =
     ["explain_change", "localise", "anomalies", "change_points", "forecast", "status", "scorecard"];
 
-/// The function of that name, with nothing given yet.
+/// The table function of that name, with nothing given yet.
 pub fn function(name: &str) -> Option<Box<dyn Function>> {
     Some(match name {
         "explain_change" => Box::new(Change::default()),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Key};
 use super::change::give_tree;
+use super::function::{Function, Texts, names};
 use super::question::{Asked, Side};
 use super::reader::{Argument, ONE_TIME, Reader};
 use super::span::relative;
@@ -37,27 +38,42 @@ pub struct Outline {
     pub conditions: Vec<String>,
 }
 
-impl Outline {
-    /// The texts of the question that are read, in the order in which they are read.
-    pub fn texts(&self) -> Vec<(Argument, String)> {
-        let one =
-            |argument, text: &Option<String>| text.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        let all = |argument, texts: &[String]| texts.iter().map(|text| (argument, text.clone())).collect::<Vec<_>>();
-        [
-            vec![(Argument::Indicator, self.indicator.clone())],
-            one(Argument::Current, &self.at),
-            one(Argument::Base, &self.base),
-            all(Argument::By, &self.by),
-            all(Argument::Where, &self.conditions),
-        ]
-        .concat()
+impl Function for Outline {
+    fn name(&self) -> &'static str {
+        "tree"
     }
 
-    /// What answers the question.
-    ///
-    /// # Errors
-    /// Diagnostics whose places are in the texts, which are added to the model's.
-    pub fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
+    fn arguments(&self) -> &'static [&'static str] {
+        &["indicator", "at", "base", "by", "where"]
+    }
+
+    fn example(&self) -> &'static str {
+        "tree('gmv', at => '2026-10')"
+    }
+
+    fn set(&mut self, argument: &str, text: &str) -> Result<(), Diagnostic> {
+        let own = || text.to_string();
+        match argument {
+            "indicator" => self.indicator = own(),
+            "at" => self.at = Some(own()),
+            "base" => self.base = Some(own()),
+            "by" => self.by = names(text),
+            _ => self.conditions = vec![own()],
+        }
+        Ok(())
+    }
+
+    fn texts(&self) -> Vec<(Argument, String)> {
+        Texts::default()
+            .one(Argument::Indicator, Some(&self.indicator))
+            .one(Argument::Current, self.at.as_deref())
+            .one(Argument::Base, self.base.as_deref())
+            .all(Argument::By, &self.by)
+            .all(Argument::Where, &self.conditions)
+            .0
+    }
+
+    fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
         let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;

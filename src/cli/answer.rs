@@ -1,11 +1,12 @@
 //! Runs one question: plans it, streams its rows to the output, measures both.
 
 use std::num::NonZeroUsize;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether::analysis::Function;
-use bellwether::{Engine, Error, Outline, Request, Result};
+use bellwether::engine::Question;
+use bellwether::{Engine, Error, Result};
 use clap::Args;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
@@ -14,9 +15,9 @@ use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execut
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 
-use super::Failure;
-use super::output::{Digits, Output};
+use super::output::{Digits, Output, OutputArgs};
 use super::progress::Progress;
+use super::{Common, Failure, project};
 
 /// The options of every command that measures.
 #[derive(Debug, Clone, Args)]
@@ -34,63 +35,45 @@ impl TimingArgs {
     pub const NONE: TimingArgs = TimingArgs { timing: false, repeat: NonZeroUsize::MIN };
 }
 
-/// A question in one of its forms.
-#[derive(Debug)]
-pub enum Question<'a> {
-    /// A SQL statement.
-    Sql {
-        /// What is planned: the statement, possibly after blanks that keep its place.
-        statement: &'a str,
-        /// The whole text that it stands in, for showing errors.
-        text: &'a str,
-    },
-    /// Indicators by name.
-    Request(&'a Request),
-    /// What is also a table function of SQL.
-    Function(&'a dyn Function),
-    /// A tree with values.
-    Outline(&'a Outline),
+/// How many digits of its numbers people want to see: those of an analysis come from divisions and logarithms.
+fn digits(question: &Question) -> Digits {
+    match question {
+        Question::Sql { .. } | Question::Request(_) => Digits::All,
+        Question::Function(_) => Digits::Six,
+    }
 }
 
-impl<'a> Question<'a> {
-    /// A text that is one statement.
-    pub fn sql(statement: &'a str) -> Self {
-        Question::Sql { statement, text: statement }
+/// The frame of a question; unlike its plan alone, statements such as `SET` take effect.
+async fn frame(question: &Question, engine: &Engine) -> Result<DataFrame> {
+    match question {
+        Question::Sql { statement, .. } => engine.sql(statement).await,
+        other => other.plan(engine).await.map(|(state, plan)| DataFrame::new(state, plan)),
     }
+}
 
-    /// How many digits of its numbers people want to see: those of an analysis come from divisions and logarithms.
-    fn digits(&self) -> Digits {
-        match self {
-            Question::Sql { .. } | Question::Request(_) => Digits::All,
-            Question::Function(_) | Question::Outline(_) => Digits::Six,
-        }
-    }
+/// An error that this question gave.
+fn failed(question: &Question, error: Error, engine: &Engine) -> Failure {
+    Failure::new(error, question.sources(engine))
+}
 
-    async fn plan(&self, engine: &Engine) -> Result<DataFrame> {
-        match self {
-            Question::Sql { statement, .. } => engine.sql(statement).await,
-            Question::Request(request) => engine.query(request).await,
-            Question::Function(function) => engine.analyse(*function),
-            Question::Outline(outline) => engine.outline(outline),
-        }
-    }
-
-    /// An error that this question gave.
-    fn failed(&self, error: Error, engine: &Engine) -> Failure {
-        let sources = match self {
-            Question::Sql { text, .. } => engine.sources_with(text),
-            Question::Request(request) => engine.sources_with_request(request),
-            Question::Function(function) => engine.sources_with_texts(&function.texts()),
-            Question::Outline(outline) => engine.sources_with_texts(&outline.texts()),
-        };
-        Failure::new(error, sources)
-    }
+/// Opens the project, answers one question, and puts the answer in its place.
+pub async fn answer_once(
+    question: Question,
+    common: &Common,
+    output: &OutputArgs,
+    timing: &TimingArgs,
+) -> Result<ExitCode, Failure> {
+    let mut output = Output::new(output)?;
+    let engine = project::open(common).await?;
+    answer(&engine, &question, &mut output, timing).await?;
+    output.commit()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Answers a question on `output`, which stays open.
 pub async fn answer(
     engine: &Engine,
-    question: &Question<'_>,
+    question: &Question,
     output: &mut Output,
     timing: &TimingArgs,
 ) -> Result<(), Failure> {
@@ -103,7 +86,7 @@ pub type Watch<'w> = dyn FnMut(&RecordBatch) + Send + 'w;
 /// The same, showing the rows to `watch` as well.
 pub async fn answer_watched(
     engine: &Engine,
-    question: &Question<'_>,
+    question: &Question,
     output: &mut Output,
     timing: &TimingArgs,
     watch: &mut Watch<'_>,
@@ -133,7 +116,7 @@ struct Run {
 /// Runs and writes the rows; also says whether running again is harmless.
 async fn shown(
     engine: &Engine,
-    question: &Question<'_>,
+    question: &Question,
     output: &mut Output,
     watch: &mut Watch<'_>,
 ) -> Result<(Run, bool), Failure> {
@@ -143,7 +126,7 @@ async fn shown(
     // Statements such as SET give no columns: there is nothing to write, not even a header.
     let mut writer = match schema.fields().is_empty() {
         true => None,
-        false => Some(output.start(&schema, question.digits())?),
+        false => Some(output.start(&schema, digits(question))?),
     };
     while let Some(batch) = started.next().await? {
         watch(&batch);
@@ -159,7 +142,7 @@ async fn shown(
 }
 
 /// Runs and drops the rows.
-async fn unshown(engine: &Engine, question: &Question<'_>) -> Result<Run, Failure> {
+async fn unshown(engine: &Engine, question: &Question) -> Result<Run, Failure> {
     let progress = Progress::start();
     let mut started = Started::new(engine, question, &progress).await?;
     while started.next().await?.is_some() {}
@@ -169,17 +152,17 @@ async fn unshown(engine: &Engine, question: &Question<'_>) -> Result<Run, Failur
 /// A question that is running.
 struct Started<'a> {
     engine: &'a Engine,
-    question: &'a Question<'a>,
+    question: &'a Question,
     stream: SendableRecordBatchStream,
     only_reads: bool,
     run: Run,
 }
 
 impl<'a> Started<'a> {
-    async fn new(engine: &'a Engine, question: &'a Question<'a>, progress: &Progress) -> Result<Self, Failure> {
+    async fn new(engine: &'a Engine, question: &'a Question, progress: &Progress) -> Result<Self, Failure> {
         let start = Instant::now();
-        let failed = |error| question.failed(error, engine);
-        let frame = question.plan(engine).await.map_err(failed)?;
+        let failed = |error| failed(question, error, engine);
+        let frame = frame(question, engine).await.map_err(failed)?;
         let plan = frame.create_physical_plan().await.map_err(|error| failed(error.into()))?;
         let planning = start.elapsed();
         progress.watch(plan.clone());
@@ -198,7 +181,7 @@ impl<'a> Started<'a> {
                 self.run.rows += batch.as_ref().map_or(0, |batch| batch.num_rows());
                 Ok(batch)
             }
-            Err(error) => Err(self.question.failed(self.engine.explained(error).await, self.engine)),
+            Err(error) => Err(failed(self.question, self.engine.explained(error).await, self.engine)),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use bellwether::engine::Question;
 use clap::{Args, ValueEnum};
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
-use super::{Common, Failure, project};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
+use super::{Common, Failure};
 
 /// List what the project declares.
 #[derive(Debug, Args)]
@@ -76,10 +77,6 @@ impl Kind {
 impl List {
     /// Writes the list.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
-        answer(&engine, &Question::sql(self.kind.sql()), &mut output, &TimingArgs::NONE).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+        answer_once(Question::sql(self.kind.sql()), common, &self.output, &TimingArgs::NONE).await
     }
 }

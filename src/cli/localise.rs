@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use bellwether::engine::Question;
 use clap::Args;
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
-use super::{Common, Failure, project};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
+use super::{Common, Failure};
 
 /// Which combination of dimension values is to blame for a change?
 #[derive(Debug, Args)]
@@ -44,8 +45,6 @@ pub struct Localise {
 impl Localise {
     /// Writes the causes.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
         let question = bellwether::Localise {
             indicator: self.indicator.clone(),
             base: self.from.clone(),
@@ -55,8 +54,6 @@ impl Localise {
             depth: self.depth,
             conditions: self.conditions.clone(),
         };
-        answer(&engine, &Question::Function(&question), &mut output, &self.timing).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+        answer_once(Question::function(question), common, &self.output, &self.timing).await
     }
 }

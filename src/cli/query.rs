@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bellwether::engine::Question;
 use bellwether::source::SourceSet;
 use bellwether::{Error, Request};
 use clap::Args;
 
-use super::answer::{Question, TimingArgs, answer};
+use super::answer::{TimingArgs, answer};
 use super::input::read_text;
 use super::limits::LimitArgs;
 use super::output::{Output, OutputArgs};
@@ -60,7 +61,7 @@ impl Query {
         let request = self.request()?;
         let mut output = Output::new(&self.output)?;
         let engine = project::open_within(common, &self.limits).await?;
-        answer(&engine, &Question::Request(&request), &mut output, &self.timing).await?;
+        answer(&engine, &Question::Request(request), &mut output, &self.timing).await?;
         output.commit()?;
         Ok(ExitCode::SUCCESS)
     }

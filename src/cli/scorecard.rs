@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use bellwether::Score;
+use bellwether::engine::Question;
 use clap::Args;
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
 use super::status::TargetArgs;
-use super::{Common, Failure, project};
+use super::{Common, Failure};
 
 /// Show a scorecard: scores, and what changed them.
 #[derive(Debug, Args)]
@@ -37,8 +38,6 @@ pub struct Scorecard {
 impl Scorecard {
     /// Writes the scorecard.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
         let score = Score {
             scorecard: self.scorecard.clone(),
             by: self.by.clone(),
@@ -48,8 +47,6 @@ impl Scorecard {
             level: self.target.level(),
             against: self.target.against(),
         };
-        answer(&engine, &Question::Function(&score), &mut output, &TimingArgs::NONE).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+        answer_once(Question::function(score), common, &self.output, &TimingArgs::NONE).await
     }
 }

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use bellwether::analysis::series::anomalies::Judgement;
 use bellwether::analysis::{Function, Reach};
+use bellwether::engine::Question;
 use clap::{Args, ValueEnum};
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
-use super::{Common, Failure, project};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
+use super::{Common, Failure};
 
 /// What all of them are asked with.
 #[derive(Debug, Args)]
@@ -37,12 +38,8 @@ struct Series {
 }
 
 impl Series {
-    async fn answer(&self, function: &dyn Function, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
-        answer(&engine, &Question::Function(function), &mut output, &self.timing).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+    async fn answer(&self, function: impl Function + 'static, common: &Common) -> Result<ExitCode, Failure> {
+        answer_once(Question::function(function), common, &self.output, &self.timing).await
     }
 }
 
@@ -91,7 +88,7 @@ impl Anomalies {
             season: series.season,
             conditions: series.conditions.clone(),
         };
-        series.answer(&question, common).await
+        series.answer(question, common).await
     }
 }
 
@@ -119,7 +116,7 @@ impl ChangePoints {
             shortest: self.shortest,
             conditions: series.conditions.clone(),
         };
-        series.answer(&question, common).await
+        series.answer(question, common).await
     }
 }
 
@@ -163,6 +160,6 @@ impl Forecast {
             reach: if self.at_most { Reach::AtMost } else { Reach::AtLeast },
             conditions: series.conditions.clone(),
         };
-        series.answer(&question, common).await
+        series.answer(question, common).await
     }
 }

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use bellwether::engine::Question;
 use clap::Args;
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
-use super::{Common, Failure, project};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
+use super::{Common, Failure};
 
 /// Show an indicator, a funnel or a cohort: meaning, formula in words, unit, owner, the dimensions that it can be asked by, lineage.
 #[derive(Debug, Args)]
@@ -20,11 +21,7 @@ pub struct Show {
 impl Show {
     /// Writes the description.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
         let statement = format!("DESCRIBE INDICATOR {}", self.indicator);
-        answer(&engine, &Question::sql(&statement), &mut output, &TimingArgs::NONE).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+        answer_once(Question::sql(&statement), common, &self.output, &TimingArgs::NONE).await
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bellwether::Engine;
+use bellwether::engine::Question;
 use bellwether::syntax::statements;
 use clap::Args;
 
-use super::answer::{Question, TimingArgs, answer};
+use super::answer::{TimingArgs, answer};
 use super::input::{STDIN, read_text};
 use super::limits::LimitArgs;
 use super::output::{Output, OutputArgs};
@@ -51,7 +52,7 @@ impl Sql {
     async fn script(&self, engine: &Engine, text: &str, mut output: Output) -> Result<(), Failure> {
         for range in statements::split(text).statements() {
             let statement = statements::in_place(text, &range);
-            let question = Question::Sql { statement: &statement, text };
+            let question = Question::Sql { statement, text: text.to_string() };
             answer(engine, &question, &mut output, &self.timing).await?;
         }
         output.commit()

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use bellwether::Status as Request;
+use bellwether::engine::Question;
 use clap::{Args, ValueEnum};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 
-use super::answer::{Question, TimingArgs, answer_watched};
+use super::answer::{TimingArgs, answer_watched};
 use super::output::{Output, OutputArgs};
 use super::{Common, Failure, project};
 
@@ -95,7 +96,7 @@ impl Status {
         };
         let mut missed = false;
         let mut watch = |batch: &RecordBatch| missed |= self.fails(batch);
-        answer_watched(&engine, &Question::Function(&request), &mut output, &TimingArgs::NONE, &mut watch).await?;
+        answer_watched(&engine, &Question::function(request), &mut output, &TimingArgs::NONE, &mut watch).await?;
         output.commit()?;
         Ok(if missed { ExitCode::from(MISSED) } else { ExitCode::SUCCESS })
     }

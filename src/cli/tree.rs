@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use bellwether::Outline;
+use bellwether::engine::Question;
 use clap::Args;
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
-use super::{Common, Failure, project};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
+use super::{Common, Failure};
 
 /// Show the tree of an indicator with the values of its parts, and how they changed.
 #[derive(Debug, Args)]
@@ -34,8 +35,6 @@ pub struct Tree {
 impl Tree {
     /// Writes the tree.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
         let outline = Outline {
             indicator: self.indicator.clone(),
             at: self.at.clone(),
@@ -43,8 +42,6 @@ impl Tree {
             by: self.by.clone(),
             conditions: self.conditions.clone(),
         };
-        answer(&engine, &Question::Outline(&outline), &mut output, &TimingArgs::NONE).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+        answer_once(Question::function(outline), common, &self.output, &TimingArgs::NONE).await
     }
 }

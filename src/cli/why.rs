@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use bellwether::Change;
 use bellwether::analysis::effects::Method;
+use bellwether::engine::Question;
 use clap::{Args, ValueEnum};
 
-use super::answer::{Question, TimingArgs, answer};
-use super::output::{Output, OutputArgs};
-use super::{Common, Failure, project};
+use super::answer::{TimingArgs, answer_once};
+use super::output::OutputArgs;
+use super::{Common, Failure};
 
 /// Why did an indicator change? By its tree, and by slices.
 #[derive(Debug, Args)]
@@ -64,12 +65,8 @@ enum MethodArg {
 impl Why {
     /// Writes the explanation.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let mut output = Output::new(&self.output)?;
-        let engine = project::open(common).await?;
         let change = self.change();
-        answer(&engine, &Question::Function(&change), &mut output, &self.timing).await?;
-        output.commit()?;
-        Ok(ExitCode::SUCCESS)
+        answer_once(Question::function(change), common, &self.output, &self.timing).await
     }
 
     fn change(&self) -> Change {

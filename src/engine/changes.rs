@@ -77,7 +77,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::explain_change`].
     pub fn outline(&self, outline: &Outline) -> Result<DataFrame> {
-        self.analysed(|model| outline.prepare(model))
+        self.analyse(outline)
     }
 
     /// Whether indicators are on track: values, targets, attainments, statuses.

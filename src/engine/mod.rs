@@ -16,6 +16,7 @@ mod prepass;
 mod project;
 mod pushdown;
 pub mod quality_tables;
+mod question;
 mod register;
 pub mod rollups;
 mod run_tables;
@@ -49,10 +50,11 @@ use crate::store::explain_read_error;
 pub use explain::Stage;
 pub use limits::Limits;
 pub use project::Project;
+pub use question::Question;
 pub use register::register;
 
 /// The name under which a SQL question is shown in diagnostics.
-const QUESTION: &str = "<sql>";
+pub(crate) const QUESTION: &str = "<sql>";
 /// The names under which the parts of a request are shown in diagnostics.
 const BY: &str = "<by>";
 const WHERE: &str = "<where>";

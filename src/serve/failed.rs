@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 
-use crate::diagnostic::{Code, Diagnostic, codes};
-use crate::engine::Engine;
+use serde_json::{Value, json};
+
+use crate::diagnostic::{Code, Diagnostic, Label, codes, json};
+use crate::engine::{Engine, QUESTION, Question};
 use crate::error::Error;
 use crate::source::SourceSet;
 
@@ -16,8 +18,8 @@ pub enum Failed {
     Refused {
         /// What is wrong.
         error: Error,
-        /// The file of the question among those of the project, in which places are.
-        question: Option<crate::source::FileId>,
+        /// The texts of the project and of the question, in which places are.
+        sources: SourceSet,
     },
     /// It would write, or set what is not for callers to set.
     ReadOnly(String),
@@ -32,13 +34,14 @@ pub enum Failed {
 }
 
 impl Failed {
-    pub(super) fn refused(error: Error, engine: Option<&Engine>) -> Failed {
-        let question = engine.map(|engine| engine.sources().beside("", "").id);
-        Failed::Refused { error, question }
+    /// An error that has no place in the question.
+    pub(super) fn of(error: Error) -> Failed {
+        Failed::Refused { error, sources: SourceSet::default() }
     }
 
-    pub(super) fn internal(message: String) -> Failed {
-        Failed::Internal(message)
+    /// An error that a question gave.
+    pub(super) fn asked(error: Error, question: &Question, engine: &Engine) -> Failed {
+        Failed::Refused { error, sources: question.sources(engine) }
     }
 
     /// The diagnostic, if it is one of ours; the first of several.
@@ -96,23 +99,35 @@ impl Failed {
         }
     }
 
-    /// Where in the question, in bytes.
+    /// Where in the statement, in bytes.
     pub fn place(&self) -> Option<usize> {
-        let Failed::Refused { question, .. } = self else { return None };
+        let Failed::Refused { sources, .. } = self else { return None };
         let span = self.diagnostic()?.primary.as_ref()?.span;
-        (Some(span.file) == *question).then_some(span.start as usize)
+        let file = sources.files().get(span.file.0 as usize)?;
+        (file.name == QUESTION).then_some(span.start as usize)
     }
 
-    /// The same with everything that is known, as `bell` prints it.
-    pub fn in_full(&self, sources: &SourceSet) -> String {
-        match self {
-            Failed::Refused { error: Error::Diagnostics(all), .. } => {
-                let shown = all.iter().map(|it| crate::diagnostic::render::to_text(sources, it, false));
-                shown.collect::<Vec<_>>().join("\n")
+    /// Everything that is known, for programs: `{code, message, help, diagnostics}`, the diagnostics as `bell` writes them.
+    pub fn to_json(&self) -> Value {
+        let diagnostics: Vec<Value> = match self {
+            Failed::Refused { error: Error::Diagnostics(all), sources } => {
+                all.iter().map(|it| json::to_json(sources, &placed(it, sources))).collect()
             }
-            other => other.message(),
-        }
+            _ => vec![],
+        };
+        json!({
+            "code": self.sqlstate(), "message": self.message(), "help": self.help(), "diagnostics": diagnostics,
+        })
     }
+}
+
+/// A diagnostic without places in texts that are not there.
+fn placed(diagnostic: &Diagnostic, sources: &SourceSet) -> Diagnostic {
+    let known = |label: &Label| (label.span.file.0 as usize) < sources.files().len();
+    let mut diagnostic = diagnostic.clone();
+    diagnostic.primary = diagnostic.primary.filter(known);
+    diagnostic.secondary.retain(known);
+    diagnostic
 }
 
 /// PostgreSQL's code for one of ours.

@@ -10,12 +10,12 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
-use super::failed::Failed;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::engine::Engine;
+use crate::error::Result;
 
 /// The plan of a statement about the server; `None` for every other.
-pub(super) async fn plan(engine: &Engine, text: &str) -> Option<Result<(SessionState, LogicalPlan), Failed>> {
+pub(super) async fn plan(engine: &Engine, text: &str) -> Option<Result<(SessionState, LogicalPlan)>> {
     if !is_about_the_server(text) {
         return None;
     }
@@ -25,15 +25,14 @@ pub(super) async fn plan(engine: &Engine, text: &str) -> Option<Result<(SessionS
         Ok(Some(statement)) => statement,
         Ok(None) => return None,
         Err(error) => {
-            let diagnostic = Diagnostic::new(codes::SQL_SYNTAX, error.to_string());
-            return Some(Err(Failed::refused(diagnostic.into(), Some(engine))));
+            return Some(Err(Diagnostic::new(codes::SQL_SYNTAX, error.to_string()).into()));
         }
     };
     let state = engine.context().state();
     let planned = state.statement_to_plan(Statement::Statement(Box::new(statement))).await;
     Some(match planned {
         Ok(plan) => Ok((state, plan)),
-        Err(error) => Err(Failed::refused(error.into(), Some(engine))),
+        Err(error) => Err(error.into()),
     })
 }
 

@@ -23,7 +23,7 @@ pub(super) fn allow(plan: &LogicalPlan) -> Result<(), Failed> {
     });
     match (walked, writes) {
         (_, Some(what)) => Err(Failed::ReadOnly(format!("this server only answers questions: {what} is not for it"))),
-        (Err(error), None) => Err(Failed::internal(error.to_string())),
+        (Err(error), None) => Err(Failed::Internal(error.to_string())),
         (Ok(_), None) => Ok(()),
     }
 }

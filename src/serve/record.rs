@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::failed::Failed;
 use super::session::User;
 use super::{Entrance, Event, Watch};
+use crate::engine::Question;
 
 /// A question that is told of once it has ended.
 pub(super) struct Record {
@@ -13,18 +14,18 @@ pub(super) struct Record {
     user: String,
     roles: Option<Vec<String>>,
     entrance: Entrance,
-    text: Arc<str>,
+    question: Arc<Question>,
     since: Instant,
 }
 
 impl Record {
-    pub(super) fn new(watch: &Arc<Watch>, user: &User, entrance: Entrance, text: &str) -> Record {
+    pub(super) fn new(watch: &Arc<Watch>, user: &User, entrance: Entrance, question: &Arc<Question>) -> Record {
         Record {
             watch: Arc::clone(watch),
             user: user.name.clone(),
             roles: user.roles.as_ref().map(|roles| roles.iter().cloned().collect()),
             entrance,
-            text: text.into(),
+            question: Arc::clone(question),
             since: Instant::now(),
         }
     }
@@ -35,13 +36,10 @@ impl Record {
             user: &self.user,
             roles: self.roles.as_deref(),
             entrance: self.entrance,
-            text: &self.text,
+            text: &self.question.to_string(),
             seconds: self.since.elapsed().as_secs_f64(),
             rows,
             outcome: failed.map_or("ok", Failed::sqlstate),
         });
     }
-
-    /// It is told of elsewhere.
-    pub(super) fn forget(self) {}
 }

@@ -27,7 +27,7 @@ use super::live::{Live, Roles};
 use super::record::Record;
 use super::users::Users;
 use super::{Entrance, Watch};
-use crate::engine::Engine;
+use crate::engine::{Engine, Question};
 use crate::error::Result;
 
 /// Who asks.
@@ -102,8 +102,8 @@ struct Inner {
 pub struct Planned {
     /// The edition that it was planned over.
     pub number: u64,
-    /// As asked.
-    pub text: Arc<str>,
+    /// What was asked.
+    pub question: Arc<Question>,
     /// What it comes to.
     pub plan: LogicalPlan,
     engine: Arc<Engine>,
@@ -165,39 +165,47 @@ impl Session {
         [self.inner().time, self.shared.limits.time].into_iter().flatten().min()
     }
 
-    /// Plans a statement.
+    /// Plans a question.
     ///
     /// # Errors
     /// What is wrong with it, or that it would write.
-    pub async fn plan(self: &Arc<Self>, text: &str) -> Result<Planned, Failed> {
-        let (session, text) = (Arc::clone(self), Arc::<str>::from(text));
-        let record = self.record(&text);
-        let work = self.shared.compute.spawn(async move { session.planned(text).await });
+    pub async fn plan(self: &Arc<Self>, question: Question) -> Result<Planned, Failed> {
+        let (session, question) = (Arc::clone(self), Arc::new(question));
+        let record = self.record(&question);
+        let (time, asked) = (self.time(), Arc::clone(&question));
+        let work = self.shared.compute.spawn(async move { session.planned(asked).await });
         let stop = self.running_now(work.abort_handle());
         let planned = tokio::select! {
             planned = work => match planned {
                 Ok(planned) => planned,
                 Err(stopped) if stopped.is_cancelled() => Err(Failed::Cancelled),
-                Err(panicked) => Err(Failed::internal(panicked.to_string())),
+                Err(panicked) => Err(Failed::Internal(panicked.to_string())),
             },
             () = stop.told.cancelled() => Err(Failed::Cancelled),
+            time = passed(time) => {
+                stop.stop();
+                Err(Failed::TimedOut(time))
+            }
         };
+        // Of a question that can be run, it is told once it was.
         if let Err(failed) = &planned {
             record.end(0, Some(failed));
-        } else {
-            record.forget();
         }
         planned
     }
 
-    async fn planned(&self, text: Arc<str>) -> Result<Planned, Failed> {
-        let (number, engine) = self.engine().map_err(|error| Failed::refused(error, None))?;
-        let (state, plan) = match introspection::plan(&engine, &text).await {
-            Some(planned) => planned?,
-            None => engine.sql_plan(&text).await.map_err(|error| Failed::refused(error, Some(&engine)))?,
+    async fn planned(&self, question: Arc<Question>) -> Result<Planned, Failed> {
+        let (number, engine) = self.engine().map_err(Failed::of)?;
+        let about_the_server = match question.as_ref() {
+            Question::Sql { statement, .. } => introspection::plan(&engine, statement).await,
+            _ => None,
+        };
+        let (state, plan) = match about_the_server {
+            Some(planned) => planned.map_err(Failed::of)?,
+            None => question.plan(&engine).await.map_err(|error| Failed::asked(error, &question, &engine))?,
         };
         super::read_only::allow(&plan)?;
-        Ok(Planned { number, text, plan, engine, state: Box::new(state) })
+        Ok(Planned { number, question, plan, engine, state: Box::new(state) })
     }
 
     /// Runs a statement. The answer streams; dropping it stops the question.
@@ -211,12 +219,13 @@ impl Session {
                 .plan
                 .clone()
                 .replace_params_with_values(values)
-                .map_err(|error| Failed::refused(error.into(), Some(&planned.engine)))?,
+                .map_err(|error| Failed::asked(error.into(), &planned.question, &planned.engine))?,
         };
         let schema = Arc::clone(plan.schema().inner());
         let (sender, pieces) = channel(2);
         let asked = Asked {
             session: Arc::clone(self),
+            question: Arc::clone(&planned.question),
             engine: Arc::clone(&planned.engine),
             state: planned.state.clone(),
             plan,
@@ -228,7 +237,7 @@ impl Session {
         let stop = self.running_now(work.abort_handle());
         let told = Box::pin(Arc::clone(&stop).told.clone().cancelled_owned());
         let late = until.map(|(until, time)| (Box::pin(sleep_until(until)), time));
-        let record = Some(self.record(&planned.text));
+        let record = Some(self.record(&planned.question));
         Ok(Answer { schema, pieces, stop, told, late, rows: 0, record })
     }
 
@@ -253,8 +262,8 @@ impl Session {
         self.running().iter().any(|running| !running.work.is_finished())
     }
 
-    fn record(&self, text: &str) -> Record {
-        Record::new(&self.shared.watch, &self.user, self.entrance, text)
+    fn record(&self, question: &Arc<Question>) -> Record {
+        Record::new(&self.shared.watch, &self.user, self.entrance, question)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -263,6 +272,17 @@ impl Session {
 
     fn running(&self) -> MutexGuard<'_, Vec<Arc<Stop>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until a time has passed; for ever, if there is none.
+async fn passed(time: Option<Duration>) -> Duration {
+    match time {
+        Some(time) => {
+            tokio::time::sleep(time).await;
+            time
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -275,6 +295,7 @@ fn set_in(engine: &Engine, name: &str, value: &str) -> Result<()> {
 /// A question that is being answered.
 struct Asked {
     session: Arc<Session>,
+    question: Arc<Question>,
     engine: Arc<Engine>,
     state: Box<SessionState>,
     plan: LogicalPlan,
@@ -327,7 +348,7 @@ impl Asked {
     /// What the error was about; perhaps the files are others than this edition knows.
     async fn failed(&self, error: datafusion::error::DataFusionError) -> Failed {
         self.session.shared.live.read_again();
-        Failed::refused(self.engine.explained(error).await, Some(&self.engine))
+        Failed::asked(self.engine.explained(error).await, &self.question, &self.engine)
     }
 
     async fn in_time<F: Future>(&self, work: F) -> Result<F::Output, Failed> {

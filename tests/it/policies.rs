@@ -245,8 +245,11 @@ async fn nothing_of_hidden_rows_comes_out() {
         "SELECT * FROM anomalies('gmv', grain => 'day')",
         "SELECT * FROM localise('gmv', base => '2026-01', current => '2026-03', by => 'region')",
     ];
+    let times = regex::Regex::new(r"[0-9.]+(ns|µs|ms|s)\b").unwrap();
     for attempt in attempts {
         let said = ask(&east, attempt).await.unwrap_or_else(|error| error);
+        // How long something took is any number.
+        let said = times.replace_all(&said, "");
         for secret in SECRETS {
             assert!(!said.contains(secret), "{attempt} tells {secret}:\n{said}");
         }

@@ -6,6 +6,7 @@ mod complete;
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use bellwether::engine::Question;
 use bellwether::source::SourceSet;
 use bellwether::syntax::statements;
 use bellwether::{Engine, Error};
@@ -13,7 +14,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{Config, Editor};
 
-use super::answer::{Question, TimingArgs, answer};
+use super::answer::{TimingArgs, answer};
 use super::output::{Output, OutputArgs, print};
 use super::{ErrorFormat, Failure, interrupt};
 use backslash::Backslash;

@@ -14,6 +14,7 @@ use pgwire::messages::copy::CopyData;
 use super::errors::error;
 use super::rows;
 use super::statement::CopyForm;
+use crate::engine::Question;
 use crate::serve::session::Session;
 
 /// The answer to a question as lines; the question stands in the whole text where it does in its own.
@@ -23,7 +24,7 @@ pub(super) async fn out(
     form: CopyForm,
     whole: &Arc<str>,
 ) -> PgWireResult<Response> {
-    let planned = session.plan(question).await.map_err(|failed| error(&failed, whole))?;
+    let planned = session.plan(Question::sql(question)).await.map_err(|failed| error(&failed, whole))?;
     let answer = session.run(&planned, None).map_err(|failed| error(&failed, whole))?;
     let fields = Arc::new(rows::fields(&answer.schema, &Format::UnifiedText)?);
     let (columns, text) = (fields.len(), Arc::clone(whole));

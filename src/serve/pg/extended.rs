@@ -21,6 +21,7 @@ use pgwire::messages::PgWireBackendMessage;
 use super::errors::{error, user};
 use super::statement::{self, Statement};
 use super::{Connection, copy, parameters, rows};
+use crate::engine::Question;
 use crate::serve::session::{Planned, Session};
 use crate::syntax::statements;
 
@@ -57,7 +58,7 @@ impl QueryParser for Parser {
         session.begin();
         let statement = statement::read(text)?;
         let planned = match &statement {
-            Statement::Ask => Some(session.plan(text).await.map_err(|failed| error(&failed, text))?),
+            Statement::Ask => Some(session.plan(Question::sql(text)).await.map_err(|failed| error(&failed, text))?),
             _ => None,
         };
         Ok(Some(Prepared { text: text.into(), statement, planned }))
@@ -105,24 +106,24 @@ impl ExtendedQueryHandler for Connection {
         let Some(planned) = &prepared.planned else {
             return self.talk(&prepared.statement, &portal.result_column_format);
         };
-        let planned = self.over_the_present(planned).await?;
+        let (text, planned) = (&prepared.text, self.over_the_present(planned, &prepared.text).await?);
         let known = placeholders(&planned.plan)?;
         let values = parameters::values(portal, &known)?;
         let values = Some(values).filter(|_| !known.is_empty());
-        let answer = session.run(&planned, values.as_ref()).map_err(|failed| error(&failed, &planned.text))?;
-        Ok(Response::Query(rows::response(answer, &portal.result_column_format, &planned.text)?))
+        let answer = session.run(&planned, values.as_ref()).map_err(|failed| error(&failed, text))?;
+        Ok(Response::Query(rows::response(answer, &portal.result_column_format, text)?))
     }
 }
 
 impl Connection {
     /// A statement that was planned over an earlier edition is planned again; the client knows its columns already.
-    async fn over_the_present(&self, planned: &Planned) -> PgWireResult<Planned> {
+    async fn over_the_present(&self, planned: &Planned, text: &str) -> PgWireResult<Planned> {
         let session = self.session()?;
         let (number, _) = session.engine().map_err(|error| PgWireError::ApiError(Box::new(error)))?;
         if number == planned.number {
             return Ok(planned.clone());
         }
-        let again = session.plan(&planned.text).await.map_err(|failed| error(&failed, &planned.text))?;
+        let again = session.plan(Question::sql(text)).await.map_err(|failed| error(&failed, text))?;
         let columns = |plan: &LogicalPlan| {
             let fields = plan.schema().fields().iter();
             fields.map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>()

@@ -18,6 +18,7 @@ use super::Connection;
 use super::errors::error;
 use super::statement::{self, Statement};
 use super::{copy, rows};
+use crate::engine::Question;
 use crate::syntax::statements;
 
 #[async_trait]
@@ -56,7 +57,7 @@ impl Connection {
         match &statement {
             Statement::Ask => {
                 let session = self.session()?;
-                let planned = session.plan(text).await.map_err(|failed| error(&failed, whole))?;
+                let planned = session.plan(Question::sql(text)).await.map_err(|failed| error(&failed, whole))?;
                 let answer = session.run(&planned, None).map_err(|failed| error(&failed, whole))?;
                 Ok(Response::Query(rows::response(answer, &Format::UnifiedText, whole)?))
             }
