@@ -14,6 +14,7 @@ pub const MOST_PARTS: usize = 12;
 
 /// A way to share a change among parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// By the form of each formula: sums are `additive`, products and quotients `lmdi`, everything else `shapley`.

@@ -23,6 +23,7 @@ use crate::goal::amount::Decided;
 
 /// A tree with the values of its nodes, how they changed, and where they stand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Outline {
     /// The indicator at its root.

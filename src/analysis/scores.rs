@@ -24,6 +24,7 @@ use crate::goal::score::{Effects, Part, effects, rolled_up, sensitivity};
 
 /// What does a scorecard say? In SQL `scorecard('company', at => '2026-10')`, on the command line `bell scorecard`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Score {
     /// The scorecard by name: `company`, `retail.company`.

@@ -33,6 +33,7 @@ use crate::goal::amount::Decided;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Status {
     /// The indicators by name; all that have a target, if none is named.

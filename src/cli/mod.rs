@@ -35,6 +35,8 @@ mod serve;
 mod show;
 mod sql;
 mod status;
+#[cfg(feature = "serve")]
+mod token;
 mod tree;
 mod why;
 
@@ -127,6 +129,9 @@ enum Command {
     /// Print what a password is checked with, for `bell serve --users`
     #[cfg(feature = "serve")]
     Password(password::Password),
+    /// Make a token for a program, and print what it is checked with, for `bell serve --users`
+    #[cfg(feature = "serve")]
+    Token(token::Token),
     /// Show a scorecard: scores, and what changed them
     Scorecard(scorecard::Scorecard),
     /// List what the project declares
@@ -141,7 +146,7 @@ impl Command {
     /// Whether it shows a project to somebody, and does nothing for everybody.
     fn has_a_viewer(&self) -> bool {
         #[cfg(feature = "serve")]
-        if let Command::Serve(_) | Command::Password(_) = self {
+        if let Command::Serve(_) | Command::Password(_) | Command::Token(_) = self {
             return false;
         }
         !matches!(
@@ -219,6 +224,8 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Serve(serve) => serve.run(common).await,
         #[cfg(feature = "serve")]
         Command::Password(password) => password.run(),
+        #[cfg(feature = "serve")]
+        Command::Token(token) => token.run(),
         Command::Scorecard(scorecard) => scorecard.run(common).await,
         Command::List(list) => list.run(common).await,
         Command::Show(show) => show.run(common).await,

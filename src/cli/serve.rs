@@ -5,13 +5,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bellwether::Error;
 use bellwether::serve::session::QuestionLimits;
+use bellwether::serve::tls::Tls;
 use bellwether::serve::users::Users;
-use bellwether::serve::{Event, Options, Server, Watch};
+use bellwether::serve::{Entrance, Event, Options, Server, Watch};
 use bellwether::source::SourceSet;
 use clap::{Args, ValueEnum};
 
@@ -21,10 +23,13 @@ use super::{Common, Failure, interrupt, project};
 /// Serve the project to psql, BI tools and programs.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where the PostgreSQL wire is spoken; port 0 takes a free one
+    /// Where the PostgreSQL wire is spoken; port 0 takes a free one, `none` none
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5432")]
-    pg: SocketAddr,
-    /// How many callers may be connected at once
+    pg: Door,
+    /// Where the page and the HTTP API are; port 0 takes a free one, `none` none
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    http: Door,
+    /// How many callers may be connected at once, at each address
     #[arg(long, value_name = "N", default_value_t = 200)]
     max_connections: usize,
     #[command(flatten)]
@@ -44,16 +49,41 @@ pub struct Serve {
     /// How what happens is written to stderr; texts of questions are not
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log: LogFormat,
-    /// Who may connect, a line each: a name, a verifier (of `bell password`), roles (`east,privacy`, or `*` for all); without
-    /// it BELL_USERS holds such lines, or else everybody on this machine sees everything
+    /// Who may connect, a line each: a name, a verifier (of `bell password` or `bell token`), roles (`east,privacy`, or `*`
+    /// for all); without it BELL_USERS holds such lines, or else everybody on this machine sees everything
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
-    /// Listen on other addresses than this machine's without encryption: only where something else encrypts
+    /// The server's certificate as PEM, those that vouch for it after it: answers are encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Listen on other addresses than this machine's without encryption, or, with a certificate, take callers who do not
+    /// encrypt: only where something else encrypts
     #[arg(long)]
     allow_plain_text: bool,
     /// Append every question, with its text, to a file: a line of JSON each
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+}
+
+/// An address, or `none`.
+#[derive(Debug, Clone, Copy)]
+struct Door(Option<SocketAddr>);
+
+impl FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Door, String> {
+        match text {
+            "none" => Ok(Door(None)),
+            _ => match text.parse() {
+                Ok(address) => Ok(Door(Some(address))),
+                Err(_) => Err("write an address with a port, as 127.0.0.1:5432 or [::1]:5432, or none".to_string()),
+            },
+        }
+    }
 }
 
 /// How events are written.
@@ -69,28 +99,49 @@ impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let users = self.users()?;
-        let may_leave = users.is_some() && self.allow_plain_text;
-        if !may_leave && !self.pg.ip().is_loopback() {
-            return Err(Failure::Usage(format!(
-                "{} is reached from other machines: that needs --users, and --allow-plain-text, since answers are not encrypted; or serve on 127.0.0.1",
-                self.pg
-            )));
-        }
+        self.refuse_open_doors(users.is_some())?;
         let folder = project::folder(common)?;
         let options = Options {
             folder: folder.clone(),
-            pg: Some(self.pg),
+            pg: self.pg.0,
+            http: self.http.0,
             connections: self.max_connections,
+            tls_needed: !self.allow_plain_text,
             memory: self.limits.limits(),
             questions: QuestionLimits { time: self.time_limit, rows: self.max_rows },
             refresh: self.refresh,
             grace: self.grace,
         };
-        let watch = self.watch()?;
-        let server = interrupt::cancellable(Server::bind(options, users, watch)).await?;
+        let (tls, watch) = (self.tls()?, self.watch()?);
+        let server = interrupt::cancellable(Server::bind(options, users, tls, watch)).await?;
         let server = server.map_err(|error| Failure::new(error, project::texts(&folder)))?;
         server.run(stop()).await;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Addresses that other machines reach need users, and encryption.
+    fn refuse_open_doors(&self, users: bool) -> Result<(), Failure> {
+        let doors: Vec<SocketAddr> = [self.pg.0, self.http.0].into_iter().flatten().collect();
+        if doors.is_empty() {
+            return Err(Failure::Usage("nothing is served: give --pg or --http an address".to_string()));
+        }
+        let encrypted = self.tls_cert.is_some() || self.allow_plain_text;
+        let Some(open) = doors.iter().find(|door| !(door.ip().is_loopback() || users && encrypted)) else {
+            return Ok(());
+        };
+        let needed = match (users, encrypted) {
+            (false, true) => "--users",
+            (true, _) => "--tls-cert and --tls-key",
+            (false, false) => "--users, --tls-cert and --tls-key",
+        };
+        Err(Failure::Usage(format!(
+            "{open} is reached from other machines: that needs {needed}; or serve on 127.0.0.1, or, where something else encrypts, say --allow-plain-text"
+        )))
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        Tls::read(certificate, key).map(Some).map_err(|error| Failure::new(error, SourceSet::default()))
     }
 
     /// Who may connect; `None` if nobody was said.
@@ -147,8 +198,12 @@ fn line(event: &Event<'_>, with_text: bool) -> String {
 
 fn in_words(event: &Event<'_>) -> String {
     match event {
-        Event::Listening { entrance, address } => format!("{entrance:?} on {address}").to_lowercase(),
+        Event::Listening { entrance, address } => match entrance {
+            Entrance::Http => format!("http on http://{address}/"),
+            other => format!("{} on {address}", other.name()),
+        },
         Event::Connected { peer, .. } => format!("{peer} connected"),
+        Event::Left { peer, .. } => format!("{peer} left"),
         Event::TurnedAway { peer, reason, .. } => format!("{peer} was turned away: {reason}"),
         Event::Asked { user, seconds, rows, outcome, .. } => {
             format!("{user:?} asked: {outcome}, {rows} rows, {:.0} ms", seconds * 1000.0)

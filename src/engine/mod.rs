@@ -24,7 +24,7 @@ mod seen;
 pub mod show;
 mod sql;
 mod table_functions;
-mod target_tables;
+pub mod target_tables;
 pub mod verify;
 
 use std::collections::BTreeSet;

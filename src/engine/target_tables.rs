@@ -134,7 +134,7 @@ fn form(aim: Option<Aim>, form: Form, from_baseline: bool) -> &'static str {
 }
 
 /// `at least 480000 every month, split by region`: what was decided last.
-pub(super) fn target_in_words(catalog: &Catalog, target: &Target) -> String {
+pub(crate) fn target_in_words(catalog: &Catalog, target: &Target) -> String {
     let mut text = match &target.amounts {
         Amounts::Rows(rows) => format!("{} of a table", catalog.indicator(rows.indicator).item.name),
         Amounts::Stated(all) => {

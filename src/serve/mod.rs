@@ -5,15 +5,20 @@
 //!
 //! [`Engine`]: crate::engine::Engine
 
+mod described;
 mod diagnostics;
+mod door;
 pub mod failed;
 mod functions;
+mod http;
 mod introspection;
 pub mod live;
+mod metrics;
 mod pg;
 mod read_only;
 mod record;
 pub mod session;
+pub mod tls;
 pub mod users;
 
 use std::net::SocketAddr;
@@ -29,7 +34,9 @@ use tokio::sync::watch;
 use crate::engine::Limits;
 use crate::error::{Error, Result};
 use live::Live;
+use metrics::Metrics;
 use session::{QuestionLimits, Shared};
+use tls::Tls;
 use users::Users;
 
 /// What is served, where, and to how many.
@@ -39,8 +46,12 @@ pub struct Options {
     pub folder: PathBuf,
     /// Where the PostgreSQL wire is spoken; port 0 takes a free one.
     pub pg: Option<SocketAddr>,
-    /// How many callers may be connected at once.
+    /// Where HTTP is; port 0 takes a free one.
+    pub http: Option<SocketAddr>,
+    /// How many callers may be connected at once, at each of these.
     pub connections: usize,
+    /// Whether only callers are let in who encrypt, where there is a certificate.
+    pub tls_needed: bool,
     /// The memory of all questions together.
     pub memory: Limits,
     /// What one question may take.
@@ -52,7 +63,7 @@ pub struct Options {
 }
 
 /// The door that a caller came through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Entrance {
     /// The PostgreSQL wire.
@@ -75,6 +86,13 @@ pub enum Event<'e> {
     /// Somebody connected.
     Connected {
         /// How.
+        entrance: Entrance,
+        /// From where.
+        peer: SocketAddr,
+    },
+    /// Somebody has gone.
+    Left {
+        /// How they had come.
         entrance: Entrance,
         /// From where.
         peer: SocketAddr,
@@ -133,31 +151,55 @@ pub type Watch = dyn Fn(&Event<'_>) + Send + Sync;
 pub struct Server {
     options: Options,
     shared: Arc<Shared>,
-    pg: Option<TcpListener>,
+    doors: Vec<(Entrance, TcpListener)>,
+    metrics: Arc<Metrics>,
     compute: Option<Runtime>,
 }
 
+impl Entrance {
+    /// Its name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Entrance::Pg => "pg",
+            Entrance::Http => "http",
+        }
+    }
+}
+
 impl Server {
-    /// Opens the project and takes the addresses. Without users everybody who reaches them sees everything.
+    /// Opens the project and takes the addresses. Without users everybody who reaches them sees everything; without a
+    /// certificate nothing is encrypted.
     ///
     /// # Errors
     /// What is wrong with the project, or an address that cannot be had.
-    pub async fn bind(options: Options, users: Option<Users>, watch: Arc<Watch>) -> Result<Server> {
+    pub async fn bind(options: Options, users: Option<Users>, tls: Option<Tls>, watch: Arc<Watch>) -> Result<Server> {
         let live = Live::open(options.folder.clone(), &options.memory).await?;
         let compute = Builder::new_multi_thread().thread_name("compute").enable_all().build();
         let compute = compute.map_err(|error| Error::Data(format!("cannot start threads: {error}")))?;
-        let limits = options.questions;
-        let shared = Arc::new(Shared { live, compute: compute.handle().clone(), limits, users, watch });
-        let pg = match options.pg {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
-        Ok(Server { options, shared, pg, compute: Some(compute) })
+        let metrics = Arc::new(Metrics::new());
+        let shared = Arc::new(Shared {
+            live,
+            compute: compute.handle().clone(),
+            limits: options.questions,
+            users,
+            connections: options.connections,
+            tls_needed: options.tls_needed && tls.is_some(),
+            tls,
+            watch: counted(&metrics, watch),
+        });
+        let mut doors = Vec::new();
+        for (entrance, address) in [(Entrance::Pg, options.pg), (Entrance::Http, options.http)] {
+            if let Some(address) = address {
+                doors.push((entrance, listen(address).await?));
+            }
+        }
+        Ok(Server { options, shared, doors, metrics, compute: Some(compute) })
     }
 
-    /// Where the PostgreSQL wire is spoken.
-    pub fn pg(&self) -> Option<SocketAddr> {
-        self.pg.as_ref().and_then(|listener| listener.local_addr().ok())
+    /// Where an entrance is.
+    pub fn address(&self, entrance: Entrance) -> Option<SocketAddr> {
+        let (_, listener) = self.doors.iter().find(|(known, _)| *known == entrance)?;
+        listener.local_addr().ok()
     }
 
     /// Serves until `stop` ends; then no caller is let in, questions have a while to end, and what still runs is stopped.
@@ -165,11 +207,17 @@ impl Server {
         let watch = Arc::clone(&self.shared.watch);
         let (stopping, stopped) = watch::channel(false);
         let mut doors = Vec::new();
-        if let (Some(listener), Some(address)) = (self.pg.take(), self.options.pg) {
-            let address = listener.local_addr().unwrap_or(address);
-            watch(&Event::Listening { entrance: Entrance::Pg, address });
-            let door = pg::serve(listener, Arc::clone(&self.shared), self.options.connections, stopped.clone());
-            doors.push(tokio::spawn(door));
+        for (entrance, listener) in std::mem::take(&mut self.doors) {
+            if let Ok(address) = listener.local_addr() {
+                watch(&Event::Listening { entrance, address });
+            }
+            let shared = Arc::clone(&self.shared);
+            doors.push(match entrance {
+                Entrance::Pg => tokio::spawn(pg::serve(listener, shared, stopped.clone())),
+                Entrance::Http => {
+                    tokio::spawn(http::serve(listener, shared, Arc::clone(&self.metrics), stopped.clone()))
+                }
+            });
         }
         {
             let follow = self.shared.live.follow(self.options.refresh, watch.as_ref());
@@ -195,6 +243,15 @@ impl Drop for Server {
             compute.shutdown_background();
         }
     }
+}
+
+/// The same, counted.
+fn counted(metrics: &Arc<Metrics>, watch: Arc<Watch>) -> Arc<Watch> {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |event| {
+        metrics.saw(event);
+        watch(event);
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

@@ -25,6 +25,7 @@ use super::failed::Failed;
 use super::introspection;
 use super::live::{Live, Roles};
 use super::record::Record;
+use super::tls::Tls;
 use super::users::Users;
 use super::{Entrance, Watch};
 use crate::engine::{Engine, Question};
@@ -58,6 +59,12 @@ pub struct Shared {
     pub limits: QuestionLimits,
     /// Who may connect; everybody, as whom they like, if it is not said.
     pub users: Option<Users>,
+    /// How many callers a door takes at once.
+    pub connections: usize,
+    /// The server's certificate, if answers are encrypted.
+    pub tls: Option<Tls>,
+    /// Whether who does not encrypt is turned away.
+    pub tls_needed: bool,
     /// Who is told.
     pub watch: Arc<Watch>,
 }

@@ -1,13 +1,14 @@
-//! Who may connect: names, verifiers of their passwords, roles.
+//! Who may connect: names, verifiers of their passwords or tokens, roles.
 //!
-//! A verifier is PostgreSQL's own for SCRAM-SHA-256 (RFC 5802, RFC 7677): with it a password can be checked, but neither
-//! told nor used.
+//! A password's verifier is PostgreSQL's own for SCRAM-SHA-256 (RFC 5802, RFC 7677): with it a password can be checked, but
+//! neither told nor used. A token is for programs that speak HTTP: 32 random bytes, of which a hash is kept; nobody
+//! guesses them, so that one round of hashing is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use pgwire::api::auth::sasl::scram::gen_salted_password;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
@@ -17,11 +18,14 @@ use super::live::Roles;
 /// How often a password is hashed, as PostgreSQL does it.
 const ITERATIONS: u32 = 4096;
 const METHOD: &str = "SCRAM-SHA-256";
+const TOKEN: &str = "TOKEN-SHA-256$";
 
 /// Who may connect.
 #[derive(Debug)]
 pub struct Users {
     known: BTreeMap<String, Known>,
+    /// By the hash of a token.
+    tokens: HashMap<Vec<u8>, (String, Roles)>,
     /// What salts of names that nobody has are made from, so that they look like all others.
     secret: hmac::Key,
 }
@@ -48,14 +52,14 @@ impl fmt::Debug for Verifier {
 }
 
 impl Users {
-    /// Reads users, one a line: a name, a verifier, and roles with commas between them or `*` for who sees everything.
-    /// Lines that begin with `#` say nothing.
+    /// Reads users, one a line: a name, a verifier of a password or a token, and roles with commas between them or `*` for
+    /// who sees everything. Somebody may have one password and several tokens. Lines that begin with `#` say nothing.
     ///
     /// # Errors
     /// A sentence with the number of the first line that cannot be read; it does not quote the line.
     pub fn read(text: &str) -> Result<Users, String> {
         let secret = random::<32>().map_err(|()| "there is no randomness".to_string())?;
-        let mut known = BTreeMap::new();
+        let (mut known, mut tokens) = (BTreeMap::new(), HashMap::new());
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -66,8 +70,6 @@ impl Users {
             let (Some(name), Some(verifier)) = (parts.next(), parts.next()) else {
                 return Err(wrong("a name and a verifier are needed; `bell password` makes one"));
             };
-            let verifier =
-                Verifier::read(verifier).ok_or_else(|| wrong("this is no verifier; `bell password` makes one"))?;
             let roles = match parts.next() {
                 Some("*") => None,
                 roles => Some(roles.into_iter().flat_map(|roles| roles.split(',')).map(str::to_string).collect()),
@@ -75,11 +77,19 @@ impl Users {
             if parts.next().is_some() {
                 return Err(wrong("roles have commas between them, and no blanks"));
             }
+            if let Some(hash) = read_token(verifier) {
+                if tokens.insert(hash, (name.to_string(), roles)).is_some() {
+                    return Err(wrong("this token was there before"));
+                }
+                continue;
+            }
+            let verifier = Verifier::read(verifier)
+                .ok_or_else(|| wrong("this is no verifier; `bell password` and `bell token` make them"))?;
             if known.insert(name.to_string(), Known { verifier, roles }).is_some() {
-                return Err(wrong("this name was there before"));
+                return Err(wrong("this name has a password already"));
             }
         }
-        Ok(Users { known, secret: hmac::Key::new(hmac::HMAC_SHA256, &secret) })
+        Ok(Users { known, tokens, secret: hmac::Key::new(hmac::HMAC_SHA256, &secret) })
     }
 
     /// What to check a password with, for names that nobody has, too: those fail in the end, like wrong passwords.
@@ -96,6 +106,18 @@ impl Users {
         }
     }
 
+    /// What somebody sees, if the name is known and the password is right.
+    pub(super) fn with_password(&self, name: &str, password: &str) -> Option<Roles> {
+        // Of names that nobody has, as much is computed.
+        let right = self.verifier(name).fits(password);
+        self.roles(name).filter(|_| right)
+    }
+
+    /// Whose token it is, and what they see.
+    pub(super) fn with_token(&self, token: &str) -> Option<(String, Roles)> {
+        self.tokens.get(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()).cloned()
+    }
+
     /// What somebody sees, if the name is known.
     pub(super) fn roles(&self, name: &str) -> Option<Roles> {
         self.known.get(name).map(|known| known.roles.clone())
@@ -109,15 +131,13 @@ impl Verifier {
     /// If the machine has no randomness.
     pub fn of(password: &str) -> Result<Verifier, String> {
         let salt = random::<16>().map_err(|()| "there is no randomness".to_string())?.to_vec();
-        let salted = gen_salted_password(password, &salt, ITERATIONS as usize);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
-        let client_key = hmac::sign(&key, b"Client Key");
-        Ok(Verifier {
-            iterations: ITERATIONS,
-            salt,
-            stored_key: digest::digest(&digest::SHA256, client_key.as_ref()).as_ref().to_vec(),
-            server_key: hmac::sign(&key, b"Server Key").as_ref().to_vec(),
-        })
+        let (stored_key, server_key) = keys(password, &salt, ITERATIONS);
+        Ok(Verifier { iterations: ITERATIONS, salt, stored_key, server_key })
+    }
+
+    fn fits(&self, password: &str) -> bool {
+        let (stored_key, _) = keys(password, &self.salt, self.iterations);
+        same(&stored_key, &self.stored_key)
     }
 
     /// Reads PostgreSQL's form.
@@ -146,6 +166,36 @@ impl fmt::Display for Verifier {
     }
 }
 
+/// The stored key and the server's key of a password.
+fn keys(password: &str, salt: &[u8], iterations: u32) -> (Vec<u8>, Vec<u8>) {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &gen_salted_password(password, salt, iterations as usize));
+    let client_key = hmac::sign(&key, b"Client Key");
+    let stored_key = digest::digest(&digest::SHA256, client_key.as_ref());
+    (stored_key.as_ref().to_vec(), hmac::sign(&key, b"Server Key").as_ref().to_vec())
+}
+
+/// Whether two keys are the same, found out in a time that does not tell how much of them is.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"same");
+    hmac::verify(&key, one, hmac::sign(&key, other).as_ref()).is_ok()
+}
+
+/// A new token, and what it is checked with.
+///
+/// # Errors
+/// If the machine has no randomness.
+pub fn token() -> Result<(String, String), String> {
+    let bytes = random::<32>().map_err(|()| "there is no randomness".to_string())?;
+    let token = format!("bell_{}", URL_SAFE_NO_PAD.encode(bytes));
+    let hash = digest::digest(&digest::SHA256, token.as_bytes());
+    Ok((token, format!("{TOKEN}{}", STANDARD.encode(hash.as_ref()))))
+}
+
+/// The hash in the verifier of a token; `None` if it is none.
+fn read_token(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text.strip_prefix(TOKEN)?).ok().filter(|hash| hash.len() == 32)
+}
+
 /// Bytes that nobody can guess.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], ()> {
     let mut bytes = [0; N];
@@ -171,6 +221,18 @@ mod tests {
         {
             assert!(Users::read(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(users.with_password("bob", "geheim"), Some(None));
+        assert_eq!((users.with_password("bob", "Geheim"), users.with_password("dora", "geheim")), (None, None));
+    }
+
+    #[test]
+    fn tokens_are_told_by_their_hash() {
+        let (token, verifier) = token().unwrap();
+        let users = Users::read(&format!("bot {verifier} east")).unwrap();
+        let (name, roles) = users.with_token(&token).unwrap();
+        assert_eq!((name.as_str(), roles.unwrap().len()), ("bot", 1));
+        assert!(users.with_token(&verifier).is_none() && users.roles("bot").is_none());
+        assert!(Users::read(&format!("bot {verifier}\nbot {verifier}")).is_err());
     }
 
     #[test]

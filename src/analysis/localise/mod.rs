@@ -36,6 +36,7 @@ use answer::Located;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Localise {
     /// The indicator by name: a sum, a count, or a ratio of them.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bellwether::Error;
 use bellwether::source::SourceSet;
-use bellwether::store::rows::{RowWriter, columnar, csv, json};
+use bellwether::store::rows::{RowWriter, columnar, csv, json, twins};
 use clap::{Args, ValueEnum};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
@@ -156,9 +156,8 @@ impl Output {
 
     /// Formats whose readers find values by name would show only one of two columns called the same.
     fn refuse_twins(&self, schema: &Schema) -> Result<(), Failure> {
-        let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
-        let Some(at) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) else { return Ok(()) };
-        let message = format!("two columns are called \"{}\": give one another name with AS", names[at]);
+        let Some(name) = twins(schema) else { return Ok(()) };
+        let message = format!("two columns are called \"{name}\": give one another name with AS");
         Err(Failure::new(Error::Data(message), SourceSet::default()))
     }
 }

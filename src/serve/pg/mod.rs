@@ -24,52 +24,41 @@ use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::SecretKey;
 use pgwire::tokio::process_socket;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use self::settings::Settings;
+use super::Entrance;
+use super::door::{self, Caller};
 use super::session::{Session, Shared};
-use super::{Entrance, Event};
 
 /// Lets callers in until the server stops; then waits for those that are in the middle of a question.
-pub(super) async fn serve(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    connections: usize,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let places = Arc::new(Semaphore::new(connections));
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
     let callers = Arc::new(Callers::default());
-    let mut tasks = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopped.changed() => break,
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
-        };
-        let Ok((socket, peer)) = accepted else { continue };
+    let tls = shared.tls.as_ref().map(|tls| tls.acceptor(&["postgresql"]));
+    let attend = |caller: Caller| {
+        // One that found no place is still heard if it only wants to stop a question.
         let connection = Arc::new(Connection {
             shared: Arc::clone(&shared),
             callers: Arc::clone(&callers),
             settings: Settings::default(),
             session: OnceLock::new(),
             login: Mutex::default(),
-            place: places.clone().try_acquire_owned().ok(),
+            place: caller.place,
         });
-        if connection.place.is_some() {
-            (shared.watch)(&Event::Connected { entrance: Entrance::Pg, peer });
-        } else {
-            // One that only wants to stop a question is still heard.
-            (shared.watch)(&Event::TurnedAway { entrance: Entrance::Pg, peer, reason: "too many connections" });
-        }
-        tasks.spawn(attend(socket, connection, stopped.clone()));
-    }
-    while tasks.join_next().await.is_some() {}
+        attend(caller.socket, tls.clone(), connection, caller.stopped)
+    };
+    door::open(Entrance::Pg, listener, Arc::clone(&shared), stopped, attend).await;
 }
 
 /// One caller, until they leave or, when the server stops, nothing of theirs runs any more.
-async fn attend(socket: TcpStream, connection: Arc<Connection>, mut stopped: watch::Receiver<bool>) {
-    let conversation = process_socket(socket, None, Handlers(Arc::clone(&connection)));
+async fn attend(
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    connection: Arc<Connection>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let conversation = process_socket(socket, tls, Handlers(Arc::clone(&connection)));
     tokio::pin!(conversation);
     let stopping = async {
         let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -65,6 +65,9 @@ impl Connection {
         if self.place.is_none() {
             return Err(fatal("53300", "sorry, too many connections already"));
         }
+        if self.shared.tls_needed && !client.is_secure() {
+            return Err(fatal("28000", "this server takes encrypted connections only: connect with sslmode=require"));
+        }
         if self.shared.users.is_none() {
             return self.enter(client, None).await;
         }

@@ -8,6 +8,7 @@ pub mod json;
 use std::io::Write;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
 
 /// Takes the rows of one result.
@@ -22,6 +23,12 @@ pub trait RowWriter: Send {
     /// # Errors
     /// As [`RowWriter::write`].
     fn finish(&mut self) -> Result<(), ArrowError>;
+}
+
+/// The name that two columns have, if there is one: readers that find values by name would see only one of them.
+pub fn twins(schema: &Schema) -> Option<&str> {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    (1..names.len()).find(|at| names[..*at].contains(&names[*at])).map(|at| names[at])
 }
 
 /// A batch for tests: integers, text with Chinese and NULL, decimals.

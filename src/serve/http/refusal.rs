@@ -1,0 +1,69 @@
+//! [`Refusal`]: why a request is not answered, as a status and JSON.
+
+use axum::Json;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::serve::failed::Failed;
+
+/// Why a request is not answered: `{"error": {sqlstate, message, help, diagnostics}}`.
+#[derive(Debug)]
+pub(in crate::serve) struct Refusal {
+    status: StatusCode,
+    error: Value,
+}
+
+impl Refusal {
+    pub(in crate::serve) fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
+        let message: String = message.into();
+        Refusal { status, error: json!({ "sqlstate": null, "message": message, "help": null, "diagnostics": [] }) }
+    }
+
+    /// The same with another status.
+    pub(super) fn with(self, status: StatusCode) -> Refusal {
+        Refusal { status, ..self }
+    }
+
+    /// The body of the request cannot be read.
+    pub(super) fn body(error: impl ToString) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, format!("the request cannot be read: {}", error.to_string()))
+    }
+
+    /// The sentence.
+    pub(in crate::serve) fn message(&self) -> &str {
+        self.error["message"].as_str().unwrap_or_default()
+    }
+
+    /// What to do.
+    pub(in crate::serve) fn help(&self) -> Option<&str> {
+        self.error["help"].as_str()
+    }
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Refusal {
+        let status = match failed.sqlstate() {
+            "42501" | "25006" => StatusCode::FORBIDDEN,
+            "57014" => StatusCode::GATEWAY_TIMEOUT,
+            "54000" => StatusCode::PAYLOAD_TOO_LARGE,
+            "53200" => StatusCode::SERVICE_UNAVAILABLE,
+            "58030" | "XX000" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Refusal { status, error: failed.to_json() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": self.error }))).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            // Browsers ask for a name and a password then.
+            let ways = HeaderValue::from_static("Basic realm=\"Bellwether\", charset=\"UTF-8\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, ways);
+        }
+        response
+    }
+}

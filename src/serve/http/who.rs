@@ -1,0 +1,111 @@
+//! Who asks over HTTP: by token, by name and password, or, where nobody was said, everybody on this machine.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+
+use super::Http;
+use super::refusal::Refusal;
+use crate::serve::session::{Session, User};
+use crate::serve::users::{Users, random};
+use crate::serve::{Entrance, Event};
+
+/// How many callers are remembered to have said the right password.
+const REMEMBERED: usize = 1000;
+
+/// Remembers who said the right password, since finding out is dear on purpose and browsers say it with every request.
+pub(super) struct Doorkeeper {
+    key: hmac::Key,
+    right: Mutex<HashMap<Vec<u8>, User>>,
+}
+
+impl Default for Doorkeeper {
+    fn default() -> Self {
+        // Without randomness nothing is remembered, as no two keys are the same then either.
+        let key = random::<32>().unwrap_or_default();
+        Doorkeeper { key: hmac::Key::new(hmac::HMAC_SHA256, &key), right: Mutex::default() }
+    }
+}
+
+impl Doorkeeper {
+    /// Who it is by what the request says.
+    fn admit(&self, users: &Users, headers: &HeaderMap) -> Result<User, &'static str> {
+        let Some(said) = headers.get(AUTHORIZATION) else {
+            return Err("say who you are: a token, or a name and a password");
+        };
+        let said = said.to_str().map_err(|_| WRONG)?;
+        let (way, secret) = said.split_once(' ').ok_or(WRONG)?;
+        if way.eq_ignore_ascii_case("bearer") {
+            let (name, roles) = users.with_token(secret.trim()).ok_or(WRONG)?;
+            return Ok(User { name, roles });
+        }
+        if !way.eq_ignore_ascii_case("basic") {
+            return Err(WRONG);
+        }
+        let mark = hmac::sign(&self.key, secret.as_bytes()).as_ref().to_vec();
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = right.get(&mark) {
+            return Ok(user.clone());
+        }
+        let user = by_password(users, secret).ok_or(WRONG)?;
+        if right.len() >= REMEMBERED {
+            right.clear();
+        }
+        right.insert(mark, user.clone());
+        Ok(user)
+    }
+}
+
+const WRONG: &str = "wrong name, password or token";
+
+fn by_password(users: &Users, encoded: &str) -> Option<User> {
+    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = pair.split_once(':')?;
+    let roles = users.with_password(name, password)?;
+    Some(User { name: name.to_string(), roles })
+}
+
+/// A session of who asks; every request has its own.
+pub(in crate::serve) struct Asking(pub(in crate::serve) Arc<Session>);
+
+impl FromRequestParts<Arc<Http>> for Asking {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Arc<Http>) -> Result<Asking, Refusal> {
+        let user = match &http.shared.users {
+            Some(users) => http.doorkeeper.admit(users, &parts.headers).map_err(|why| {
+                if let Some(peer) = parts.extensions.get::<std::net::SocketAddr>() {
+                    (http.shared.watch)(&Event::TurnedAway { entrance: Entrance::Http, peer: *peer, reason: why });
+                }
+                Refusal::new(StatusCode::UNAUTHORIZED, why)
+            })?,
+            None => stranger(&parts.headers)?,
+        };
+        let session = Session::open(&http.shared, user, Entrance::Http);
+        let session = session.map_err(|error| Refusal::from(crate::serve::failed::Failed::of(error)))?;
+        Ok(Asking(Arc::new(session)))
+    }
+}
+
+/// Where nobody was said, everybody may ask; but not pages of others, which a browser would show this server under a name
+/// of theirs.
+fn stranger(headers: &HeaderMap) -> Result<User, Refusal> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match address.is_ok() || name.eq_ignore_ascii_case("localhost") {
+        true => Ok(User { name: "anonymous".to_string(), roles: None }),
+        false => Err(Refusal::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "without --users this server is asked by its address, 127.0.0.1 or localhost, only",
+        )),
+    }
+}
