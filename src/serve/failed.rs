@@ -107,7 +107,7 @@ impl Failed {
         (file.name == QUESTION).then_some(span.start as usize)
     }
 
-    /// Everything that is known, for programs: `{code, message, help, diagnostics}`, the diagnostics as `bell` writes them.
+    /// Everything that is known, for programs: `{sqlstate, message, help, diagnostics}`, the diagnostics as `bell` writes them.
     pub fn to_json(&self) -> Value {
         let diagnostics: Vec<Value> = match self {
             Failed::Refused { error: Error::Diagnostics(all), sources } => {
@@ -116,7 +116,7 @@ impl Failed {
             _ => vec![],
         };
         json!({
-            "code": self.sqlstate(), "message": self.message(), "help": self.help(), "diagnostics": diagnostics,
+            "sqlstate": self.sqlstate(), "message": self.message(), "help": self.help(), "diagnostics": diagnostics,
         })
     }
 }

@@ -14,6 +14,7 @@ mod http;
 mod introspection;
 pub mod live;
 mod metrics;
+mod page;
 mod pg;
 mod read_only;
 mod record;

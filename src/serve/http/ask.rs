@@ -30,7 +30,7 @@ use crate::{Anomalies, Change, ChangePoints, Forecast, Localise, Outline, Reques
 pub(super) fn router() -> Router<Arc<Http>> {
     Router::new()
         .route("/query", post(query))
-        .route("/sql", post(sql))
+        .route("/sql", get(sql_by_address).post(sql))
         .route("/why", analysis::<Change>())
         .route("/localise", analysis::<Localise>())
         .route("/anomalies", analysis::<Anomalies>())
@@ -64,6 +64,16 @@ async fn sql(Asking(session): Asking, Wanted(format): Wanted, headers: HeaderMap
         _ => read::<Statement>(&body)?.sql,
     };
     answer(&session, Question::sql(one_statement(&text)?), format).await
+}
+
+/// What is asked in an address: links that download an answer do so.
+#[derive(Debug, Deserialize)]
+struct Addressed {
+    q: String,
+}
+
+async fn sql_by_address(Asking(session): Asking, Wanted(format): Wanted, Query(asked): Query<Addressed>) -> Answered {
+    answer(&session, Question::sql(one_statement(&asked.q)?), format).await
 }
 
 /// The statement of a text that is one.

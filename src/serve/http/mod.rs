@@ -29,8 +29,11 @@ use super::Entrance;
 use super::door::{self, Caller};
 use super::metrics::Metrics;
 use super::session::Shared;
-use refusal::Refusal;
 use who::Doorkeeper;
+
+pub(super) use ask::one_statement;
+pub(super) use refusal::Refusal;
+pub(super) use who::Asking;
 
 /// What a request may be long.
 const LONGEST_BODY: usize = 1 << 20;
@@ -102,6 +105,7 @@ fn router(http: Arc<Http>) -> Router {
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
+        .merge(super::page::router())
         .nest("/v1", ask::router().merge(indicators::router()).merge(openapi::router()))
         .fallback(|| async {
             Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json tells what is")

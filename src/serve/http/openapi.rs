@@ -27,7 +27,9 @@ fn document() -> Value {
     let query = body::<Request>(&mut schemas);
     paths.insert("/v1/query".into(), json!({ "post": rows("Indicators by name", vec![], Some(query)) }));
     let statement = body::<Statement>(&mut schemas);
-    paths.insert("/v1/sql".into(), json!({ "post": rows("One SQL statement that reads", vec![], Some(statement)) }));
+    let by_address = rows("One SQL statement that reads", vec![parameter("q", "query", true)], None);
+    let posted = rows("One SQL statement that reads", vec![], Some(statement));
+    paths.insert("/v1/sql".into(), json!({ "get": by_address, "post": posted }));
     let mut analysis = |address: &str, summary: &str, body: Value, function: &dyn Function| {
         let parameters =
             function.arguments().iter().map(|name| parameter(name, "query", function.needed() == Some(name)));

@@ -22,7 +22,7 @@ impl Refusal {
     }
 
     /// The same with another status.
-    pub(super) fn with(self, status: StatusCode) -> Refusal {
+    pub(in crate::serve) fn with(self, status: StatusCode) -> Refusal {
         Refusal { status, ..self }
     }
 
@@ -56,14 +56,22 @@ impl From<Failed> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({ "error": self.error }))).into_response();
+impl Refusal {
+    /// The answer with this status and that body.
+    pub(in crate::serve) fn respond_with(&self, body: impl IntoResponse) -> Response {
+        let mut response = (self.status, body).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             // Browsers ask for a name and a password then.
             let ways = HeaderValue::from_static("Basic realm=\"Bellwether\", charset=\"UTF-8\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, ways);
         }
         response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "error": &self.error }));
+        self.respond_with(body)
     }
 }

@@ -1,0 +1,162 @@
+//! What every page has: head, way around, lights, numbers, tables.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::language::Language;
+use super::rows::{Rows, SHOWN};
+
+/// A whole page.
+pub(super) fn page(language: Language, title: &str, search: &str, content: Markup) -> Markup {
+    let say = |english, chinese| language.say(english, chinese);
+    html! {
+        (DOCTYPE)
+        html lang=(language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Bellwether" }
+                link rel="stylesheet" href="/style.css";
+                link rel="icon" href="/icon.svg" type="image/svg+xml";
+            }
+            body {
+                a.skip href="#content" { (say("To the content", "跳到正文")) }
+                header {
+                    nav aria-label=(say("Main", "主导航")) {
+                        a.home href="/" { "Bellwether" }
+                        a href="/scenarios" { (say("Scenarios", "场景")) }
+                        a href="/sql" { "SQL" }
+                    }
+                    form.search action="/" role="search" {
+                        input type="search" name="q" value=(search) aria-label=(say("Search indicators", "搜索指标"))
+                            placeholder=(say("Search indicators", "搜索指标"));
+                        button { (say("Search", "搜索")) }
+                    }
+                }
+                main #content { (content) }
+            }
+        }
+    }
+}
+
+/// A status as a light, which also has a shape and a word.
+pub(super) fn light(language: Language, status: &str) -> Markup {
+    let (kind, shape, word) = match status {
+        "green" => ("green", "●", language.say("on track", "达标")),
+        "amber" => ("amber", "▲", language.say("at risk", "预警")),
+        "red" => ("red", "■", language.say("off track", "未达标")),
+        "grey" => ("grey", "○", language.say("not known", "未知")),
+        _ => return html! {},
+    };
+    html! { span class={ "light " (kind) } { span aria-hidden="true" { (shape) } " " (word) } }
+}
+
+/// What numbers are measured in, and thus how they are written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown {
+    pub(super) unit: Option<String>,
+}
+
+impl Shown {
+    fn percent(&self) -> bool {
+        self.unit.as_deref() == Some("percent")
+    }
+
+    /// A number to be read, rounded, with its unit.
+    pub(super) fn with_unit(&self, value: f64) -> String {
+        match &self.unit {
+            Some(unit) if !self.percent() => format!("{} {unit}", self.number(value)),
+            _ => self.number(value),
+        }
+    }
+
+    /// A number to be read, rounded.
+    pub(super) fn number(&self, value: f64) -> String {
+        match self.percent() {
+            true => format!("{} %", rounded(value * 100.0)),
+            false => rounded(value),
+        }
+    }
+
+    /// A change.
+    pub(super) fn change(&self, value: f64) -> String {
+        let sign = if value > 0.0 { "+" } else { "" };
+        format!("{sign}{}", self.number(value))
+    }
+}
+
+/// Four digits, or all before the point, in groups of three.
+fn rounded(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let before = value.abs().log10().floor();
+    let digits = if value == 0.0 { 0 } else { (3.0 - before).clamp(0.0, 8.0) as usize };
+    let text = format!("{:.digits$}", value.abs());
+    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    let part = part.trim_end_matches('0');
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let sign = if value < 0.0 && text.chars().any(|digit| digit.is_ascii_digit() && digit != '0') { "−" } else { "" };
+    match part {
+        "" => format!("{sign}{grouped}"),
+        part => format!("{sign}{grouped}.{part}"),
+    }
+}
+
+/// Rows as they are, all digits.
+pub(super) fn table(language: Language, rows: &Rows) -> Markup {
+    html! {
+        div.wide tabindex="0" role="region" aria-label=(language.say("Rows", "数据")) {
+            table {
+                thead { tr { @for name in &rows.names { th scope="col" { (name) } } } }
+                tbody {
+                    @for row in &rows.rows {
+                        tr {
+                            @for cell in row {
+                                td class=[cell.number.map(|_| "number")] {
+                                    @match &cell.text { Some(text) => (text), None => span.null { "NULL" } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if rows.more { p.note { (language.say("Only the first rows are shown: ", "仅显示前若干行：")) (SHOWN) } }
+        @if rows.rows.is_empty() { p.note { (language.say("No rows.", "没有数据。")) } }
+    }
+}
+
+/// A text for a place in an address.
+pub(super) fn quoted(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_to_be_read() {
+        let table = [
+            (0.0, "0"),
+            (1234567.89, "1,234,568"),
+            (-999.96, "−1,000"),
+            (0.08825, "0.08825"),
+            (12.5, "12.5"),
+            (-1e-12, "0"),
+        ];
+        for (value, text) in table {
+            assert_eq!(rounded(value), text);
+        }
+        let percent = Shown { unit: Some("percent".to_string()) };
+        assert_eq!((percent.with_unit(0.246_52), percent.change(0.01)), ("24.65 %".to_string(), "+1 %".to_string()));
+        assert_eq!(Shown { unit: Some("CNY".to_string()) }.with_unit(5.0), "5 CNY");
+    }
+}
