@@ -1,5 +1,8 @@
 //! The options of every command that limits what it takes of the machine.
 
+#[cfg(feature = "serve")]
+use std::time::Duration;
+
 use bellwether::engine::Limits;
 use clap::Args;
 
@@ -18,15 +21,36 @@ impl LimitArgs {
     }
 }
 
+/// A time: `500ms`, `30s`, `5m`, `1h`.
+#[cfg(feature = "serve")]
+pub fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = measured(text);
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("write such as 500ms, 30s, 5m".to_string()),
+    };
+    let seconds = number.parse::<f64>().map_err(|error| error.to_string())? * factor;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// A number, and its unit.
+fn measured(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    (number, unit.trim())
+}
+
 /// The least that a question may be given.
 const LEAST: f64 = 1e6;
 
 /// `512MB` in bytes.
 fn size(text: &str) -> Result<usize, String> {
-    let text = text.trim();
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+    let (number, unit) = measured(text);
+    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
         "k" | "kb" => 1e3,
         "m" | "mb" => 1e6,
@@ -48,6 +72,15 @@ fn size(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::size;
+
+    #[cfg(feature = "serve")]
+    #[test]
+    fn times_have_units() {
+        use super::{Duration, time};
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
+        assert!(time("5").is_err() && time("soon").is_err() && time("-1s").is_err());
+    }
 
     #[test]
     fn sizes_have_units() {

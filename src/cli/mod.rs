@@ -20,6 +20,8 @@ mod interrupt;
 mod limits;
 mod list;
 mod localise;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod output;
 #[cfg(feature = "serve")]
 mod password;
@@ -126,6 +128,9 @@ enum Command {
     /// Serve the project to psql, BI tools and programs
     #[cfg(feature = "serve")]
     Serve(serve::Serve),
+    /// Serve the project to an assistant over stdin and stdout (Model Context Protocol)
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Mcp),
     /// Print what a password is checked with, for `bell serve --users`
     #[cfg(feature = "serve")]
     Password(password::Password),
@@ -224,6 +229,8 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Serve(serve) => serve.run(common).await,
         #[cfg(feature = "serve")]
         Command::Password(password) => password.run(),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(mcp) => mcp.run(common).await,
         #[cfg(feature = "serve")]
         Command::Token(token) => token.run(),
         Command::Scorecard(scorecard) => scorecard.run(common).await,

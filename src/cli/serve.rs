@@ -17,7 +17,7 @@ use bellwether::serve::{Entrance, Event, Options, Server, Watch};
 use bellwether::source::SourceSet;
 use clap::{Args, ValueEnum};
 
-use super::limits::LimitArgs;
+use super::limits::{LimitArgs, time};
 use super::{Common, Failure, interrupt, project};
 
 /// Serve the project to psql, BI tools and programs.
@@ -29,6 +29,10 @@ pub struct Serve {
     /// Where the page and the HTTP API are; port 0 takes a free one, `none` none
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     http: Door,
+    /// Where Arrow Flight SQL is spoken, for bulk reads; port 0 takes a free one, `none` none
+    #[cfg(feature = "flight")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8815")]
+    flight: Door,
     /// How many callers may be connected at once, at each address
     #[arg(long, value_name = "N", default_value_t = 200)]
     max_connections: usize,
@@ -105,6 +109,7 @@ impl Serve {
             folder: folder.clone(),
             pg: self.pg.0,
             http: self.http.0,
+            flight: self.flight(),
             connections: self.max_connections,
             tls_needed: !self.allow_plain_text,
             memory: self.limits.limits(),
@@ -119,11 +124,18 @@ impl Serve {
         Ok(ExitCode::SUCCESS)
     }
 
+    fn flight(&self) -> Option<SocketAddr> {
+        #[cfg(feature = "flight")]
+        return self.flight.0;
+        #[cfg(not(feature = "flight"))]
+        None
+    }
+
     /// Addresses that other machines reach need users, and encryption.
     fn refuse_open_doors(&self, users: bool) -> Result<(), Failure> {
-        let doors: Vec<SocketAddr> = [self.pg.0, self.http.0].into_iter().flatten().collect();
+        let doors: Vec<SocketAddr> = [self.pg.0, self.http.0, self.flight()].into_iter().flatten().collect();
         if doors.is_empty() {
-            return Err(Failure::Usage("nothing is served: give --pg or --http an address".to_string()));
+            return Err(Failure::Usage("nothing is served: give --pg, --http or --flight an address".to_string()));
         }
         let encrypted = self.tls_cert.is_some() || self.allow_plain_text;
         let Some(open) = doors.iter().find(|door| !(door.ip().is_loopback() || users && encrypted)) else {
@@ -231,34 +243,5 @@ async fn stop() {
     tokio::select! {
         () = interrupt::pressed() => {}
         () = told => {}
-    }
-}
-
-/// `500ms`, `30s`, `5m`, `1h`.
-fn time(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let factor = match unit.trim() {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("write such as 500ms, 30s, 5m".to_string()),
-    };
-    let seconds = number.parse::<f64>().map_err(|error| error.to_string())? * factor;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::time;
-    use std::time::Duration;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
-        assert!(time("5").is_err() && time("soon").is_err() && time("-1s").is_err());
     }
 }

@@ -9,10 +9,14 @@ mod described;
 mod diagnostics;
 mod door;
 pub mod failed;
+#[cfg(feature = "flight")]
+mod flight;
 mod functions;
 mod http;
 mod introspection;
 pub mod live;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod metrics;
 mod page;
 mod pg;
@@ -49,6 +53,8 @@ pub struct Options {
     pub pg: Option<SocketAddr>,
     /// Where HTTP is; port 0 takes a free one.
     pub http: Option<SocketAddr>,
+    /// Where Arrow Flight SQL is spoken; port 0 takes a free one.
+    pub flight: Option<SocketAddr>,
     /// How many callers may be connected at once, at each of these.
     pub connections: usize,
     /// Whether only callers are let in who encrypt, where there is a certificate.
@@ -71,6 +77,10 @@ pub enum Entrance {
     Pg,
     /// HTTP.
     Http,
+    /// Arrow Flight SQL.
+    Flight,
+    /// The Model Context Protocol.
+    Mcp,
 }
 
 /// What happens while serving. Texts of questions may hold values: whoever keeps them decides.
@@ -163,6 +173,8 @@ impl Entrance {
         match self {
             Entrance::Pg => "pg",
             Entrance::Http => "http",
+            Entrance::Flight => "flight",
+            Entrance::Mcp => "mcp",
         }
     }
 }
@@ -174,22 +186,12 @@ impl Server {
     /// # Errors
     /// What is wrong with the project, or an address that cannot be had.
     pub async fn bind(options: Options, users: Option<Users>, tls: Option<Tls>, watch: Arc<Watch>) -> Result<Server> {
-        let live = Live::open(options.folder.clone(), &options.memory).await?;
-        let compute = Builder::new_multi_thread().thread_name("compute").enable_all().build();
-        let compute = compute.map_err(|error| Error::Data(format!("cannot start threads: {error}")))?;
         let metrics = Arc::new(Metrics::new());
-        let shared = Arc::new(Shared {
-            live,
-            compute: compute.handle().clone(),
-            limits: options.questions,
-            users,
-            connections: options.connections,
-            tls_needed: options.tls_needed && tls.is_some(),
-            tls,
-            watch: counted(&metrics, watch),
-        });
+        let (shared, compute) = open(&options, users, tls, counted(&metrics, watch)).await?;
         let mut doors = Vec::new();
-        for (entrance, address) in [(Entrance::Pg, options.pg), (Entrance::Http, options.http)] {
+        let addresses =
+            [(Entrance::Pg, options.pg), (Entrance::Http, options.http), (Entrance::Flight, options.flight)];
+        for (entrance, address) in addresses {
             if let Some(address) = address {
                 doors.push((entrance, listen(address).await?));
             }
@@ -212,13 +214,17 @@ impl Server {
             if let Ok(address) = listener.local_addr() {
                 watch(&Event::Listening { entrance, address });
             }
-            let shared = Arc::clone(&self.shared);
-            doors.push(match entrance {
-                Entrance::Pg => tokio::spawn(pg::serve(listener, shared, stopped.clone())),
-                Entrance::Http => {
-                    tokio::spawn(http::serve(listener, shared, Arc::clone(&self.metrics), stopped.clone()))
+            let (shared, stopped) = (Arc::clone(&self.shared), stopped.clone());
+            let router = match entrance {
+                Entrance::Pg => {
+                    doors.push(tokio::spawn(pg::serve(listener, shared, stopped)));
+                    continue;
                 }
-            });
+                #[cfg(feature = "flight")]
+                Entrance::Flight => flight::router(Arc::clone(&shared)),
+                _ => http::router(Arc::clone(&shared), Arc::clone(&self.metrics), stopped.clone()),
+            };
+            doors.push(tokio::spawn(http::serve(entrance, listener, router, shared, stopped)));
         }
         {
             let follow = self.shared.live.follow(self.options.refresh, watch.as_ref());
@@ -244,6 +250,29 @@ impl Drop for Server {
             compute.shutdown_background();
         }
     }
+}
+
+/// What sessions share, and the threads on which questions run.
+async fn open(
+    options: &Options,
+    users: Option<Users>,
+    tls: Option<Tls>,
+    watch: Arc<Watch>,
+) -> Result<(Arc<Shared>, Runtime)> {
+    let live = Live::open(options.folder.clone(), &options.memory).await?;
+    let compute = Builder::new_multi_thread().thread_name("compute").enable_all().build();
+    let compute = compute.map_err(|error| Error::Data(format!("cannot start threads: {error}")))?;
+    let shared = Shared {
+        live,
+        compute: compute.handle().clone(),
+        limits: options.questions,
+        users,
+        connections: options.connections,
+        tls_needed: options.tls_needed && tls.is_some(),
+        tls,
+        watch,
+    };
+    Ok((Arc::new(shared), compute))
 }
 
 /// The same, counted.

@@ -29,11 +29,9 @@ use super::Entrance;
 use super::door::{self, Caller};
 use super::metrics::Metrics;
 use super::session::Shared;
-use who::Doorkeeper;
-
 pub(super) use ask::one_statement;
 pub(super) use refusal::Refusal;
-pub(super) use who::Asking;
+pub(super) use who::{Asking, Doorkeeper};
 
 /// What a request may be long.
 const LONGEST_BODY: usize = 1 << 20;
@@ -54,15 +52,13 @@ pub(super) struct Http {
 
 /// Lets callers in until the server stops; then waits for the answers that are being sent.
 pub(super) async fn serve(
+    entrance: Entrance,
     listener: TcpListener,
+    router: Router,
     shared: Arc<Shared>,
-    metrics: Arc<Metrics>,
     stopped: watch::Receiver<bool>,
 ) {
     let tls = shared.tls.as_ref().map(|tls| tls.acceptor(&["h2", "http/1.1"]));
-    let doorkeeper = Doorkeeper::default();
-    let http = Http { shared: Arc::clone(&shared), metrics, doorkeeper, stopped: stopped.clone() };
-    let router = router(Arc::new(http));
     let attend = |caller: Caller| {
         let (tls, router) = (tls.clone(), router.clone());
         async move {
@@ -79,7 +75,7 @@ pub(super) async fn serve(
             }
         }
     };
-    door::open(Entrance::Http, listener, shared, stopped, attend).await;
+    door::open(entrance, listener, shared, stopped, attend).await;
 }
 
 /// One connection, until the caller leaves or, when the server stops, its answers are sent.
@@ -100,11 +96,13 @@ async fn converse(
     let _ = conversation.await;
 }
 
-fn router(http: Arc<Http>) -> Router {
+/// The API and the page.
+pub(super) fn router(shared: Arc<Shared>, metrics: Arc<Metrics>, stopped: watch::Receiver<bool>) -> Router {
+    let http = Arc::new(Http { shared, metrics, doorkeeper: Doorkeeper::default(), stopped });
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(counts))
         .merge(super::page::router())
         .nest("/v1", ask::router().merge(indicators::router()).merge(openapi::router()))
         .fallback(|| async {
@@ -134,7 +132,7 @@ async fn ready(State(http): State<Arc<Http>>) -> Response {
     }
 }
 
-async fn metrics(State(http): State<Arc<Http>>) -> Response {
+async fn counts(State(http): State<Arc<Http>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], http.metrics.text()).into_response()
 }

@@ -1,7 +1,7 @@
 //! Who asks over HTTP: by token, by name and password, or, where nobody was said, everybody on this machine.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
@@ -14,7 +14,8 @@ use ring::hmac;
 
 use super::Http;
 use super::refusal::Refusal;
-use crate::serve::session::{Session, User};
+use crate::serve::failed::Failed;
+use crate::serve::session::{Session, Shared, User};
 use crate::serve::users::{Users, random};
 use crate::serve::{Entrance, Event};
 
@@ -22,7 +23,7 @@ use crate::serve::{Entrance, Event};
 const REMEMBERED: usize = 1000;
 
 /// Remembers who said the right password, since finding out is dear on purpose and browsers say it with every request.
-pub(super) struct Doorkeeper {
+pub(in crate::serve) struct Doorkeeper {
     key: hmac::Key,
     right: Mutex<HashMap<Vec<u8>, User>>,
 }
@@ -36,6 +37,31 @@ impl Default for Doorkeeper {
 }
 
 impl Doorkeeper {
+    /// A session of whoever makes a request.
+    ///
+    /// # Errors
+    /// If they do not say who they are, or it is not true.
+    pub(in crate::serve) fn session(
+        &self,
+        shared: &Arc<Shared>,
+        headers: &HeaderMap,
+        host: Option<&str>,
+        peer: Option<SocketAddr>,
+        entrance: Entrance,
+    ) -> Result<Arc<Session>, Refusal> {
+        let user = match &shared.users {
+            Some(users) => self.admit(users, headers).map_err(|reason| {
+                if let Some(peer) = peer {
+                    (shared.watch)(&Event::TurnedAway { entrance, peer, reason });
+                }
+                Refusal::new(StatusCode::UNAUTHORIZED, reason)
+            })?,
+            None => stranger(headers, host)?,
+        };
+        let session = Session::open(shared, user, entrance);
+        session.map(Arc::new).map_err(|error| Failed::of(error).into())
+    }
+
     /// Who it is by what the request says.
     fn admit(&self, users: &Users, headers: &HeaderMap) -> Result<User, &'static str> {
         let Some(said) = headers.get(AUTHORIZATION) else {
@@ -80,26 +106,18 @@ impl FromRequestParts<Arc<Http>> for Asking {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, http: &Arc<Http>) -> Result<Asking, Refusal> {
-        let user = match &http.shared.users {
-            Some(users) => http.doorkeeper.admit(users, &parts.headers).map_err(|why| {
-                if let Some(peer) = parts.extensions.get::<std::net::SocketAddr>() {
-                    (http.shared.watch)(&Event::TurnedAway { entrance: Entrance::Http, peer: *peer, reason: why });
-                }
-                Refusal::new(StatusCode::UNAUTHORIZED, why)
-            })?,
-            None => stranger(&parts.headers)?,
-        };
-        let session = Session::open(&http.shared, user, Entrance::Http);
-        let session = session.map_err(|error| Refusal::from(crate::serve::failed::Failed::of(error)))?;
-        Ok(Asking(Arc::new(session)))
+        let peer = parts.extensions.get::<SocketAddr>().copied();
+        // HTTP/2 says it in the address.
+        let host = parts.uri.authority().map(|authority| authority.as_str());
+        http.doorkeeper.session(&http.shared, &parts.headers, host, peer, Entrance::Http).map(Asking)
     }
 }
 
 /// Where nobody was said, everybody may ask; but not pages of others, which a browser would show this server under a name
 /// of theirs.
-fn stranger(headers: &HeaderMap) -> Result<User, Refusal> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+fn stranger(headers: &HeaderMap, host: Option<&str>) -> Result<User, Refusal> {
+    let said = headers.get(HOST).and_then(|host| host.to_str().ok()).or(host).unwrap_or("localhost");
+    let name = said.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(said, |(name, _)| name);
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match address.is_ok() || name.eq_ignore_ascii_case("localhost") {
         true => Ok(User { name: "anonymous".to_string(), roles: None }),
