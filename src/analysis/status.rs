@@ -103,8 +103,15 @@ impl Function for Status {
         let mut reader = Reader::new(model);
         let terms = terms(&mut reader, now, &self.as_of, &self.level, &self.against)?;
         let latest = self.at.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(LATEST));
-        let at = self.at.as_deref().filter(|_| !latest);
-        let at = at.map(|text| reader.span(Argument::At, text, None)).transpose()?;
+        let at = match &self.at {
+            // It is a text of the question, too.
+            Some(text) if latest => {
+                reader.add(Argument::At, text);
+                None
+            }
+            Some(text) => Some(reader.span(Argument::At, text, None)?),
+            None => None,
+        };
         let (package, indicators) = self.indicators(&mut reader)?;
         let by = reader.dimensions(&self.by, &package, ONE_PERIOD)?;
         let catalog = Arc::clone(reader.catalog());

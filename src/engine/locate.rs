@@ -10,6 +10,7 @@ use datafusion::catalog::SchemaProvider;
 use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::register::as_package;
@@ -186,6 +187,13 @@ fn schemas(ctx: &SessionContext) -> Vec<(String, Arc<dyn SchemaProvider>)> {
 
 /// sqlparser's refusal of a text.
 pub fn syntax_error(file: &SourceFile, error: &DataFusionError) -> Diagnostic {
+    if let DataFusionError::SQL(parsed, _) = error.find_root()
+        && matches!(parsed.as_ref(), ParserError::RecursionLimitExceeded)
+    {
+        return Diagnostic::new(codes::SQL_SYNTAX, "the statement is nested too deeply")
+            .at(Span::new(file.id, 0, file.text.len()))
+            .help("name its parts: `WITH part AS (SELECT …)`");
+    }
     let text = error.find_root().strip_backtrace();
     let text = text.trim_start_matches("SQL error: ").trim_start_matches("ParserError(\"").trim_end_matches("\")");
     let text = text.trim_start_matches("TokenizerError(\"");

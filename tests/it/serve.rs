@@ -30,8 +30,12 @@ pub fn project() -> tempfile::TempDir {
 /// A server that ends with the test.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Where it speaks the PostgreSQL wire.
     pub port: u16,
+    /// Where it speaks HTTP.
+    pub http: u16,
+    /// Where it speaks Arrow Flight SQL.
+    pub flight: u16,
     /// What it says.
     log: std::sync::mpsc::Receiver<String>,
 }
@@ -39,7 +43,8 @@ pub struct Server {
 impl Server {
     pub fn start(folder: &Path, options: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bell"))
-            .args(["serve", "--pg", "127.0.0.1:0", "--log", "json", "-p"])
+            .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0"])
+            .args(["--log", "json", "-p"])
             .arg(folder)
             .args(options)
             .stderr(Stdio::piped())
@@ -48,10 +53,14 @@ impl Server {
         let (said, log) = std::sync::mpsc::channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| _ = said.send(line)));
-        let first = log.recv_timeout(Duration::from_secs(60)).unwrap();
-        let first: serde_json::Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
-        let port = first["address"].as_str().and_then(|address| address.rsplit(':').next()).unwrap().parse().unwrap();
-        Server { child, port, log }
+        // It says where it listens before anything else.
+        let [port, http, flight] = ["pg", "http", "flight"].map(|entrance| {
+            let said = log.recv_timeout(Duration::from_secs(60)).unwrap();
+            let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+            assert_eq!(said["entrance"], entrance);
+            said["address"].as_str().and_then(|address| address.rsplit(':').next()).unwrap().parse().unwrap()
+        });
+        Server { child, port, http, flight, log }
     }
 
     fn connect(&self) -> Client {

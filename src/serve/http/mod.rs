@@ -8,16 +8,18 @@ mod openapi;
 mod refusal;
 mod who;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use futures::FutureExt;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -111,9 +113,17 @@ pub(super) fn router(shared: Arc<Shared>, metrics: Arc<Metrics>, stopped: watch:
         .method_not_allowed_fallback(|| async {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for in another way: see /v1/openapi.json")
         })
+        .layer(from_fn(caught))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(map_response(hardened))
         .with_state(http)
+}
+
+/// A mistake of ours is told as one; the caller is not just hung up on.
+async fn caught(request: Request, next: Next) -> Response {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mistake = "this is a mistake of the server, of which its log tells";
+    answered.unwrap_or_else(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, mistake).into_response())
 }
 
 /// What every answer says: it is what it says it is, and not for others to keep.

@@ -8,8 +8,9 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use ring::hmac;
 
 use super::Http;
@@ -90,10 +91,16 @@ impl Doorkeeper {
     }
 }
 
+/// Some clients leave out the padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 const WRONG: &str = "wrong name, password or token";
 
 fn by_password(users: &Users, encoded: &str) -> Option<User> {
-    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
     let (name, password) = pair.split_once(':')?;
     let roles = users.with_password(name, password)?;
     Some(User { name: name.to_string(), roles })

@@ -1,7 +1,7 @@
 //! The same answers from object stores as from disk, also where requests fail, and never from two versions of a file.
 
 mod proxy;
-mod servers;
+pub mod servers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

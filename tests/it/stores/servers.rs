@@ -115,7 +115,7 @@ fn azurite() -> Result<Server, String> {
 }
 
 /// The folder of something that is installed once, however many tests need it.
-fn installed(name: &str, install: impl Fn(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+pub fn installed(name: &str, install: impl Fn(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let _one = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -137,7 +137,7 @@ fn installed(name: &str, install: impl Fn(&Path) -> Result<(), String>) -> Resul
     Ok(folder)
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub fn run(command: &mut Command) -> Result<(), String> {
     let mut child = quiet(command).spawn().map_err(|error| error.to_string())?;
     let until = Instant::now() + PATIENCE;
     loop {
