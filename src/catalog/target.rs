@@ -305,6 +305,14 @@ impl Target {
         }
     }
 
+    /// Takes away splits whose shares are those of the year before: their slices have no target then.
+    pub fn without_last_year(&mut self) {
+        let Amounts::Stated(all) = &mut self.amounts else { return };
+        for statement in all {
+            statement.split.take_if(|split| matches!(split.how, SplitBy::LastYear(_)));
+        }
+    }
+
     /// Whether slices share it as they did a year earlier.
     pub fn splits_by_last_year(&self) -> bool {
         match &self.amounts {

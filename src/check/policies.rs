@@ -100,6 +100,12 @@ impl<'a> Checker<'a> {
         let condition = self.resolve_condition(tree, Scope::rows(package, Some(source)).at(Place::Seen))?;
         let standpoint = Standpoint { source, axis: self.catalog.source(source).time.as_ref() };
         match flatten(&self.catalog, standpoint, &condition) {
+            // It would count rows of others, who are seen with other eyes.
+            Ok(flat) if flat.inputs.iter().any(|input| matches!(input, Input::Per(_))) => {
+                Err(bad("a policy cannot look at an indicator of other rows (`per`)", tree.span)
+                    .help("let the data say it: a column of the source, or of what it joins")
+                    .into())
+            }
             Ok(flat) if flat.fans_out() => Err(bad("one row meets several rows here", tree.span)
                 .help("say it of the rows themselves, or of what they join: `store.region = 'east'`")
                 .into()),

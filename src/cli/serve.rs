@@ -67,7 +67,7 @@ pub struct Serve {
     /// encrypt: only where something else encrypts
     #[arg(long)]
     allow_plain_text: bool,
-    /// Append every question, with its text, to a file: a line of JSON each
+    /// Append every question, with its text, and every login that failed, to a file: a line of JSON each
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
 }
@@ -182,17 +182,19 @@ impl Serve {
         };
         let format = self.log;
         Ok(Arc::new(move |event: &Event<'_>| {
-            if let (Some(file), Event::Asked { .. }) = (&audit, event) {
+            if let (Some(file), Event::Asked { .. } | Event::TurnedAway { .. }) = (&audit, event) {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 // A line is written in one piece; who cannot write it down still answers.
                 if let Err(error) = file.write_all(line(event, true).as_bytes()) {
-                    eprintln!("bell: the audit file cannot be written: {error}");
+                    let _ = writeln!(std::io::stderr(), "bell: the audit file cannot be written: {error}");
                 }
             }
-            match format {
-                LogFormat::Json => eprint!("{}", line(event, false)),
-                LogFormat::Text => eprintln!("bell: {}", in_words(event)),
-            }
+            let said = match format {
+                LogFormat::Json => line(event, false),
+                LogFormat::Text => format!("bell: {}\n", in_words(event)),
+            };
+            // Whoever read it may have gone: that is no reason to stop serving.
+            let _ = std::io::stderr().write_all(said.as_bytes());
         }))
     }
 }
@@ -216,6 +218,9 @@ fn in_words(event: &Event<'_>) -> String {
         },
         Event::Connected { peer, .. } => format!("{peer} connected"),
         Event::Left { peer, .. } => format!("{peer} left"),
+        Event::TurnedAway { peer, reason, user: Some(user), .. } => {
+            format!("{user:?} at {peer} was turned away: {reason}")
+        }
         Event::TurnedAway { peer, reason, .. } => format!("{peer} was turned away: {reason}"),
         Event::Asked { user, seconds, rows, outcome, .. } => {
             format!("{user:?} asked: {outcome}, {rows} rows, {:.0} ms", seconds * 1000.0)

@@ -45,6 +45,15 @@ pub fn indicators_behind(catalog: &Catalog, asked: &impl Debug) -> BTreeSet<Indi
     reached_by(catalog, asked).into_iter().filter_map(indicator).collect()
 }
 
+/// The sources that what is asked is made of, and those that they join.
+pub fn sources_behind(catalog: &Catalog, asked: &impl Debug) -> BTreeSet<SourceId> {
+    let source = |node| match node {
+        Node::Source(at) => Some(SourceId(at)),
+        Node::Dimension(_) | Node::Indicator(_) => None,
+    };
+    reached_by(catalog, asked).into_iter().filter_map(source).collect()
+}
+
 /// The definition of an item that asks for something, as text.
 fn definition_of(files: &[File], catalog: &Catalog, asked: &impl Debug, item: Span) -> String {
     let place = |node| match node {

@@ -174,7 +174,7 @@ pub(super) fn publications(catalog: &Catalog) -> Table {
     Table { names, rows: rows.collect() }
 }
 
-/// What is stored to answer from: a row for each of its tables.
+/// Who may see which rows, and what of them.
 pub(super) fn policies(catalog: &Catalog) -> Table {
     let listed = |names: Vec<&str>, sign: &str| Cell::Text((!names.is_empty()).then(|| names.join(sign)));
     let rows = catalog.policies.iter().map(|policy| {
@@ -195,6 +195,7 @@ pub(super) fn policies(catalog: &Catalog) -> Table {
     Table { names: names.to_vec(), rows: rows.collect() }
 }
 
+/// What is stored to answer from: a row for each of its tables.
 pub(super) fn rollups(catalog: &Catalog) -> Table {
     let mut rows = Vec::new();
     for rollup in &catalog.rollups {

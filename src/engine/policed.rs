@@ -21,7 +21,9 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableProviderFilterPushDown,
 };
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::Partitioning;
 use datafusion::physical_plan::execution_plan::{ReplaceChildrenOptions, reset_plan_states};
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use datafusion::prelude::ident;
@@ -94,6 +96,9 @@ impl TableProvider for PolicedTable {
         }
         let rows = rows.limit(0, limit)?.build()?;
         let plan = state.create_physical_plan(&rows).await.map_err(|error| withheld(&self.source, error))?;
+        // How many pieces there are would tell of the files.
+        let pieces = Partitioning::RoundRobinBatch(state.config().target_partitions());
+        let plan = Arc::new(RepartitionExec::try_new(plan, pieces)?);
         Ok(Arc::new(PolicedExec { source: self.source.clone(), rows: plan }))
     }
 }
@@ -122,7 +127,10 @@ fn compares(op: Operator) -> bool {
 /// What went wrong with rows that are not all seen, without what it says of them.
 fn withheld(source: &str, error: DataFusionError) -> DataFusionError {
     let tells_nothing = match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => true,
+        // The kind, without what it says of a plan that is not shown.
+        DataFusionError::ResourcesExhausted(_) => {
+            return DataFusionError::ResourcesExhausted(format!("reading `{source}` takes more memory than there is"));
+        }
         DataFusionError::External(inner) => {
             inner.downcast_ref::<Diagnostic>().is_some_and(|known| known.code == codes::NOT_SEEN)
         }

@@ -7,6 +7,8 @@ use datafusion::prelude::SessionContext;
 
 use super::rollups;
 use crate::catalog::Catalog;
+use crate::catalog::rollup::Stored;
+use crate::catalog::source::Rows;
 use crate::check::functions::Functions;
 use crate::check::{Checked, check};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -14,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::source::SourceSet;
 use crate::store::SourceSpec;
 use crate::store::gather::gather;
+use crate::store::inputs::input_of;
+use crate::store::manifest::Input;
 use crate::syntax;
 use crate::syntax::ast;
 
@@ -53,6 +57,19 @@ impl Project {
         diagnostics.extend(rollups::find(&mut catalog, &files, &sources.root, ctx).await);
         diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
         Project { sources, files, catalog: Arc::new(catalog), diagnostics, specs: gathered.specs }
+    }
+
+    /// What its answers depend on besides its texts: the files of its sources, and which rollups can answer.
+    pub fn state(&self) -> (Vec<Input>, String) {
+        let tables = self.catalog.sources.iter().filter_map(|source| match &source.rows {
+            Rows::Table(table) => input_of(table),
+            _ => None,
+        });
+        let rollups = self.catalog.rollups.iter().flat_map(|rollup| &rollup.tables).map(|stored| match stored {
+            Stored::Current(kept) => format!("{stored:?} {} {} {}", kept.at, kept.runs, kept.late),
+            Stored::Unusable(_) => format!("{stored:?}"),
+        });
+        (tables.collect(), rollups.collect::<Vec<_>>().join("; "))
     }
 
     /// The project, if nothing in it is wrong (warnings are).

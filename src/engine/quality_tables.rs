@@ -21,6 +21,7 @@ use crate::catalog::source::Rows;
 use crate::catalog::stretch::{later, now};
 use crate::catalog::time::wall_clock;
 use crate::catalog::{Catalog, SourceId};
+use crate::diagnostic::{carried_by, codes};
 use crate::plan::formulas::{Formulas, newest_of};
 use crate::store::inputs::input_of;
 use crate::store::manifest::{Finding, Found, InputFile};
@@ -87,7 +88,7 @@ impl TableProvider for QualityTable {
                 let looked = wanted("newest") || wanted("fresh");
                 let mut newest = Vec::new();
                 for id in (0..self.catalog.sources.len() as u32).map(SourceId) {
-                    newest.push(if looked { newest_time(&self.catalog, id, state).await? } else { None });
+                    newest.push(if looked { newest_seen(&self.catalog, id, state).await? } else { None });
                 }
                 freshness(&self.catalog, &newest)?
             }
@@ -189,6 +190,14 @@ fn freshness(catalog: &Catalog, newest: &[Option<NaiveDateTime>]) -> Result<Reco
         ("expected", Arc::new(StringArray::from_iter(sources.iter().map(words)))),
         ("fresh", Arc::new(BooleanArray::from_iter(sources.iter().map(fresh)))),
     ])
+}
+
+/// The newest time of a source; none, if whoever asks may see nothing of it.
+async fn newest_seen(catalog: &Catalog, source: SourceId, state: &dyn Session) -> Result<Option<NaiveDateTime>> {
+    match newest_time(catalog, source, state).await {
+        Err(error) if carried_by(&error).is_some_and(|it| it.code == codes::NOT_SEEN) => Ok(None),
+        found => found,
+    }
 }
 
 /// The newest value of a source's time axis in the calendar's zone.

@@ -16,13 +16,15 @@ use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 
 use super::Project;
-use super::lineage::facts_of;
+use super::definition::sources_behind;
 use super::policed::{ClosedTable, PolicedTable};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::policy::{Policy, Seen};
+use crate::catalog::size::Size;
 use crate::catalog::source::{Rows, Source};
-use crate::catalog::{Catalog, IndicatorId, SourceId};
+use crate::catalog::{Catalog, SourceId};
 use crate::check::{looked_at, read_by, with_rows};
+use crate::diagnostic::Severity;
 use crate::plan::policed::{Shown, mask_of, policed_rows};
 use crate::source::SourceSet;
 
@@ -34,10 +36,13 @@ impl Project {
     /// source with policies is among those that it is made of.
     ///
     /// # Errors
-    /// What DataFusion says of the plans of the rows.
+    /// What is wrong with the project, a policy perhaps; what DataFusion says of the plans of the rows.
     pub fn seen_by(&self, roles: &BTreeSet<String>) -> crate::error::Result<Project> {
+        if self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
+            return Err(crate::error::Error::Diagnostics(self.diagnostics.clone()));
+        }
         let Sight { shown: mut catalog, seen, .. } = Eyes { all: &self.catalog, roles }.look()?;
-        leave_out(&mut catalog, &seen);
+        leave_out(&mut catalog, &self.catalog, &seen.narrowed);
         let all_seen = seen.narrowed.is_empty();
         catalog.policies.retain(|policy| policy.touches(roles));
         catalog.seen = Some(seen);
@@ -91,6 +96,8 @@ impl Eyes<'_> {
         if let Some(query) = &self.all.source(id).query
             && !read_by(self.all, query)?.is_disjoint(&sight.seen.narrowed)
         {
+            sight.shown.sources[id.0 as usize].size = Size::default();
+            sight.bare.sources[id.0 as usize].size = Size::default();
             sight.shown.sources[id.0 as usize].rows = through(&sight.shown, id, query)?;
             sight.bare.sources[id.0 as usize].rows = through(&sight.bare, id, query)?;
             sight.seen.narrowed.insert(id);
@@ -145,6 +152,8 @@ fn put(catalog: &mut Catalog, id: SourceId, table: Arc<dyn TableProvider>) {
     source.rows = Rows::Table(provider_as_source(table));
     // It is held already where the rows come from.
     source.filter = None;
+    // How many rows and which values there are tells of those that are not seen.
+    source.size = Size::default();
 }
 
 /// Marks the masked columns of a source, and those that are computed from them.
@@ -211,34 +220,19 @@ fn masked_read(plan: &LogicalPlan) -> Result<Option<String>> {
     Ok(found)
 }
 
-/// What was made of everybody's rows.
-fn leave_out(catalog: &mut Catalog, seen: &Seen) {
-    let touched = reaching(catalog, &seen.narrowed);
-    let shown = |source: &SourceId| !touched.contains(source);
-    let all = Arc::new(catalog.clone());
-    let of_seen = |id: &IndicatorId| facts_of(&all, *id).iter().all(shown);
-    catalog.publications.retain(|it| it.indicators.iter().all(|(_, id)| of_seen(id)));
-    catalog.rollups.retain(|it| it.sources.iter().all(shown));
-    catalog.expectations.retain(|it| it.indicators().iter().all(of_seen) && it.sources().iter().all(shown));
+/// What was made of everybody's rows: all that a source of which not everything is seen is behind.
+fn leave_out(shown: &mut Catalog, all: &Catalog, narrowed: &BTreeSet<SourceId>) {
+    shown.publications.retain(|it| is_of_seen(all, it, narrowed));
+    shown.rollups.retain(|it| is_of_seen(all, it, narrowed));
+    shown.expectations.retain(|it| is_of_seen(all, it, narrowed));
+    // Shares of the year before would be shares of what is seen.
+    let hidden: Vec<bool> = shown.targets.iter().map(|it| !is_of_seen(all, &it.of, narrowed)).collect();
+    let targets = shown.targets.iter_mut().zip(hidden).filter(|(_, hidden)| *hidden);
+    targets.for_each(|(target, _)| target.without_last_year());
 }
 
-/// The sources that are among these, or can come to one of them by joins, in either direction.
-fn reaching(catalog: &Catalog, narrowed: &BTreeSet<SourceId>) -> BTreeSet<SourceId> {
-    let mut all = narrowed.clone();
-    loop {
-        let joins = (0..)
-            .map(SourceId)
-            .zip(&catalog.sources)
-            .flat_map(|(id, source)| source.joins.iter().map(move |join| (id, join.to)));
-        let more: Vec<SourceId> = joins
-            .filter(|(from, to)| all.contains(from) != all.contains(to))
-            .flat_map(|(from, to)| [from, to])
-            .collect();
-        if more.is_empty() {
-            return all;
-        }
-        all.extend(more);
-    }
+fn is_of_seen(all: &Catalog, made: &impl std::fmt::Debug, narrowed: &BTreeSet<SourceId>) -> bool {
+    narrowed.is_empty() || sources_behind(all, made).is_disjoint(narrowed)
 }
 
 /// A column by its name alone.

@@ -11,6 +11,7 @@ use super::context::{Leaf, LeafKind, Leaves, Surroundings};
 use super::frame::{Frame, Role};
 use super::part::{asked_by, axis_of, parts_of};
 use super::prepared::BuiltPart;
+use super::refuse::made_of_masked;
 use super::rows::Rows;
 use super::situation::{Nulls, Shows, Situation};
 use super::windows::{Periods, Shape};
@@ -38,6 +39,8 @@ pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
     let mut parts: Vec<FoldPart> = Vec::new();
     for (number, leaf) in leaves.iter().enumerate() {
         let LeafKind::Fold(fold) = &leaf.kind else { continue };
+        // Over masks there would be one value where there are many.
+        fold.by.iter().try_for_each(|by| made_of_masked(question.catalog, by))?;
         let (source, around, situation) = situation_of(question, frame, leaf, fold)?;
         let inside = Surroundings { modifiers: vec![], ..leaf.around.clone() };
         // Other values have other groups: what one of them lacks, another must not add.

@@ -58,6 +58,7 @@ pub fn policed_rows(catalog: &Catalog, id: SourceId, shown: &Shown<'_>) -> Resul
 pub fn mask_of(data_type: &DataType) -> Result<Expr> {
     let mask = match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ScalarValue::from(MASK).cast_to(data_type)?,
+        DataType::Dictionary(_, value) if value.is_string() => ScalarValue::from(MASK).cast_to(data_type)?,
         other => ScalarValue::try_from(other)?,
     };
     Ok(lit(mask))

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use super::marker::is_measure;
 use super::view::{Extent, IndicatorView};
 use crate::catalog::Catalog;
+use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::Indicator;
 use crate::catalog::path::ColumnRef;
 use crate::diagnostic::{Diagnostic, codes};
@@ -44,6 +45,21 @@ pub(crate) fn masked(catalog: &Catalog, column: &ColumnRef, policy: &str) -> Dia
     Diagnostic::new(codes::NOT_SEEN, format!("`{name}` is masked for you by policy `{policy}`"))
         .note("over masks a condition, a count or a computed value would be another number than it says")
         .help("group by it, which shows the mask, or leave it out")
+}
+
+/// A masked column that a value is made of, through dimensions too, as a refusal.
+pub(crate) fn made_of_masked(catalog: &Catalog, value: &Expression) -> Result<(), Diagnostic> {
+    let Some(seen) = &catalog.seen else { return Ok(()) };
+    for column in value.columns() {
+        if let Some(policy) = seen.masked.get(&(column.path.target(catalog), column.column)) {
+            return Err(masked(catalog, column, policy));
+        }
+    }
+    let dimensions = value.inputs.iter().filter_map(|input| match input {
+        Input::Dimension(id, _) => Some(&catalog.dimension(*id).definitions),
+        _ => None,
+    });
+    dimensions.flatten().try_for_each(|definition| made_of_masked(catalog, definition))
 }
 
 fn written(call: &AggregateFunction) -> String {

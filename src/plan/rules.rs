@@ -208,7 +208,10 @@ impl Expansion {
             refuse::repeats_matter(refuse::as_call(expr)?)?;
         }
         let keys = grouping_set_to_exprlist(&aggregate.group_expr)?;
-        let arguments = aggregate.aggr_expr.iter().flat_map(refuse::inputs_of);
+        let arguments: Vec<Expr> = aggregate.aggr_expr.iter().flat_map(refuse::inputs_of).collect();
+        for argument in &arguments {
+            refuse::made_of_masked(traced.catalog(), &traced.row_expression(argument)?)?;
+        }
         let mut used: Vec<Expression> = Vec::new();
         for expr in keys.into_iter().cloned().chain(arguments) {
             let expression = traced.row_expression(&expr)?;

@@ -83,12 +83,13 @@ impl Live {
     /// What DataFusion says of the session.
     pub fn engine(&self, roles: &Roles) -> Result<(u64, Engine)> {
         let edition = self.present();
-        let mut seen = edition.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = seen.get(roles) {
+        let known = || edition.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = known().get(roles) {
             return Ok((edition.number, engine.beside()));
         }
-        let engine = Arc::new(self.first_engine(&edition.project, roles)?);
-        seen.insert(roles.clone(), Arc::clone(&engine));
+        // Others are let in meanwhile; if they have the same eyes, one of the two is kept.
+        let first = Arc::new(self.first_engine(&edition.project, roles)?);
+        let engine = Arc::clone(known().entry(roles.clone()).or_insert(first));
         Ok((edition.number, engine.beside()))
     }
 
@@ -151,7 +152,9 @@ impl Live {
         let shown: Vec<String> = shown.collect();
         let served = project.is_some();
         *self.broken.write().unwrap_or_else(PoisonError::into_inner) = Broken { sources, diagnostics };
-        if let Some(project) = project {
+        // Of the same texts and files there is an edition already, with all that was planned over it.
+        let is_new = |project: &Project| changed || project.state() != self.present().project.state();
+        if let Some(project) = project.filter(is_new) {
             let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
             let number = present.number + 1;
             *present = Arc::new(Edition { number, project: Arc::new(project), seen: Mutex::default() });

@@ -151,7 +151,6 @@ impl Assistant {
     }
 
     async fn rows(&self, question: Question) -> Result<Value, Failed> {
-        self.session.begin();
         let planned = self.session.plan(question).await?;
         let mut answer = self.session.run(&planned, None)?;
         let (mut rows, mut complete) = (Vec::new(), true);

@@ -35,6 +35,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::engine::Limits;
 use crate::error::{Error, Result};
@@ -114,6 +115,8 @@ pub enum Event<'e> {
         entrance: Entrance,
         /// From where.
         peer: SocketAddr,
+        /// The name that they gave, if they gave one.
+        user: Option<&'e str>,
         /// Why.
         reason: &'e str,
     },
@@ -209,7 +212,8 @@ impl Server {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let watch = Arc::clone(&self.shared.watch);
         let (stopping, stopped) = watch::channel(false);
-        let mut doors = Vec::new();
+        // Whoever is still attended to when this ends is hung up on.
+        let mut doors = JoinSet::new();
         for (entrance, listener) in std::mem::take(&mut self.doors) {
             if let Ok(address) = listener.local_addr() {
                 watch(&Event::Listening { entrance, address });
@@ -217,14 +221,14 @@ impl Server {
             let (shared, stopped) = (Arc::clone(&self.shared), stopped.clone());
             let router = match entrance {
                 Entrance::Pg => {
-                    doors.push(tokio::spawn(pg::serve(listener, shared, stopped)));
+                    doors.spawn(pg::serve(listener, shared, stopped));
                     continue;
                 }
                 #[cfg(feature = "flight")]
                 Entrance::Flight => flight::router(Arc::clone(&shared)),
                 _ => http::router(Arc::clone(&shared), Arc::clone(&self.metrics), stopped.clone()),
             };
-            doors.push(tokio::spawn(http::serve(entrance, listener, router, shared, stopped)));
+            doors.spawn(http::serve(entrance, listener, router, shared, stopped));
         }
         {
             let follow = self.shared.live.follow(self.options.refresh, watch.as_ref());
@@ -235,8 +239,7 @@ impl Server {
         }
         watch(&Event::Stopping);
         let _ = stopping.send(true);
-        let ended = futures::future::join_all(doors);
-        let _ = tokio::time::timeout(self.options.grace, ended).await;
+        let _ = tokio::time::timeout(self.options.grace, doors.join_all()).await;
         if let Some(compute) = self.compute.take() {
             compute.shutdown_background();
         }

@@ -4,13 +4,15 @@
 //! heard while a question computes.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::ParamValues;
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -75,7 +77,8 @@ pub struct Session {
     user: User,
     entrance: Entrance,
     inner: Mutex<Inner>,
-    running: Mutex<Vec<Arc<Stop>>>,
+    /// What is being answered; over once nobody waits for it any more.
+    running: Mutex<Vec<Weak<Stop>>>,
 }
 
 /// Stops work: whoever waits for it is told at once, and the work ends where it next gives way.
@@ -140,6 +143,12 @@ impl Session {
     /// What DataFusion says of a new session.
     pub fn engine(&self) -> Result<(u64, Arc<Engine>)> {
         let mut inner = self.inner();
+        self.renew(&mut inner)?;
+        Ok((inner.number, Arc::clone(&inner.engine)))
+    }
+
+    /// Over to the present edition, with what was set.
+    fn renew(&self, inner: &mut Inner) -> Result<()> {
         if self.shared.live.present().number != inner.number {
             let (number, engine) = self.shared.live.engine(&self.user.roles)?;
             for (name, value) in &inner.settings {
@@ -147,7 +156,7 @@ impl Session {
             }
             (inner.number, inner.engine) = (number, Arc::new(engine));
         }
-        Ok((inner.number, Arc::clone(&inner.engine)))
+        Ok(())
     }
 
     /// Sets an option of the engine (`bell.…`, the default schema) for this session alone.
@@ -155,9 +164,9 @@ impl Session {
     /// # Errors
     /// If there is no such option, or it has no such value.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        let (_, engine) = self.engine()?;
-        set_in(&engine, name, value)?;
         let mut inner = self.inner();
+        self.renew(&mut inner)?;
+        set_in(&inner.engine, name, value)?;
         inner.settings.retain(|(known, _)| known != name);
         inner.settings.push((name.to_string(), value.to_string()));
         Ok(())
@@ -250,23 +259,20 @@ impl Session {
 
     fn running_now(&self, work: AbortHandle) -> Arc<Stop> {
         let stop = Stop::of(work);
-        self.running().push(Arc::clone(&stop));
+        let mut running = self.running();
+        running.retain(|known| known.strong_count() > 0);
+        running.push(Arc::downgrade(&stop));
         stop
     }
 
     /// Stops what runs in this session.
     pub fn cancel(&self) {
-        self.running().drain(..).for_each(|running| running.stop());
+        self.running().drain(..).filter_map(|running| running.upgrade()).for_each(|running| running.stop());
     }
 
-    /// Something new is asked: what was asked before can no longer be stopped.
-    pub fn begin(&self) {
-        self.running().retain(|running| !running.work.is_finished());
-    }
-
-    /// Whether something runs.
+    /// Whether something runs, or its rows are still being sent.
     pub fn is_busy(&self) -> bool {
-        self.running().iter().any(|running| !running.work.is_finished())
+        self.running().iter().any(|running| running.strong_count() > 0)
     }
 
     fn record(&self, question: &Arc<Question>) -> Record {
@@ -277,7 +283,7 @@ impl Session {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn running(&self) -> MutexGuard<'_, Vec<Arc<Stop>>> {
+    fn running(&self) -> MutexGuard<'_, Vec<Weak<Stop>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -297,6 +303,18 @@ fn set_in(engine: &Engine, name: &str, value: &str) -> Result<()> {
     let state = engine.context().state_ref();
     state.write().config_mut().options_mut().set(name, value)?;
     Ok(())
+}
+
+/// Whether an error comes from computing with values that were read well, or from the machine: files need not be looked at
+/// for it, which takes as long as reading them.
+fn is_of_values(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ArrowError(error, _) => {
+            matches!(error.as_ref(), ArrowError::DivideByZero | ArrowError::ArithmeticOverflow(_))
+        }
+        DataFusionError::ResourcesExhausted(_) | DataFusionError::Plan(_) => true,
+        _ => crate::diagnostic::carried_by(error).is_some(),
+    }
 }
 
 /// A question that is being answered.
@@ -333,8 +351,8 @@ impl Asked {
             if let Some(most) = self.rows.filter(|most| count > *most) {
                 return Err(Failed::TooManyRows(most));
             }
-            // Nobody listens any more.
-            if sender.send(Piece::Rows(batch)).await.is_err() {
+            // Nobody listens any more. Whoever does not take the rows does not keep them for ever.
+            if self.in_time(sender.send(Piece::Rows(batch))).await?.is_err() {
                 return Ok(());
             }
         }
@@ -352,8 +370,11 @@ impl Asked {
         }
     }
 
-    /// What the error was about; perhaps the files are others than this edition knows.
-    async fn failed(&self, error: datafusion::error::DataFusionError) -> Failed {
+    /// What the error was about. If it came from reading, the files may be others than this edition knows.
+    async fn failed(&self, error: DataFusionError) -> Failed {
+        if is_of_values(&error) {
+            return Failed::asked(error.into(), &self.question, &self.engine);
+        }
         self.session.shared.live.read_again();
         Failed::asked(self.engine.explained(error).await, &self.question, &self.engine)
     }
@@ -392,8 +413,11 @@ impl Stream for Answer {
                 return Poll::Ready(Some(Ok(batch)));
             }
             Poll::Ready(Some(Piece::End(outcome))) => outcome,
-            // The work was stopped before it came to an end.
-            Poll::Ready(None) => Err(Failed::Cancelled),
+            // The work ended without saying how: it was stopped, or there is a mistake in it.
+            Poll::Ready(None) if self.stop.told.is_cancelled() => Err(Failed::Cancelled),
+            Poll::Ready(None) => {
+                Err(Failed::Internal("computing the answer failed; the log of the server tells why".into()))
+            }
             Poll::Pending => std::task::ready!(self.stopped(cx)),
         };
         let rows = self.rows;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bellwether::diagnostic::render;
 use bellwether::engine::{Limits, Stage};
-use bellwether::{Engine, Error, Run, publish};
+use bellwether::{Engine, Error, Project, Run, publish};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 
 use super::runs::{bell, write};
@@ -33,6 +33,7 @@ indicator gmv     = sum(orders.amount)
 indicator n       = count(*) of orders
 indicator buyers  = count(distinct orders.customer_id)
 indicator mails   = count(distinct orders.customer.email)
+indicator typical = avg(gmv per orders.customer.email)
 indicator lines   = sum(items.quantity)
 indicator aov     = gmv / n
 indicator stock   = sum(by_store.amount)
@@ -203,6 +204,9 @@ async fn what_is_masked_is_shown_as_a_mask_and_nothing_is_made_of_it() {
         "SELECT upper(email), n FROM indicators GROUP BY 1",
         "SELECT MEASURE(known) FROM indicators",
         "SELECT DISTINCT at FROM indicators",
+        "SELECT MEASURE(typical) FROM indicators",
+        "SELECT count(DISTINCT email) FROM indicators",
+        "SELECT max(domain) FROM indicators",
     ] {
         let error = ask(&east, question).await.expect_err(question);
         assert!(error.contains("B0510") && error.contains("masked"), "{question}: {error}");
@@ -272,6 +276,13 @@ async fn nothing_of_hidden_rows_comes_out() {
         physical.contains("PolicedExec") && !physical.contains("orders.csv") && !physical.contains("rollups"),
         "{physical}"
     );
+    // What is known of files is of all rows, and is not used for plans that may be looked at.
+    let seen = everything.project().seen_by(&BTreeSet::from(["east".to_string()])).unwrap();
+    let narrowed = ["orders", "items", "customers"];
+    let sizes = seen.catalog.sources.iter().filter(|source| narrowed.contains(&source.item.name.as_str()));
+    assert!(sizes.clone().count() == 3 && sizes.into_iter().all(|source| source.size.rows.is_none()));
+    let fresh = ask(&east, "SELECT source, newest FROM bell.freshness WHERE source IN ('orders', 'people')").await;
+    assert!(fresh.as_ref().is_ok_and(|it| it.contains("2026-03-04") && it.contains("people")), "{fresh:?}");
     let policies = ask(&east, "SELECT name FROM bell.policies ORDER BY 1").await.unwrap();
     assert!(policies.contains("east") && policies.contains("pii") && !policies.contains("west"), "{policies}");
 }
@@ -285,6 +296,14 @@ async fn a_row_that_cannot_be_read_is_not_told() {
     write(policed.path(), "orders.csv", &orders.replace("777.77", "secret"));
     let error = ask(&east, "SELECT sum(amount) FROM orders").await.unwrap_err();
     assert!(!error.contains("secret") && !error.contains("2026"), "{error}");
+}
+
+#[tokio::test]
+async fn a_project_that_is_wrong_is_seen_by_nobody() {
+    let wrong = project("policy east on orders to role east where store.regoin = 'east'", true);
+    let ctx = Engine::session(&Limits::default()).unwrap();
+    let opened = Project::open(wrong.path(), &ctx).await.unwrap();
+    assert!(matches!(opened.seen_by(&BTreeSet::new()), Err(Error::Diagnostics(_))));
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl Doorkeeper {
         let user = match &shared.users {
             Some(users) => self.admit(users, headers).map_err(|reason| {
                 if let Some(peer) = peer {
-                    (shared.watch)(&Event::TurnedAway { entrance, peer, reason });
+                    let user = named(headers);
+                    (shared.watch)(&Event::TurnedAway { entrance, peer, user: user.as_deref(), reason });
                 }
                 Refusal::new(StatusCode::UNAUTHORIZED, reason)
             })?,
@@ -100,10 +101,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const WRONG: &str = "wrong name, password or token";
 
 fn by_password(users: &Users, encoded: &str) -> Option<User> {
+    let (name, password) = pair(encoded)?;
+    let roles = users.with_password(&name, &password)?;
+    Some(User { name, roles })
+}
+
+/// The name and the password in what follows `Basic`.
+fn pair(encoded: &str) -> Option<(String, String)> {
     let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
-    let (name, password) = pair.split_once(':')?;
-    let roles = users.with_password(name, password)?;
-    Some(User { name: name.to_string(), roles })
+    pair.split_once(':').map(|(name, password)| (name.to_string(), password.to_string()))
+}
+
+/// The name that somebody gave.
+fn named(headers: &HeaderMap) -> Option<String> {
+    let (way, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    way.eq_ignore_ascii_case("basic").then(|| pair(secret)).flatten().map(|(name, _)| name)
 }
 
 /// A session of who asks; every request has its own.

@@ -55,7 +55,6 @@ impl QueryParser for Parser {
         if all.next().is_some() {
             return Err(user("42601", "cannot insert multiple commands into a prepared statement"));
         }
-        session.begin();
         let statement = statement::read(text)?;
         let planned = match &statement {
             Statement::Ask => Some(session.plan(Question::sql(text)).await.map_err(|failed| error(&failed, text))?),
@@ -98,7 +97,6 @@ impl ExtendedQueryHandler for Connection {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let (session, prepared) = (self.session()?, &portal.statement.statement);
-        session.begin();
         if let Statement::Copy { from, to, form } = &prepared.statement {
             let question = statements::in_place(&prepared.text, &(*from..*to));
             return copy::out(session, &question, *form, &prepared.text).await;

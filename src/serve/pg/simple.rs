@@ -29,7 +29,6 @@ impl SimpleQueryHandler for Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        self.session()?.begin();
         let (mut responses, whole) = (Vec::new(), Arc::<str>::from(text));
         for range in statements::split(text).statements() {
             // What stands before is blank, so that places are places in the whole text.

@@ -105,7 +105,7 @@ impl Connection {
                 let last = message.into_sasl_response()?;
                 // Of a name that nobody has, nothing is right.
                 let (Some(proof), Some(roles)) = (challenge.prove(&last.data), users.roles(&name)) else {
-                    self.turned_away(client.socket_addr());
+                    self.turned_away(client.socket_addr(), &name);
                     return Err(fatal("28P01", &format!("password authentication failed for user \"{name}\"")));
                 };
                 client.send(PgWireBackendMessage::Authentication(Authentication::SASLFinal(proof.into()))).await?;
@@ -115,8 +115,9 @@ impl Connection {
         }
     }
 
-    fn turned_away(&self, peer: SocketAddr) {
-        (self.shared.watch)(&Event::TurnedAway { entrance: Entrance::Pg, peer, reason: "wrong name or password" });
+    fn turned_away(&self, peer: SocketAddr, name: &str) {
+        let reason = "wrong name or password";
+        (self.shared.watch)(&Event::TurnedAway { entrance: Entrance::Pg, peer, user: Some(name), reason });
     }
 
     /// A session begins.
