@@ -19,6 +19,7 @@
 //! | [answers kept ready](rollups) | rollups: stored cells that answer by themselves |
 //! | [before it is told](expectations) | what is expected of the data, and how new it is |
 //! | [at their own tools](serving) | `bell serve`: psql, Python, BI boards over the PostgreSQL wire |
+//! | [for everybody with a browser](page) | what `bell serve` shows at its address |
 //! | [who may see what?](policies) | row filters and masks by role |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
@@ -82,6 +83,9 @@ pub mod expectations {}
 
 #[doc = include_str!("serving.md")]
 pub mod serving {}
+
+#[doc = include_str!("page.md")]
+pub mod page {}
 
 #[doc = include_str!("policies.md")]
 pub mod policies {}
