@@ -190,7 +190,7 @@ fn listed(visitor: &Visitor, view: &View, by: &Dimension, rows: &Rows, standing:
     };
     let lit = standing.indices().any(|row| standing.number(row, "target").is_some());
     html! {
-        table.slices {
+        div.wide tabindex="0" role="region" aria-label=(visitor.language.call(&by.item)) { table.slices {
             thead { tr {
                 th scope="col" { (visitor.language.call(&by.item)) }
                 th.number scope="col" { (visitor.language.call(&view.item)) }
@@ -211,7 +211,7 @@ fn listed(visitor: &Visitor, view: &View, by: &Dimension, rows: &Rows, standing:
                     } } }
                 }
             } }
-        }
+        } }
     }
 }
 

@@ -166,8 +166,8 @@ impl Waterfall<'_> {
             let floor = (count - 1 - at) as f64;
             let ends = [(within(bar.from), floor + bottom), (within(bar.to), floor + top)];
             chart.draw_series([Rectangle::new(ends, bar.colour.filled())])?;
-            // To where the next one begins.
-            if at + 1 < count {
+            // To where the next one begins; on a narrow page it would cross names.
+            if at + 1 < count && !narrow {
                 let line = vec![(within(bar.to), floor + top), (within(bar.to), floor - 1.0 + bottom)];
                 chart.draw_series([PathElement::new(line, SOFT)])?;
             }

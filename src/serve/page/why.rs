@@ -24,6 +24,8 @@ struct Asked<'v> {
     visitor: &'v Visitor,
     id: IndicatorId,
     change: Change,
+    /// The dimension that the reader chose.
+    picked_by: Option<String>,
     only: Vec<Slice>,
     shown: Shown,
     rise_is_good: Option<bool>,
@@ -61,17 +63,21 @@ impl<'v> Asked<'v> {
             Some(current) => Some(current),
             None => last_month(visitor, id, &conditions).await,
         };
+        let picked_by = given("by");
+        // Without a tree there is nothing to tell but by a dimension: the first one, until another is picked.
+        let first = || categories(visitor, id).into_iter().next().map(|(name, _)| name);
+        let by = picked_by.clone().or_else(|| visitor.catalog().tree_of(id).is_none().then(first).flatten());
         let indicator = visitor.catalog().indicator(id);
         let change = Change {
             indicator: format!("{}.{}", indicator.item.package, indicator.item.name),
             current,
             base: given("base"),
-            by: given("by").into_iter().collect(),
+            by: by.into_iter().collect(),
             conditions,
             ..Change::default()
         };
         let rise_is_good = indicator.good.map(|good| good == Direction::Up);
-        Ok(Asked { visitor, id, change, only, shown: shown(visitor, id), rise_is_good })
+        Ok(Asked { visitor, id, change, picked_by, only, shown: shown(visitor, id), rise_is_good })
     }
 
     /// What is told of the change; if there are no slices of it, at least its tree.
@@ -91,10 +97,8 @@ impl<'v> Asked<'v> {
         }
     }
 
-    /// The dimensions that a change can be broken down by.
     fn categories(&self) -> Vec<(String, String)> {
-        let sliced = dimensions(self.visitor, self.id).into_iter().filter(|it| it.kind == DimensionKind::Category);
-        sliced.map(|it| (it.item.name.clone(), self.visitor.language.call(&it.item).to_string())).collect()
+        categories(self.visitor, self.id)
     }
 
     fn pickers(&self) -> Markup {
@@ -132,8 +136,8 @@ impl<'v> Asked<'v> {
             Some(base) => self.visitor.language.word(base).to_string(),
             None => before(&current).unwrap_or_else(|| self.visitor.say("the one before", "上一期").to_string()),
         };
-        let side = |english, chinese, period: String| format!("{} {period}", self.visitor.say(english, chinese));
-        [side("before:", "前：", base), side("after:", "后：", current)]
+        let side = |english, chinese, period: String| format!("{}{period}", self.visitor.say(english, chinese));
+        [side("before: ", "前：", base), side("after: ", "后：", current)]
     }
 
     /// The breakdowns of an explanation, each with its chart.
@@ -180,11 +184,11 @@ impl<'v> Asked<'v> {
             div.wide tabindex="0" role="region" aria-label=(title) { table {
                 thead { tr {
                     th scope="col" { (visitor.say("part", "部分")) }
-                    th.number scope="col" { (visitor.say("before", "前")) }
-                    th.number scope="col" { (visitor.say("after", "后")) }
                     th.number scope="col" { (visitor.say("effect", "影响")) }
                     th.number scope="col" { (visitor.say("share", "占比")) }
                     th scope="col" { span.unseen { (visitor.say("as a bar", "条形")) } }
+                    th.number scope="col" { (visitor.say("before", "前")) }
+                    th.number scope="col" { (visitor.say("after", "后")) }
                     th scope="col" { (visitor.say("note", "备注")) }
                 } }
                 tbody { @for row in own.iter().filter(|row| level(row) > 0.0) { (self.row(rows, *row, most)) } }
@@ -201,14 +205,14 @@ impl<'v> Asked<'v> {
             th scope="row" class={ "deep" (deep) } {
                 @match self.link(rows, row) { Some(link) => a href=(link) { (self.part(rows, row)) }, None => (self.part(rows, row)) }
             }
-            td.number { (number("base")) }
-            td.number { (number("current")) }
             td class={ "number " (verdict.class()) } {
                 span aria-hidden="true" { (verdict.shape()) }
                 (effect.map(|effect| self.shown.change(self.visitor.language, effect)).unwrap_or_default())
             }
             td.number { (rows.number(row, "share").map(percent).unwrap_or_default()) }
             td { (bar(effect, most, Some(verdict))) }
+            td.number { (number("base")) }
+            td.number { (number("current")) }
             td.note { (self.visitor.language.words(rows.text(row, "flags"))) }
         } }
     }
@@ -260,14 +264,12 @@ impl<'v> Asked<'v> {
 
     /// The dimensions among whose slices those to blame are looked for: the one that is picked, or the first few.
     fn searched(&self) -> Vec<String> {
-        match self.change.by.is_empty() {
-            false => self.change.by.clone(),
-            true => {
-                let fixed = |name: &String| self.only.iter().any(|slice| slice.dimension.item.name == *name);
-                let all = self.categories().into_iter().map(|(name, _)| name);
-                all.filter(|name| !fixed(name)).take(SEARCHED).collect()
-            }
+        if let Some(by) = &self.picked_by {
+            return vec![by.clone()];
         }
+        let fixed = |name: &String| self.only.iter().any(|slice| slice.dimension.item.name == *name);
+        let all = self.categories().into_iter().map(|(name, _)| name);
+        all.filter(|name| !fixed(name)).take(SEARCHED).collect()
     }
 
     async fn guilty(&self) -> Result<Rows, Refusal> {
@@ -324,6 +326,12 @@ impl<'v> Asked<'v> {
             }
         } }
     }
+}
+
+/// The dimensions that a change can be broken down by, with what they are called.
+fn categories(visitor: &Visitor, id: IndicatorId) -> Vec<(String, String)> {
+    let sliced = dimensions(visitor, id).into_iter().filter(|it| it.kind == DimensionKind::Category);
+    sliced.map(|it| (it.item.name.clone(), visitor.language.call(&it.item).to_string())).collect()
 }
 
 /// As many dimensions are searched: every one more multiplies the slices.
