@@ -35,6 +35,8 @@ mod series;
 mod serve;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_logins;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_page;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;
 mod streams;

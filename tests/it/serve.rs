@@ -30,8 +30,10 @@ pub fn project() -> tempfile::TempDir {
 /// A server that ends with the test.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Where it speaks the wire.
     pub port: u16,
+    /// Where HTTP is.
+    pub http: u16,
     /// What it says.
     log: std::sync::mpsc::Receiver<String>,
 }
@@ -39,7 +41,7 @@ pub struct Server {
 impl Server {
     pub fn start(folder: &Path, options: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bell"))
-            .args(["serve", "--pg", "127.0.0.1:0", "--log", "json", "-p"])
+            .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "json", "-p"])
             .arg(folder)
             .args(options)
             .stderr(Stdio::piped())
@@ -48,10 +50,13 @@ impl Server {
         let (said, log) = std::sync::mpsc::channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| _ = said.send(line)));
-        let first = log.recv_timeout(Duration::from_secs(60)).unwrap();
-        let first: serde_json::Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
-        let port = first["address"].as_str().and_then(|address| address.rsplit(':').next()).unwrap().parse().unwrap();
-        Server { child, port, log }
+        let port = || {
+            let line = log.recv_timeout(Duration::from_secs(60)).unwrap();
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            event["address"].as_str().and_then(|address| address.rsplit(':').next()).unwrap().parse().unwrap()
+        };
+        let (pg, http) = (port(), port());
+        Server { child, port: pg, http, log }
     }
 
     fn connect(&self) -> Client {
