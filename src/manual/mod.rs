@@ -20,6 +20,7 @@
 //! | [before it is told](expectations) | what is expected of the data, and how new it is |
 //! | [at their own tools](serving) | `bell serve`: psql, Python, BI boards over the PostgreSQL wire |
 //! | [for programs](http) | HTTP, Arrow Flight SQL, assistants; tokens and encryption |
+//! | [for everybody with a browser](page) | what `bell serve` shows at its address |
 //! | [who may see what?](policies) | row filters and masks by role |
 //! | [which combination is to blame?](localisation) | the cell of a cube that a change comes from |
 //! | [what stands out, what comes next?](series) | anomalies, changes of level, forecasts, landings |
@@ -85,6 +86,9 @@ pub mod expectations {}
 pub mod serving {}
 #[doc = include_str!("http.md")]
 pub mod http {}
+
+#[doc = include_str!("page.md")]
+pub mod page {}
 
 #[doc = include_str!("policies.md")]
 pub mod policies {}

@@ -39,6 +39,8 @@ mod serve_flight;
 mod serve_http;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_logins;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_page;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;
 mod streams;

@@ -107,9 +107,7 @@ pub(super) fn router(shared: Arc<Shared>, metrics: Arc<Metrics>, stopped: watch:
         .route("/metrics", get(counts))
         .merge(super::page::router())
         .nest("/v1", ask::router().merge(indicators::router()).merge(openapi::router()))
-        .fallback(|| async {
-            Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json tells what is")
-        })
+        .fallback(super::page::missing)
         .method_not_allowed_fallback(|| async {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for in another way: see /v1/openapi.json")
         })

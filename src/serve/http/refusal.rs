@@ -6,6 +6,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::diagnostic::codes::Code;
+use crate::engine::QUESTION;
 use crate::serve::failed::Failed;
 
 /// Why a request is not answered: `{"error": {sqlstate, message, help, diagnostics}}`.
@@ -34,6 +36,20 @@ impl Refusal {
     /// The sentence.
     pub(in crate::serve) fn message(&self) -> &str {
         self.error["message"].as_str().unwrap_or_default()
+    }
+
+    /// The codes of what is wrong.
+    pub(in crate::serve) fn codes(&self) -> Vec<Code> {
+        let all = self.error["diagnostics"].as_array().into_iter().flatten();
+        let mut codes: Vec<Code> = all.filter_map(|it| Code::find(it["code"].as_str()?)).collect();
+        codes.dedup();
+        codes
+    }
+
+    /// Where in a statement, as line and column.
+    pub(in crate::serve) fn place(&self) -> Option<(u64, u64)> {
+        let first = self.error["diagnostics"].get(0).filter(|it| it["file"] == QUESTION)?;
+        Some((first["line"].as_u64()?, first["column"].as_u64()?))
     }
 
     /// What to do.

@@ -33,7 +33,7 @@ pub(super) fn page(language: Language, title: &str, search: &str, content: Marku
                         button { (say("Search", "搜索")) }
                     }
                 }
-                main #content { (content) }
+                main #content tabindex="-1" { (content) }
             }
         }
     }
@@ -78,10 +78,36 @@ impl Shown {
         }
     }
 
-    /// A change.
-    pub(super) fn change(&self, value: f64) -> String {
-        let sign = if value > 0.0 { "+" } else { "" };
-        format!("{sign}{}", self.number(value))
+    /// A number beside an axis, with as many digits as tell it from its neighbours.
+    pub(super) fn tick(&self, value: f64, span: f64) -> String {
+        let scale = if self.percent() { 100.0 } else { 1.0 };
+        let digits = (1.0 - (span * scale).log10().floor()).clamp(0.0, 12.0) as usize;
+        format!("{}{}", with_digits(value * scale, digits), if self.percent() { " %" } else { "" })
+    }
+
+    /// A change; of a share in points, since `+1 %` would be read as a hundredth of it.
+    pub(super) fn change(&self, language: Language, value: f64) -> String {
+        match self.percent() {
+            true => format!("{} {}", signed(rounded(value * 100.0)), language.say("pp", "个百分点")),
+            false => signed(rounded(value)),
+        }
+    }
+}
+
+/// A share of 1 in percent.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", with_digits(share * 100.0, 0))
+}
+
+/// A growth in percent.
+pub(super) fn growth(percent: f64) -> String {
+    format!("{} %", signed(with_digits(percent, 1)))
+}
+
+fn signed(number: String) -> String {
+    match number.starts_with('−') || number == "0" {
+        true => number,
+        false => format!("+{number}"),
     }
 }
 
@@ -92,6 +118,14 @@ fn rounded(value: f64) -> String {
     }
     let before = value.abs().log10().floor();
     let digits = if value == 0.0 { 0 } else { (3.0 - before).clamp(0.0, 8.0) as usize };
+    with_digits(value, digits)
+}
+
+/// So many digits after the point, without zeros at the end, and groups of three before it.
+fn with_digits(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
     let text = format!("{:.digits$}", value.abs());
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
     let part = part.trim_end_matches('0');
@@ -133,11 +167,6 @@ pub(super) fn table(language: Language, rows: &Rows) -> Markup {
     }
 }
 
-/// A text for a place in an address.
-pub(super) fn quoted(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +185,17 @@ mod tests {
             assert_eq!(rounded(value), text);
         }
         let percent = Shown { unit: Some("percent".to_string()) };
-        assert_eq!((percent.with_unit(0.246_52), percent.change(0.01)), ("24.65 %".to_string(), "+1 %".to_string()));
+        assert_eq!(percent.with_unit(0.246_52), "24.65 %");
+        assert_eq!(percent.change(Language::English, 0.01), "+1 pp");
+        assert_eq!(percent.change(Language::Chinese, -0.01), "−1 个百分点");
+        assert_eq!(
+            (percent.tick(0.999_95, 0.000_1), percent.tick(0.5, 1.0)),
+            ("99.995 %".to_string(), "50 %".to_string())
+        );
+        assert_eq!(
+            (growth(-19.44), growth(0.04), super::percent(1.0166)),
+            ("−19.4 %".to_string(), "0 %".to_string(), "102 %".to_string())
+        );
         assert_eq!(Shown { unit: Some("CNY".to_string()) }.with_unit(5.0), "5 CNY");
     }
 }

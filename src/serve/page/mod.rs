@@ -3,26 +3,32 @@
 //! Every page is HTML made here, of answers to the same questions that everybody can ask; it has no scripts and asks
 //! nobody else for anything. What is picked stands in the address, so that a page can be sent to somebody.
 
+mod address;
 mod chart;
 mod definition;
 mod frame;
 mod home;
 mod indicator;
 mod language;
+mod list;
 mod rows;
 mod scenario;
 mod scorecard;
 mod sql;
+mod standing;
+mod time;
 mod tree;
+mod view;
+mod waterfall;
 mod why;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -128,8 +134,16 @@ pub(super) struct Sorry {
 impl IntoResponse for Sorry {
     fn into_response(self) -> Response {
         let title = self.language.say("No answer", "无法回答");
-        let page =
-            frame::page(self.language, title, "", html! { h1 { (title) } (refused(self.language, &self.refusal)) });
+        let page = frame::page(
+            self.language,
+            title,
+            "",
+            html! {
+                h1 { (title) }
+                (refused(self.language, &self.refusal))
+                p { a href="/" { (self.language.say("All indicators", "全部指标")) } }
+            },
+        );
         self.refusal.respond_with(page)
     }
 }
@@ -139,6 +153,23 @@ fn refused(language: Language, refusal: &Refusal) -> Markup {
         div.refused role="alert" {
             p { (refusal.message()) }
             @if let Some(help) = refusal.help() { p { strong { (language.say("What to do: ", "建议：")) } (help) } }
+            @if let Some((line, column)) = refusal.place() {
+                p.note { (language.say("Line ", "行 ")) (line) (language.say(", column ", "，列 ")) (column) }
+            }
+            @for code in refusal.codes() {
+                details { summary { (code.id()) " · " (code.summary()) } pre tabindex="0" { (code.explanation()) } }
+            }
         }
+    }
+}
+
+/// What is where nothing is: a page for browsers, JSON for programs.
+pub(super) async fn missing(headers: HeaderMap) -> Response {
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json tells what is");
+    let browser =
+        headers.get(ACCEPT).and_then(|kinds| kinds.to_str().ok()).is_some_and(|kinds| kinds.contains("text/html"));
+    match browser {
+        true => guarded(Sorry { language: Language::of(&headers), refusal }.into_response()).await,
+        false => refusal.into_response(),
     }
 }
