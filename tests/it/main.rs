@@ -34,6 +34,8 @@ mod series;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve;
 #[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_clients;
+#[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;

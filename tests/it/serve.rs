@@ -54,7 +54,7 @@ impl Server {
         Server { child, port, log }
     }
 
-    fn connect(&self) -> Client {
+    pub fn connect(&self) -> Client {
         Client::connect(self.port).unwrap()
     }
 
