@@ -33,6 +33,38 @@ pub fn rewrite(file: &SourceFile, statement: &mut DfStatement, views: &dyn Views
     }
 }
 
+/// Drops `HAVING COUNT(1) > 0` over indicator views, by which BI tools ask for no row where there are none to count.
+pub fn drop_counts(statement: &mut DfStatement, views: &dyn Views) {
+    struct Counts<'v>(&'v dyn Views);
+    impl VisitorMut for Counts<'_> {
+        type Break = ();
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            let is_view =
+                |factor: &TableFactor| matches!(factor, TableFactor::Table { name, .. } if self.0.is_view(name));
+            let over_views = select.from.iter().all(|from| from.joins.is_empty() && is_view(&from.relation));
+            if over_views && select.having.as_ref().is_some_and(counts_rows) {
+                select.having = None;
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    if let Some(statement) = inner(statement) {
+        let _ = statement.visit(&mut Counts(views));
+    }
+}
+
+/// `COUNT(1) > 0`, `(COUNT(*) > 0)`.
+fn counts_rows(condition: &Expr) -> bool {
+    match condition {
+        Expr::Nested(inner) => counts_rows(inner),
+        Expr::BinaryOp { .. } => {
+            ["COUNT(1) > 0", "COUNT(*) > 0"].contains(&condition.to_string().to_ascii_uppercase().as_str())
+        }
+        _ => false,
+    }
+}
+
 /// Whether a statement selects `*` anywhere.
 pub fn has_wildcard(file: &SourceFile, statement: &mut DfStatement) -> bool {
     struct Wildcards(bool);

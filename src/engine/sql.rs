@@ -20,6 +20,7 @@ use crate::catalog::Member;
 use crate::catalog::calendar::Calendar;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
+use crate::plan::BellOptions;
 use crate::plan::rules::ExpandMeasures;
 use crate::plan::view::IndicatorView;
 use crate::source::SourceFile;
@@ -81,6 +82,9 @@ async fn marked(
     mut known: KnownTables,
 ) -> Result<LogicalPlan> {
     let schemas = Schemas::of(state);
+    if state.config_options().extensions.get::<BellOptions>().is_some_and(|options| options.bi_compat) {
+        prepass::drop_counts(&mut statement, &schemas);
+    }
     prepass::rewrite(file, &mut statement, &schemas);
     if words.any_of(CONTEXTS) {
         super::contexts::distribute(file, calendar, &mut statement)?;

@@ -9,13 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use datafusion::execution::memory_pool::MemoryPool;
-use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_pg_catalog::setup_pg_catalog;
 use tokio::sync::Notify;
 
 use super::diagnostics::DiagnosticsTable;
-use super::functions::functions;
-use super::{Event, Watch};
+use super::{Event, Watch, introspection};
 use crate::diagnostic::{Diagnostic, render};
 use crate::engine::{Engine, Limits, Project};
 use crate::error::Result;
@@ -102,8 +99,7 @@ impl Live {
         let engine = Engine::with_shared(ctx, project)?;
         let ctx = engine.context();
         let catalog = ctx.state().config_options().catalog.default_catalog.clone();
-        setup_pg_catalog(ctx, &catalog, EmptyContextProvider).map_err(|error| *error)?;
-        functions().for_each(|function| ctx.register_udf(function));
+        introspection::set_up(&engine)?;
         // Diagnostics quote texts and data that not everybody may see.
         if roles.is_none()
             && let Some(bell) = ctx.catalog(&catalog).and_then(|catalog| catalog.schema("bell"))

@@ -38,6 +38,8 @@ mod serve_flight;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_http;
 #[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_clients;
+#[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_page;

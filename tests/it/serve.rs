@@ -63,7 +63,7 @@ impl Server {
         Server { child, port, http, flight, log }
     }
 
-    fn connect(&self) -> Client {
+    pub fn connect(&self) -> Client {
         Client::connect(self.port).unwrap()
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow_pg::encoder::encode_value;
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use futures::{StreamExt, stream};
@@ -12,8 +11,8 @@ use pgwire::error::PgWireResult;
 use pgwire::messages::copy::CopyData;
 
 use super::errors::error;
-use super::rows;
 use super::statement::CopyForm;
+use super::values::{self, encode};
 use crate::engine::Question;
 use crate::serve::session::Session;
 
@@ -26,7 +25,7 @@ pub(super) async fn out(
 ) -> PgWireResult<Response> {
     let planned = session.plan(Question::sql(question)).await.map_err(|failed| error(&failed, whole))?;
     let answer = session.run(&planned, None).map_err(|failed| error(&failed, whole))?;
-    let fields = Arc::new(rows::fields(&answer.schema, &Format::UnifiedText)?);
+    let fields = Arc::new(values::fields(&answer.schema, &Format::UnifiedText)?);
     let (columns, text) = (fields.len(), Arc::clone(whole));
     let header = form.header.then(|| Ok(header(&fields, form)));
     let lines = answer.flat_map(move |batch| match batch {
@@ -48,7 +47,7 @@ fn lines(batch: &RecordBatch, fields: &Arc<Vec<FieldInfo>>, form: CopyForm) -> V
     let schema = batch.schema();
     let mut line = |row: usize| {
         for (at, column) in batch.columns().iter().enumerate() {
-            encode_value(&mut encoder, column, row, schema.field(at), &fields[at])?;
+            encode(&mut encoder, column, row, schema.field(at), &fields[at])?;
         }
         Ok(encoder.take_copy())
     };

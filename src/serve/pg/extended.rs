@@ -3,24 +3,25 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow_pg::datatypes::{PG_OID_ALIAS_KEY, into_pg_type, pg_type_for_alias_kind};
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use futures::Sink;
 use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::ExtendedQueryHandler;
-use pgwire::api::results::{FieldInfo, Response};
+use pgwire::api::query::{ExtendedQueryHandler, send_describe_response};
+use pgwire::api::results::{DescribePortalResponse, FieldFormat, FieldInfo, Response};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::extendedquery::{Describe, TARGET_TYPE_BYTE_PORTAL};
 
+use super::cursors::Cursors;
 use super::errors::{error, user};
 use super::statement::{self, Statement};
-use super::{Connection, copy, parameters, rows};
+use super::{Connection, copy, parameters, rows, values};
 use crate::engine::Question;
 use crate::serve::session::{Planned, Session};
 use crate::syntax::statements;
@@ -32,18 +33,21 @@ pub struct Prepared {
     statement: Statement,
     /// If it is a question.
     planned: Option<Planned>,
+    /// The types that the client says its parameters have.
+    types: Vec<Option<Type>>,
 }
 
 /// Plans statements in a session.
 pub struct Parser {
     session: Option<Arc<Session>>,
+    cursors: Arc<Cursors>,
 }
 
 #[async_trait]
 impl QueryParser for Parser {
     type Statement = Prepared;
 
-    async fn parse_sql<C>(&self, _client: &C, text: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    async fn parse_sql<C>(&self, _client: &C, text: &str, types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
@@ -56,11 +60,11 @@ impl QueryParser for Parser {
             return Err(user("42601", "cannot insert multiple commands into a prepared statement"));
         }
         let statement = statement::read(text)?;
-        let planned = match &statement {
-            Statement::Ask => Some(session.plan(Question::sql(text)).await.map_err(|failed| error(&failed, text))?),
-            _ => None,
+        let planned = match question(&statement, text) {
+            Some(question) => Some(plan(session, question, types, text).await?),
+            None => None,
         };
-        Ok(Some(Prepared { text: text.into(), statement, planned }))
+        Ok(Some(Prepared { text: text.into(), statement, planned, types: types.to_vec() }))
     }
 
     fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {
@@ -73,8 +77,12 @@ impl QueryParser for Parser {
     fn get_result_schema(&self, prepared: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
         let format = format.unwrap_or(&Format::UnifiedText);
         match (&prepared.planned, &prepared.statement) {
-            (Some(planned), _) => rows::fields(planned.plan.schema().as_arrow(), format),
-            (None, Statement::Show { name }) => rows::fields(&super::simple::shown_schema(name), format),
+            (Some(_), Statement::Declare { .. }) => Ok(vec![]),
+            (Some(planned), _) => values::fields(planned.plan.schema().as_arrow(), format),
+            (None, Statement::Show { name }) => values::fields(&super::simple::shown_schema(name), format),
+            (None, Statement::Fetch(fetch)) if !fetch.passes => {
+                values::fields(self.cursors.schema(&fetch.name)?.as_ref(), format)
+            }
             _ => Ok(vec![]),
         }
     }
@@ -86,7 +94,26 @@ impl ExtendedQueryHandler for Connection {
     type QueryParser = Parser;
 
     fn query_parser(&self) -> Arc<Parser> {
-        Arc::new(Parser { session: self.session.get().cloned() })
+        Arc::new(Parser { session: self.session.get().cloned(), cursors: Arc::clone(&self.cursors) })
+    }
+
+    /// A cursor can be described as a portal of its name.
+    async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let is_portal = message.target_type == TARGET_TYPE_BYTE_PORTAL;
+        let cursor = message.name.as_deref().filter(|_| is_portal).and_then(|name| self.cursors.schema(name).ok());
+        match cursor {
+            Some(schema) => {
+                let fields = values::fields(&schema, &Format::UnifiedText)?;
+                send_describe_response(client, &DescribePortalResponse::new(fields)).await
+            }
+            None => self._on_describe(client, message).await,
+        }
     }
 
     async fn do_query<C>(&self, _client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
@@ -101,27 +128,36 @@ impl ExtendedQueryHandler for Connection {
             let question = statements::in_place(&prepared.text, &(*from..*to));
             return copy::out(session, &question, *form, &prepared.text).await;
         }
+        if let Statement::Fetch(fetch) = &prepared.statement {
+            return self.cursors.fetch(fetch, &portal.result_column_format).await;
+        }
         let Some(planned) = &prepared.planned else {
             return self.talk(&prepared.statement, &portal.result_column_format);
         };
-        let (text, planned) = (&prepared.text, self.over_the_present(planned, &prepared.text).await?);
+        let told = values::fields(planned.plan.schema().as_arrow(), &portal.result_column_format)?;
+        let (text, planned) = (&prepared.text, self.over_the_present(planned, prepared).await?);
         let known = placeholders(&planned.plan)?;
         let values = parameters::values(portal, &known)?;
         let values = Some(values).filter(|_| !known.is_empty());
+        if let Statement::Declare { cursor, .. } = &prepared.statement {
+            return self.cursors.open(cursor, session, &planned, values.as_ref(), text);
+        }
         let answer = session.run(&planned, values.as_ref()).map_err(|failed| error(&failed, text))?;
-        Ok(Response::Query(rows::response(answer, &portal.result_column_format, text)?))
+        let response = rows::response(answer, &portal.result_column_format, text)?;
+        as_told(&told, &response.row_schema)?;
+        Ok(Response::Query(response))
     }
 }
 
 impl Connection {
     /// A statement that was planned over an earlier edition is planned again; the client knows its columns already.
-    async fn over_the_present(&self, planned: &Planned, text: &str) -> PgWireResult<Planned> {
-        let session = self.session()?;
+    async fn over_the_present(&self, planned: &Planned, prepared: &Prepared) -> PgWireResult<Planned> {
+        let (session, text) = (self.session()?, &prepared.text);
         let (number, _) = session.engine().map_err(|error| PgWireError::ApiError(Box::new(error)))?;
-        if number == planned.number {
+        let Some(asked) = question(&prepared.statement, text).filter(|_| number != planned.number) else {
             return Ok(planned.clone());
-        }
-        let again = session.plan(Question::sql(text)).await.map_err(|failed| error(&failed, text))?;
+        };
+        let again = plan(session, asked, &prepared.types, text).await?;
         let columns = |plan: &LogicalPlan| {
             let fields = plan.schema().fields().iter();
             fields.map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>()
@@ -130,6 +166,67 @@ impl Connection {
             true => Ok(again),
             false => Err(user("0A000", "the project has changed: prepare this statement again")),
         }
+    }
+}
+
+/// Plans a question whose parameters have the types that a client says they have.
+async fn plan(session: &Arc<Session>, question: Question, types: &[Option<Type>], text: &str) -> PgWireResult<Planned> {
+    let mut planned = session.plan(question).await.map_err(|failed| error(&failed, text))?;
+    planned.plan = said(planned.plan, types).map_err(|error| PgWireError::ApiError(Box::new(error)))?;
+    Ok(planned)
+}
+
+/// Clients read columns as they were told before parameters were known.
+///
+/// # Errors
+/// If a column has become another by them.
+fn as_told(told: &[FieldInfo], are: &[FieldInfo]) -> PgWireResult<()> {
+    let text = |field: &FieldInfo| field.format() == FieldFormat::Text || *field.datatype() == Type::TEXT;
+    let same = |(told, is): &(&FieldInfo, &FieldInfo)| {
+        told.datatype() == is.datatype() || *told.datatype() == Type::UNKNOWN && text(is)
+    };
+    match told.iter().zip(are).find(|pair| !same(pair)) {
+        None => Ok(()),
+        Some((told, is)) => {
+            let (name, is, said) = (told.name(), is.datatype(), told.datatype());
+            let message = format!("column {name} becomes {is} by these parameters, not {said}: cast it");
+            Err(user("42804", message))
+        }
+    }
+}
+
+/// A plan with such parameters.
+fn said(plan: LogicalPlan, types: &[Option<Type>]) -> datafusion::common::Result<LogicalPlan> {
+    let of = |id: &str| {
+        let at = id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
+        parameters::data_type(types.get(at)?.as_ref()?)
+    };
+    if types.iter().flatten().all(|said| parameters::data_type(said).is_none()) {
+        return Ok(plan);
+    }
+    let one = |expr: Expr| match expr {
+        Expr::Placeholder(mut place) => Ok(match of(&place.id) {
+            Some(data_type) => {
+                place.field = Some(Arc::new(Field::new(&place.id, data_type, true)));
+                Transformed::yes(Expr::Placeholder(place))
+            }
+            None => Transformed::no(Expr::Placeholder(place)),
+        }),
+        other => Ok(Transformed::no(other)),
+    };
+    let told = plan.transform_up_with_subqueries(|node| {
+        let node = node.map_expressions(|expr| expr.transform_up(one))?;
+        node.map_data(LogicalPlan::recompute_schema)
+    })?;
+    Ok(told.data)
+}
+
+/// What a statement asks, if it does; in the place where it stands.
+fn question(statement: &Statement, text: &str) -> Option<Question> {
+    match statement {
+        Statement::Ask => Some(Question::sql(text)),
+        Statement::Declare { from, .. } => Some(Question::sql(&statements::in_place(text, &(*from..text.len())))),
+        _ => None,
     }
 }
 
@@ -166,18 +263,10 @@ fn placeholders(plan: &LogicalPlan) -> PgWireResult<Vec<(Option<DataType>, Type)
         .map(|number| {
             let field = of(number);
             let wire = match &field {
-                Some(field) => wire_type(field)?,
+                Some(field) => values::wire_type(field)?,
                 None => Type::UNKNOWN,
             };
             Ok((field.map(|field| field.data_type().clone()), wire))
         })
         .collect()
-}
-
-fn wire_type(field: &FieldRef) -> PgWireResult<Type> {
-    let alias = field.metadata().get(PG_OID_ALIAS_KEY).and_then(|kind| pg_type_for_alias_kind(kind));
-    match alias.filter(|_| *field.data_type() == DataType::Int32) {
-        Some(oid) => Ok(oid),
-        None => into_pg_type(field.data_type()),
-    }
 }

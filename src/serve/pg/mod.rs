@@ -1,6 +1,7 @@
-//! The PostgreSQL wire, version 3: simple and extended protocol, cursors by portals, `COPY … TO STDOUT`, cancellation.
+//! The PostgreSQL wire, version 3: simple and extended protocol, cursors, `COPY … TO STDOUT`, cancellation.
 
 mod copy;
+mod cursors;
 mod errors;
 mod extended;
 mod login;
@@ -10,6 +11,7 @@ mod settings;
 mod simple;
 mod startup;
 mod statement;
+pub(super) mod values;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -27,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use self::cursors::Cursors;
 use self::settings::Settings;
 use super::Entrance;
 use super::door::{self, Caller};
@@ -42,6 +45,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: w
             shared: Arc::clone(&shared),
             callers: Arc::clone(&callers),
             settings: Settings::default(),
+            cursors: Arc::default(),
             session: OnceLock::new(),
             login: Mutex::default(),
             place: caller.place,
@@ -80,6 +84,7 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     callers: Arc<Callers>,
     settings: Settings,
+    cursors: Arc<Cursors>,
     session: OnceLock<Arc<Session>>,
     login: Mutex<login::Login>,
     /// One of the server's places; `None` if there was none left.

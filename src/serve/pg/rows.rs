@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_pg::datatypes::{arrow_schema_to_pg_fields, encode_recordbatch};
+use datafusion::arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, stream};
 use pgwire::api::portal::Format;
 use pgwire::api::results::{FieldInfo, QueryResponse};
@@ -10,27 +10,25 @@ use pgwire::error::PgWireResult;
 use pgwire::messages::data::DataRow;
 
 use super::errors::error;
+use super::values;
+use crate::serve::failed::Failed;
 use crate::serve::session::Answer;
-
-/// The columns of an answer.
-pub(super) fn fields(schema: &datafusion::arrow::datatypes::Schema, format: &Format) -> PgWireResult<Vec<FieldInfo>> {
-    arrow_schema_to_pg_fields(schema, format, None)
-}
 
 /// The whole answer.
 pub(super) fn response(answer: Answer, format: &Format, text: &Arc<str>) -> PgWireResult<QueryResponse> {
-    let fields = Arc::new(fields(&answer.schema, format)?);
+    let fields = Arc::new(values::fields(&answer.schema, format)?);
     let rows = rows(answer, Arc::clone(&fields), Arc::clone(text));
     Ok(QueryResponse::new(fields, rows))
 }
 
-fn rows(
-    answer: Answer,
+/// Rows of these columns, as they come.
+pub(super) fn rows(
+    batches: impl Stream<Item = Result<RecordBatch, Failed>> + Send + 'static,
     fields: Arc<Vec<FieldInfo>>,
     text: Arc<str>,
 ) -> impl Stream<Item = PgWireResult<DataRow>> + Send + 'static {
-    answer.flat_map(move |batch| match batch {
-        Ok(batch) => stream::iter(encode_recordbatch(Arc::clone(&fields), batch).collect::<Vec<_>>()),
+    batches.flat_map(move |batch| match batch {
+        Ok(batch) => stream::iter(values::rows(&batch, &fields)),
         Err(failed) => stream::iter(vec![Err(error(&failed, &text))]),
     })
 }

@@ -17,7 +17,7 @@ use pgwire::messages::PgWireBackendMessage;
 use super::Connection;
 use super::errors::error;
 use super::statement::{self, Statement};
-use super::{copy, rows};
+use super::{copy, rows, values};
 use crate::engine::Question;
 use crate::syntax::statements;
 
@@ -64,6 +64,13 @@ impl Connection {
                 let question = statements::in_place(text, &(*from..*to));
                 copy::out(self.session()?, &question, *form, whole).await
             }
+            Statement::Declare { cursor, from } => {
+                let session = self.session()?;
+                let question = Question::sql(&statements::in_place(text, &(*from..text.len())));
+                let planned = session.plan(question).await.map_err(|failed| error(&failed, whole))?;
+                self.cursors.open(cursor, session, &planned, None, whole)
+            }
+            Statement::Fetch(fetch) => self.cursors.fetch(fetch, &Format::UnifiedText).await,
             talk => self.talk(talk, &Format::UnifiedText),
         }
     }
@@ -74,7 +81,11 @@ impl Connection {
         let done = |words: &str| Ok(Response::Execution(Tag::new(words)));
         match statement {
             Statement::Begin => Ok(Response::TransactionStart(Tag::new("BEGIN"))),
-            Statement::End(words) => Ok(Response::TransactionEnd(Tag::new(words))),
+            Statement::End(words) => {
+                self.cursors.end();
+                Ok(Response::TransactionEnd(Tag::new(words)))
+            }
+            Statement::Close(name) => self.cursors.close(name.as_deref()),
             Statement::Nothing(words) => done(words),
             Statement::Set { name, value } => {
                 self.settings.set(self.session()?, name, value).map_err(wrong)?;
@@ -96,13 +107,15 @@ impl Connection {
                 };
                 let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
                     .map_err(|error| PgWireError::ApiError(Box::new(error)))?;
-                let fields = Arc::new(rows::fields(&schema, format)?);
-                let rows = arrow_pg::datatypes::encode_recordbatch(Arc::clone(&fields), batch);
-                let mut response = QueryResponse::new(fields, stream::iter(rows.collect::<Vec<_>>()));
+                let fields = Arc::new(values::fields(&schema, format)?);
+                let rows = values::rows(&batch, &fields);
+                let mut response = QueryResponse::new(fields, stream::iter(rows));
                 response.set_command_tag("SHOW");
                 Ok(Response::Query(response))
             }
-            Statement::Ask | Statement::Copy { .. } => Ok(Response::EmptyQuery),
+            Statement::Ask | Statement::Copy { .. } | Statement::Declare { .. } | Statement::Fetch(_) => {
+                Ok(Response::EmptyQuery)
+            }
         }
     }
 }

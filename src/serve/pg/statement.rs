@@ -1,9 +1,10 @@
 //! What a statement is for the wire: most are questions; some are talk between a client and its server.
 
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use pgwire::error::PgWireResult;
 
+use super::cursors::{self, Declared, Fetch};
 use super::errors::user;
 
 /// A statement.
@@ -23,6 +24,12 @@ pub(super) enum Statement {
     Reset { name: String },
     /// `SHOW name`; `all` for all.
     Show { name: String },
+    /// `DECLARE c CURSOR FOR question`; the question is the text from this byte on.
+    Declare { cursor: Declared, from: usize },
+    /// `FETCH n FROM c`.
+    Fetch(Fetch),
+    /// `CLOSE c`; all, if none is named.
+    Close(Option<String>),
     /// `COPY (question) TO STDOUT`; the question is this part of the text.
     Copy { from: usize, to: usize, form: CopyForm },
 }
@@ -59,9 +66,16 @@ pub(super) fn read(text: &str) -> PgWireResult<Statement> {
         ["rollback" | "abort", ..] => Statement::End("ROLLBACK"),
         ["savepoint", ..] => Statement::Nothing("SAVEPOINT"),
         ["release", ..] => Statement::Nothing("RELEASE"),
+        ["declare", ..] => match cursors::declared(&bare, &words)? {
+            Some((cursor, at)) => Statement::Declare { cursor, from: place(text, &tokens[at]) },
+            None => Statement::Ask,
+        },
+        ["fetch" | "move", ..] => Statement::Fetch(cursors::fetch(&bare, &words)?),
+        ["close", _] => Statement::Close(cursors::closed(&bare)),
         ["discard", ..] => Statement::Nothing("DISCARD ALL"),
         ["deallocate", ..] => Statement::Nothing("DEALLOCATE"),
         ["unlisten", ..] => Statement::Nothing("UNLISTEN"),
+        ["set", "role", ..] | ["set", "session", "authorization", ..] => Statement::Nothing("SET"),
         ["set", "transaction", ..] | ["set", "session", "characteristics", ..] => Statement::Nothing("SET"),
         ["set", "time", "zone", ..] => set("timezone", &bare[3..])?,
         ["set", "names", ..] => set("client_encoding", &bare[2..])?,
@@ -109,7 +123,7 @@ fn name_of(tokens: &[&Token]) -> (String, usize) {
 }
 
 /// A token without its quotes.
-fn plain(token: &Token) -> String {
+pub(super) fn plain(token: &Token) -> String {
     match token {
         Token::SingleQuotedString(text) => text.clone(),
         Token::Word(word) => word.value.clone(),
@@ -118,11 +132,7 @@ fn plain(token: &Token) -> String {
 }
 
 /// `COPY (question) TO STDOUT [WITH] [(FORMAT csv, HEADER)]`, `… CSV HEADER`.
-fn copy(
-    text: &str,
-    tokens: &[datafusion::sql::sqlparser::tokenizer::TokenWithSpan],
-    words: &[&str],
-) -> PgWireResult<Statement> {
+fn copy(text: &str, tokens: &[TokenWithSpan], words: &[&str]) -> PgWireResult<Statement> {
     let mut depth = 0;
     let close = words.iter().enumerate().skip(1).find_map(|(at, word)| {
         depth += match *word {
@@ -147,11 +157,15 @@ fn copy(
         header: options.contains(&"header")
             && !options.windows(2).any(|two| matches!(two, ["header", "false" | "off"])),
     };
-    let place = |at: usize| offset(text, tokens[at].span.start.line, tokens[at].span.start.column);
-    Ok(Statement::Copy { from: place(1) + 1, to: place(close), form })
+    Ok(Statement::Copy { from: place(text, &tokens[1]) + 1, to: place(text, &tokens[close]), form })
 }
 
 const OPTIONS: &[&str] = &["with", "(", ")", ",", "format", "csv", "text", "header", "true", "false", "on", "off"];
+
+/// The byte at which a token begins.
+fn place(text: &str, token: &TokenWithSpan) -> usize {
+    offset(text, token.span.start.line, token.span.start.column)
+}
 
 /// The byte of a line and column, both from 1, columns in characters.
 fn offset(text: &str, line: u64, column: u64) -> usize {
@@ -189,6 +203,28 @@ mod tests {
         for (text, statement) in table {
             assert_eq!(read(text).unwrap(), statement, "{text}");
         }
+    }
+
+    #[test]
+    fn cursors_go_forward() {
+        let text = "DECLARE \"C 1\" BINARY CURSOR WITH HOLD FOR SELECT '区域'";
+        let Statement::Declare { cursor, from } = read(text).unwrap() else { panic!("no cursor") };
+        assert_eq!(cursor, Declared { name: "C 1".to_string(), binary: true, holds: true });
+        assert_eq!(&text[from..], "SELECT '区域'");
+        let fetched = |text: &str| match read(text) {
+            Ok(Statement::Fetch(fetch)) => (fetch.name, fetch.count, fetch.passes),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(fetched("FETCH 10 IN \"C 1\""), ("C 1".to_string(), Some(10), false));
+        assert_eq!(fetched("fetch c"), ("c".to_string(), Some(1), false));
+        assert_eq!(fetched("FETCH FORWARD ALL FROM C"), ("c".to_string(), None, false));
+        assert_eq!(fetched("MOVE FORWARD 3 FROM c"), ("c".to_string(), Some(3), true));
+        for refused in
+            ["FETCH PRIOR FROM c", "FETCH -1 FROM c", "FETCH ABSOLUTE 1 FROM c", "DECLARE c SCROLL CURSOR FOR SELECT 1"]
+        {
+            assert!(read(refused).is_err(), "{refused}");
+        }
+        assert_eq!(read("CLOSE ALL").unwrap(), Statement::Close(None));
     }
 
     #[test]
