@@ -33,12 +33,12 @@ mod scripts;
 mod series;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_clients;
 #[cfg(all(feature = "cli", feature = "cloud", feature = "flight"))]
 mod serve_flight;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_http;
-#[cfg(all(feature = "cli", feature = "serve"))]
-mod serve_clients;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "serve"))]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use futures::{StreamExt, stream};
 use pgwire::api::portal::Format;
-use pgwire::api::results::{CopyCsvOptions, CopyEncoder, CopyResponse, CopyTextOptions, FieldInfo, Response};
+use pgwire::api::results::{CopyEncoder, CopyResponse, CopyTextOptions, FieldInfo, Response};
 use pgwire::error::PgWireResult;
 use pgwire::messages::copy::CopyData;
 
@@ -35,15 +35,12 @@ pub(super) async fn out(
     Ok(Response::CopyOut(CopyResponse::new(0, columns, stream::iter(header).chain(lines))))
 }
 
-fn encoder(fields: &Arc<Vec<FieldInfo>>, form: CopyForm) -> CopyEncoder {
-    match form.csv {
-        true => CopyEncoder::new_csv(Arc::clone(fields), CopyCsvOptions::default()),
-        false => CopyEncoder::new_text(Arc::clone(fields), CopyTextOptions::default()),
-    }
-}
-
 fn lines(batch: &RecordBatch, fields: &Arc<Vec<FieldInfo>>, form: CopyForm) -> Vec<PgWireResult<CopyData>> {
-    let mut encoder = encoder(fields, form);
+    if form.csv {
+        let rows = values::rows(batch, fields).into_iter();
+        return rows.map(|row| row.map(|row| CopyData::new(csv(&row.data)))).collect();
+    }
+    let mut encoder = CopyEncoder::new_text(Arc::clone(fields), CopyTextOptions::default());
     let schema = batch.schema();
     let mut line = |row: usize| {
         for (at, column) in batch.columns().iter().enumerate() {
@@ -54,13 +51,43 @@ fn lines(batch: &RecordBatch, fields: &Arc<Vec<FieldInfo>>, form: CopyForm) -> V
     (0..batch.num_rows()).map(&mut line).collect()
 }
 
+/// A row of texts, each after its length, as a line: NULL is nothing, and an empty text is told from it by its quotes.
+fn csv(mut row: &[u8]) -> Bytes {
+    let mut fields = Vec::new();
+    while let Some((length, rest)) = row.split_first_chunk::<4>() {
+        let length = usize::try_from(i32::from_be_bytes(*length)).ok();
+        let (text, rest) = rest.split_at_checked(length.unwrap_or(0)).unwrap_or((rest, &[]));
+        fields.push(match length {
+            None => vec![],
+            Some(0) => b"\"\"".to_vec(),
+            Some(_) => quoted(text),
+        });
+        row = rest;
+    }
+    let mut line = fields.join(&b","[..]);
+    line.push(b'\n');
+    line.into()
+}
+
+/// A text as a field of a line.
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let plain = !text.iter().any(|byte| matches!(byte, b'"' | b',' | b'\n' | b'\r')) && text != b"\\.";
+    match plain {
+        true => text.to_vec(),
+        false => {
+            let inner = text.iter().flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
+            [b'"'].into_iter().chain(inner).chain([b'"']).collect()
+        }
+    }
+}
+
 fn header(fields: &[FieldInfo], form: CopyForm) -> CopyData {
-    let quoted = |name: &str| match name.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", name.replace('"', "\"\"")),
-        false => name.to_string(),
+    let name = |field: &FieldInfo| match form.csv {
+        true => quoted(field.name().as_bytes()),
+        false => field.name().as_bytes().to_vec(),
     };
-    let names: Vec<String> =
-        fields.iter().map(|field| if form.csv { quoted(field.name()) } else { field.name().to_string() }).collect();
-    let line = names.join(if form.csv { "," } else { "\t" }) + "\n";
-    CopyData::new(Bytes::from(line))
+    let names: Vec<Vec<u8>> = fields.iter().map(name).collect();
+    let mut line = names.join(if form.csv { &b","[..] } else { &b"\t"[..] });
+    line.push(b'\n');
+    CopyData::new(line.into())
 }

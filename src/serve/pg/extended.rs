@@ -8,18 +8,22 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use futures::Sink;
-use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::{ExtendedQueryHandler, send_describe_response};
-use pgwire::api::results::{DescribePortalResponse, FieldFormat, FieldInfo, Response};
+use pgwire::api::portal::{Format, Portal, PortalExecutionState};
+use pgwire::api::query::{
+    ExtendedQueryHandler, send_describe_response, send_execution_response, send_partial_query_response,
+};
+use pgwire::api::results::{DescribePortalResponse, FieldFormat, FieldInfo, Response, Tag};
 use pgwire::api::stmt::QueryParser;
-use pgwire::api::store::PortalStore;
-use pgwire::api::{ClientInfo, ClientPortalStore, Type};
+use pgwire::api::store::{Entry, PortalStore};
+use pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::extendedquery::{Describe, TARGET_TYPE_BYTE_PORTAL};
+use pgwire::messages::extendedquery::{Describe, Execute, TARGET_TYPE_BYTE_PORTAL};
+use pgwire::messages::response::TransactionStatus;
 
 use super::cursors::Cursors;
 use super::errors::{error, user};
+use super::sending::send;
 use super::statement::{self, Statement};
 use super::{Connection, copy, parameters, rows, values};
 use crate::engine::Question;
@@ -116,6 +120,32 @@ impl ExtendedQueryHandler for Connection {
         }
     }
 
+    /// Rows are sent as they are made, so many at a time as the client wants; none are held back.
+    async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
+            return Err(PgWireError::NotReadyForQuery);
+        }
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        // As in PostgreSQL, zero and less mean all.
+        let most = usize::try_from(message.max_rows).unwrap_or(0);
+        let before = client.transaction_status();
+        client.set_state(PgWireConnectionState::QueryInProgress);
+        let status = match client.portal_store().get_portal(name) {
+            None => return Err(PgWireError::PortalNotFound(name.to_string())),
+            Some(Entry::Empty) => send(client, Response::EmptyQuery, before, true).await?,
+            Some(Entry::Value(portal)) => self.execute(client, &portal, most).await?,
+        };
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        client.set_transaction_status(status);
+        Ok(())
+    }
+
     async fn do_query<C>(&self, _client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -150,6 +180,43 @@ impl ExtendedQueryHandler for Connection {
 }
 
 impl Connection {
+    /// The next rows of a portal, or what else it has to say.
+    async fn execute<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Prepared>,
+        most: usize,
+    ) -> PgWireResult<TransactionStatus>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let before = client.transaction_status();
+        let state = portal.state();
+        let mut state = state.lock().await;
+        if matches!(*state, PortalExecutionState::Initial) {
+            match self.do_query(client, portal, most).await? {
+                Response::Query(rows) => *state = PortalExecutionState::Suspended(rows),
+                other => {
+                    *state = PortalExecutionState::Finished;
+                    return send(client, other, before, true).await;
+                }
+            }
+        }
+        // If it fails, there is nothing more to come.
+        match std::mem::replace(&mut *state, PortalExecutionState::Finished) {
+            PortalExecutionState::Suspended(mut rows) => {
+                if send_partial_query_response(client, &mut rows, most).await? {
+                    *state = PortalExecutionState::Suspended(rows);
+                }
+            }
+            _ => send_execution_response(client, Tag::new("SELECT").with_rows(0)).await?,
+        }
+        Ok(before)
+    }
+
     /// A statement that was planned over an earlier edition is planned again; the client knows its columns already.
     async fn over_the_present(&self, planned: &Planned, prepared: &Prepared) -> PgWireResult<Planned> {
         let (session, text) = (self.session()?, &prepared.text);
@@ -230,6 +297,9 @@ fn question(statement: &Statement, text: &str) -> Option<Question> {
     }
 }
 
+/// The wire counts parameters in two bytes.
+const MOST_PARAMETERS: usize = 65_535;
+
 /// The types of `$1`, `$2` …: as far as they are known, and as they come over the wire.
 fn placeholders(plan: &LogicalPlan) -> PgWireResult<Vec<(Option<DataType>, Type)>> {
     let mut known: Vec<(usize, Option<FieldRef>)> = Vec::new();
@@ -258,6 +328,9 @@ fn placeholders(plan: &LogicalPlan) -> PgWireResult<Vec<(Option<DataType>, Type)
     });
     walked.map_err(|error| PgWireError::ApiError(Box::new(error)))?;
     let count = known.iter().map(|(number, _)| *number).max().unwrap_or(0);
+    if count > MOST_PARAMETERS {
+        return Err(user("54000", format!("a statement has at most {MOST_PARAMETERS} parameters")));
+    }
     let of = |number: usize| known.iter().find(|(other, _)| *other == number).and_then(|(_, field)| field.clone());
     (1..=count)
         .map(|number| {

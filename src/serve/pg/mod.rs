@@ -7,6 +7,7 @@ mod extended;
 mod login;
 mod parameters;
 mod rows;
+mod sending;
 mod settings;
 mod simple;
 mod startup;

@@ -8,44 +8,66 @@ use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use futures::{Sink, stream};
 use pgwire::api::portal::Format;
-use pgwire::api::query::SimpleQueryHandler;
+use pgwire::api::query::{SimpleQueryHandler, send_ready_for_query};
 use pgwire::api::results::{QueryResponse, Response, Tag};
-use pgwire::api::{ClientInfo, ClientPortalStore};
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore, PgWireConnectionState};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::simplequery::Query;
 
 use super::Connection;
-use super::errors::error;
+use super::errors::{error, user};
+use super::sending::send;
 use super::statement::{self, Statement};
 use super::{copy, rows, values};
 use crate::engine::Question;
 use crate::syntax::statements;
 
+/// As many statements may stand in one message.
+const MOST: usize = 1000;
+
 #[async_trait]
 impl SimpleQueryHandler for Connection {
+    /// One statement after the other: each is planned when the one before it has been sent.
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
+            return Err(PgWireError::NotReadyForQuery);
+        }
+        client.set_state(PgWireConnectionState::QueryInProgress);
+        let whole = Arc::<str>::from(query.query);
+        let statements: Vec<_> = statements::split(&whole).statements().collect();
+        if statements.len() > MOST {
+            return Err(user("54000", format!("more than {MOST} statements in one message")));
+        }
+        let mut status = client.transaction_status();
+        if statements.is_empty() {
+            status = send(client, Response::EmptyQuery, status, false).await?;
+        }
+        for range in statements {
+            // What stands before is blank, so that places are places in the whole text.
+            let answer = self.answer(&statements::in_place(&whole, &range), &whole).await?;
+            status = send(client, answer, status, false).await?;
+        }
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        client.set_transaction_status(status);
+        send_ready_for_query(client, status).await
+    }
+
+    /// Unused: every statement of a message is answered above.
     async fn do_query<C>(&self, _client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let (mut responses, whole) = (Vec::new(), Arc::<str>::from(text));
-        for range in statements::split(text).statements() {
-            // What stands before is blank, so that places are places in the whole text.
-            let one = statements::in_place(text, &range);
-            match self.answer(&one, &whole).await {
-                Ok(response) => responses.push(response),
-                Err(PgWireError::UserError(info)) => {
-                    responses.push(Response::Error(info));
-                    break;
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        if responses.is_empty() {
-            responses.push(Response::EmptyQuery);
-        }
-        Ok(responses)
+        Ok(vec![self.answer(text, &Arc::from(text)).await?])
     }
 }
 

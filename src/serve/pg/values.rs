@@ -9,7 +9,7 @@ use arrow_pg::encoder::{Encoder, encode_value};
 use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{
-    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field, Schema,
+    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field, Int8Type, Schema,
 };
 use pgwire::api::Type;
 use pgwire::api::portal::Format;
@@ -79,6 +79,10 @@ pub(super) fn encode<E: Encoder>(
 ) -> PgWireResult<()> {
     if column.is_null(row) {
         return encoder.encode_field(&None::<String>, info);
+    }
+    // The wire has no number of one byte.
+    if let Some(small) = column.as_primitive_opt::<Int8Type>() {
+        return encoder.encode_field(&Some(i16::from(small.value(row))), info);
     }
     match decimal(column, row) {
         Some(number) => encoder.encode_field(&Some(number), info),
