@@ -54,10 +54,11 @@ const NUMBERS: &[&str] = &["inet_client_port", "inet_server_port", "pg_my_temp_s
 /// All of them.
 pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
     let [yes, no] = [true, false].map(ScalarValue::from);
-    let groups: [(&'static [&'static str], ScalarValue); 8] = [
+    let groups: [(&'static [&'static str], ScalarValue); 9] = [
         (&["version"], VERSION.into()),
         (&["getdatabaseencoding", "pg_client_encoding"], "UTF8".into()),
         (&["pg_conf_load_time", "pg_postmaster_start_time"], ScalarValue::TimestampMicrosecond(None, None)),
+        (&["pg_char_to_encoding"], ScalarValue::Int32(Some(6))),
         (TEXTS, ScalarValue::Utf8(None)),
         (SIZES, ScalarValue::Int64(None)),
         (NUMBERS, ScalarValue::Int32(None)),
