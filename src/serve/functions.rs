@@ -102,7 +102,7 @@ impl ScalarUDFImpl for Told {
 /// Functions of times that read PostgreSQL's patterns (`YYYY-MM-DD`) besides DataFusion's own (`%Y-%m-%d`).
 pub(super) fn with_patterns(known: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> impl Iterator<Item = ScalarUDF> {
     let names = ["to_char", "to_date", "to_timestamp"];
-    names.into_iter().filter_map(move |name| known(name)).map(|inner| ScalarUDF::from(Patterned { inner }))
+    names.into_iter().filter_map(known).map(|inner| ScalarUDF::from(Patterned { inner }))
 }
 
 /// A function whose arguments after the first are patterns.

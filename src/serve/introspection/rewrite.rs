@@ -110,7 +110,7 @@ fn is_on_the_path(schema: &Expr, path: &Query) -> Option<Expr> {
     if !select.from.iter().any(asks) {
         return None;
     }
-    template("$1 = current_schema()", &[schema.clone()])
+    template("$1 = current_schema()", std::slice::from_ref(schema))
 }
 
 /// Names that a cast to a number of PostgreSQL's finds whatever the search path is.
@@ -328,7 +328,7 @@ fn aggregated(query: &mut Query, aggregate: &str) -> bool {
         Some(OrderByKind::Expressions(all)) if all.len() == 1 => " ORDER BY $1".to_string(),
         Some(_) => return false,
     };
-    let Some(within) = template(&format!("{aggregate}($1{order})"), &[value.clone()]) else { return false };
+    let Some(within) = template(&format!("{aggregate}($1{order})"), std::slice::from_ref(value)) else { return false };
     *value = within;
     (query.order_by, query.limit_clause) = (None, None);
     true
