@@ -54,10 +54,11 @@ const NUMBERS: &[&str] = &["inet_client_port", "inet_server_port", "pg_my_temp_s
 /// All of them.
 pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
     let [yes, no] = [true, false].map(ScalarValue::from);
-    let groups: [(&'static [&'static str], ScalarValue); 8] = [
+    let groups: [(&'static [&'static str], ScalarValue); 9] = [
         (&["version"], VERSION.into()),
         (&["getdatabaseencoding", "pg_client_encoding"], "UTF8".into()),
         (&["pg_conf_load_time", "pg_postmaster_start_time"], ScalarValue::TimestampMicrosecond(None, None)),
+        (&["pg_char_to_encoding"], ScalarValue::Int32(Some(6))),
         (TEXTS, ScalarValue::Utf8(None)),
         (SIZES, ScalarValue::Int64(None)),
         (NUMBERS, ScalarValue::Int32(None)),
@@ -101,7 +102,7 @@ impl ScalarUDFImpl for Told {
 /// Functions of times that read PostgreSQL's patterns (`YYYY-MM-DD`) besides DataFusion's own (`%Y-%m-%d`).
 pub(super) fn with_patterns(known: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> impl Iterator<Item = ScalarUDF> {
     let names = ["to_char", "to_date", "to_timestamp"];
-    names.into_iter().filter_map(move |name| known(name)).map(|inner| ScalarUDF::from(Patterned { inner }))
+    names.into_iter().filter_map(known).map(|inner| ScalarUDF::from(Patterned { inner }))
 }
 
 /// A function whose arguments after the first are patterns.

@@ -161,6 +161,11 @@ fn what_only_clients_say_is_answered() {
         client.ask("SELECT (current_schemas(true))[1], (current_schemas(false))[1]").unwrap(),
         "pg_catalog|shop"
     );
+    // What was set is what it was when the client connected.
+    let told = client.ask(
+        "SET search_path = bell; SET statement_timeout = 5000; DISCARD ALL; SHOW search_path; SHOW statement_timeout",
+    );
+    assert_eq!(told.unwrap(), "shop;0");
     // Numbers of relations are made of their names: they are the same for everybody, and after the project is read again.
     let number = "SELECT oid FROM pg_class WHERE relname = 'gmv'";
     let first = client.ask(number).unwrap();

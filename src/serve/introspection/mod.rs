@@ -92,7 +92,7 @@ async fn look_around(state: &SessionState) -> datafusion::common::Result<()> {
     }
 }
 
-/// The plan of a statement, if DataFusion can run it: subqueries that depend on rows around them are found out late.
+/// The plan of a statement, if DataFusion can run it: which subqueries it can is found out late.
 async fn runnable(state: &SessionState, statement: ast::Statement) -> Option<LogicalPlan> {
     let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await.ok()?;
     let optimized = state.optimize(&plan).ok()?;
@@ -100,7 +100,7 @@ async fn runnable(state: &SessionState, statement: ast::Statement) -> Option<Log
     let walked = optimized.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                depends |= matches!(expr, Expr::OuterReferenceColumn(..));
+                depends |= matches!(expr, Expr::OuterReferenceColumn(..) | Expr::InSubquery(_) | Expr::Exists(_));
                 Ok(TreeNodeRecursion::Continue)
             })
         })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArguments, GroupByExpr, Ident, LimitClause,
     ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor,
-    Value, VisitMut, Visitor, VisitorMut, visit_expressions,
+    TableWithJoins, Value, VisitMut, Visitor, VisitorMut, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -89,6 +89,10 @@ impl VisitorMut for Before {
             if let Some(plain) = known_name(name, data_type) {
                 *expr = plain;
             }
+        } else if let Expr::InSubquery { expr: schema, subquery, negated: false } = expr {
+            if let Some(is_on_the_path) = is_on_the_path(schema, subquery) {
+                *expr = is_on_the_path;
+            }
         } else if let Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } = expr {
             by_name(left, right);
             by_name(right, left);
@@ -97,17 +101,16 @@ impl VisitorMut for Before {
         }
         ControlFlow::Continue(())
     }
+}
 
-    /// Whether a schema is on the search path: there is one.
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        if let SetExpr::Select(select) = query.body.as_mut()
-            && select.from.iter().any(|from| from.to_string().contains("string_to_array(current_setting('search_path'"))
-        {
-            let path = template("current_schema()", &[]).map(SelectItem::UnnamedExpr);
-            (select.from, select.projection) = (vec![], path.into_iter().collect());
-        }
-        ControlFlow::Continue(())
+/// Whether a schema is on the search path: there is one.
+fn is_on_the_path(schema: &Expr, path: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = path.body.as_ref() else { return None };
+    let asks = |from: &TableWithJoins| from.to_string().contains("string_to_array(current_setting('search_path'");
+    if !select.from.iter().any(asks) {
+        return None;
     }
+    template("$1 = current_schema()", std::slice::from_ref(schema))
 }
 
 /// Names that a cast to a number of PostgreSQL's finds whatever the search path is.
@@ -325,7 +328,7 @@ fn aggregated(query: &mut Query, aggregate: &str) -> bool {
         Some(OrderByKind::Expressions(all)) if all.len() == 1 => " ORDER BY $1".to_string(),
         Some(_) => return false,
     };
-    let Some(within) = template(&format!("{aggregate}($1{order})"), &[value.clone()]) else { return false };
+    let Some(within) = template(&format!("{aggregate}($1{order})"), std::slice::from_ref(value)) else { return false };
     *value = within;
     (query.order_by, query.limit_clause) = (None, None);
     true

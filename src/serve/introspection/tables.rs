@@ -148,6 +148,7 @@ fn changed(table: &str) -> Vec<Field> {
     let list = |name: &str, of: DataType| Field::new_list(name, Field::new_list_field(of, true), true);
     match table {
         "pg_class" => ["reloptions", "relacl"].map(|name| list(name, DataType::Utf8)).to_vec(),
+        "pg_settings" => vec![Field::new("boot_val", DataType::Utf8, true)],
         "pg_namespace" => vec![list("nspacl", DataType::Utf8)],
         "pg_attribute" => ["attacl", "attoptions", "attfdwoptions"].map(|name| list(name, DataType::Utf8)).to_vec(),
         "pg_index" => vec![

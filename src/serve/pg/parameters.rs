@@ -168,7 +168,7 @@ fn number(text: &str) -> Option<PgWireResult<ScalarValue>> {
 fn decimal(mantissa: i128, scale: u32) -> PgWireResult<ScalarValue> {
     let digits = mantissa.unsigned_abs().checked_ilog10().map_or(1, |digits| digits + 1).max((scale + 1).min(38));
     match (u8::try_from(digits), i8::try_from(scale)) {
-        (Ok(precision @ ..=38), Ok(scale)) => Ok(ScalarValue::Decimal128(Some(mantissa), precision, scale)),
+        (Ok(precision @ ..=38), Ok(scale @ ..=38)) => Ok(ScalarValue::Decimal128(Some(mantissa), precision, scale)),
         _ => Err(user("22003", "a number has more than 38 digits")),
     }
 }

@@ -1,7 +1,7 @@
 //! What clients set and ask of a PostgreSQL server, as far as it means something here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pgwire::error::ErrorInfo;
@@ -12,6 +12,8 @@ use crate::serve::session::Session;
 #[derive(Debug)]
 pub(super) struct Settings {
     values: Mutex<BTreeMap<String, String>>,
+    /// What they were once the client had connected, which they are reset to.
+    at_first: OnceLock<BTreeMap<String, String>>,
 }
 
 /// Those that every client may ask for, with what they are at first.
@@ -99,7 +101,7 @@ const FIXED: &[&str] = &[
 impl Default for Settings {
     fn default() -> Self {
         let values = KNOWN.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        Settings { values: Mutex::new(values.collect()) }
+        Settings { values: Mutex::new(values.collect()), at_first: OnceLock::new() }
     }
 }
 
@@ -124,6 +126,7 @@ impl Settings {
         {
             self.set(session, "search_path", database)?;
         }
+        let _ = self.at_first.set(self.values().clone());
         Ok(())
     }
 
@@ -143,7 +146,7 @@ impl Settings {
             return Err(wrong("42704", format!("unrecognized configuration parameter \"{name}\"")));
         }
         let value = match value.eq_ignore_ascii_case("default") {
-            true => first(name),
+            true => self.first(name),
             false => value,
         };
         self.take_effect(session, name, value)?;
@@ -180,7 +183,12 @@ impl Settings {
             return self.set(session, name, "default");
         }
         let changeable = KNOWN.iter().filter(|(name, _)| !FIXED.contains(name));
-        changeable.into_iter().try_for_each(|(name, value)| self.set(session, name, value))
+        changeable.into_iter().try_for_each(|(name, _)| self.set(session, name, "default"))
+    }
+
+    fn first(&self, name: &str) -> &str {
+        let told = self.at_first.get().and_then(|values| values.get(name)).map(String::as_str);
+        told.unwrap_or_else(|| KNOWN.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value))
     }
 
     /// The names and values of one, or of all.
@@ -205,10 +213,6 @@ impl Settings {
     fn values(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn first(name: &str) -> &'static str {
-    KNOWN.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
 }
 
 fn is_utf8(encoding: &str) -> bool {

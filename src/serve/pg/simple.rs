@@ -109,6 +109,11 @@ impl Connection {
             }
             Statement::Close(name) => self.cursors.close(name.as_deref()),
             Statement::Nothing(words) => done(words),
+            Statement::Discard => {
+                self.cursors.close(None)?;
+                self.settings.reset(self.session()?, "all").map_err(wrong)?;
+                done("DISCARD ALL")
+            }
             Statement::Set { name, value } => {
                 self.settings.set(self.session()?, name, value).map_err(wrong)?;
                 done("SET")

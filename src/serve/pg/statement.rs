@@ -16,8 +16,10 @@ pub(super) enum Statement {
     Begin,
     /// `COMMIT`, `ROLLBACK`: the word that is answered.
     End(&'static str),
-    /// What changes nothing here (`SAVEPOINT`, `DISCARD`, `DEALLOCATE` …): the words that are answered.
+    /// What changes nothing here (`SAVEPOINT`, `DEALLOCATE` …): the words that are answered.
     Nothing(&'static str),
+    /// `DISCARD ALL`.
+    Discard,
     /// `SET name = value`.
     Set { name: String, value: String },
     /// `RESET name`; `all` for all.
@@ -72,7 +74,8 @@ pub(super) fn read(text: &str) -> PgWireResult<Statement> {
         },
         ["fetch" | "move", ..] => Statement::Fetch(cursors::fetch(&bare, &words)?),
         ["close", _] => Statement::Close(cursors::closed(&bare)),
-        ["discard", ..] => Statement::Nothing("DISCARD ALL"),
+        ["discard", "all"] => Statement::Discard,
+        ["discard", ..] => Statement::Nothing("DISCARD"),
         ["deallocate", ..] => Statement::Nothing("DEALLOCATE"),
         ["unlisten", ..] => Statement::Nothing("UNLISTEN"),
         ["set", "role", ..] | ["set", "session", "authorization", ..] => Statement::Nothing("SET"),
