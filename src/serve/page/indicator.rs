@@ -27,7 +27,7 @@ pub(super) async fn page(visitor: Visitor, Path(name): Path<String>, picks: Pick
     Ok(visitor.page(
         title,
         html! {
-            h1 { (title) " " code { (view.item.name) } }
+            h1 { (title) @if title != view.item.name { " " code { (view.item.name) } } }
             @if let Some(description) = &view.item.description { p { (description) } }
             (now(&visitor, &view, &standing, trend_rows.as_ref().ok().map(|(_, rows)| rows)))
             (pickers(&visitor, &view))

@@ -84,7 +84,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("no value a year before", "上年同期无数值"),
     ("less than 80 % covered", "覆盖不足 80 %"),
     ("simpson", "整体与各切片方向相反（辛普森悖论）"),
-    ("offsetting", "与其他部分相互抵消"),
+    ("offsetting", "各部分相互抵消"),
     ("entry", "新增"),
     ("exit", "退出"),
     ("overlap", "在多个切片中重复计数"),
@@ -104,7 +104,7 @@ const CHINESE: &[(&str, &str)] = &[
 /// Those that need more words in English.
 const ENGLISH: &[(&str, &str)] = &[
     ("simpson", "the whole moves against its slices (Simpson's paradox)"),
-    ("offsetting", "offsets others"),
+    ("offsetting", "parts offset each other"),
     ("entry", "new"),
     ("exit", "gone"),
     ("overlap", "counted in several slices"),
