@@ -103,6 +103,8 @@ struct Inner {
     engine: Arc<Engine>,
     /// What was set, to be set again over the next edition.
     settings: Vec<(String, String)>,
+    /// The same as the caller began.
+    at_first: Vec<(String, String)>,
     /// `statement_timeout`.
     time: Option<Duration>,
 }
@@ -127,7 +129,7 @@ impl Session {
     /// What DataFusion says of it.
     pub fn open(shared: &Arc<Shared>, user: User, entrance: Entrance) -> Result<Session> {
         let (number, engine) = shared.live.engine(&user.roles)?;
-        let inner = Inner { number, engine: Arc::new(engine), settings: vec![], time: None };
+        let inner = Inner { number, engine: Arc::new(engine), settings: vec![], at_first: vec![], time: None };
         let (shared, inner, running) = (Arc::clone(shared), Mutex::new(inner), Mutex::default());
         Ok(Session { shared, user, entrance, inner, running })
     }
@@ -170,6 +172,26 @@ impl Session {
         inner.settings.retain(|(known, _)| known != name);
         inner.settings.push((name.to_string(), value.to_string()));
         Ok(())
+    }
+
+    /// The caller has begun: what is set now is what [`Session::reset`] goes back to.
+    pub fn begin(&self) {
+        let mut inner = self.inner();
+        inner.at_first = inner.settings.clone();
+    }
+
+    /// Sets the options whose names begin so to what they were at first.
+    ///
+    /// # Errors
+    /// What DataFusion says of a new session.
+    pub fn reset(&self, names: &str) -> Result<()> {
+        let mut inner = self.inner();
+        let first = inner.at_first.iter().filter(|(name, _)| name.starts_with(names)).cloned().collect::<Vec<_>>();
+        inner.settings.retain(|(name, _)| !name.starts_with(names));
+        inner.settings.extend(first);
+        // No edition has this number: the next use begins with an engine in which nothing is set.
+        inner.number = 0;
+        self.renew(&mut inner)
     }
 
     /// Sets the time that a question may take in this session; never more than the server grants.

@@ -103,6 +103,16 @@ impl Client {
         Client { stream, key: (0, 0) }
     }
 
+    /// Somebody who connects with settings, as drivers do it: those outlast `DISCARD ALL`.
+    pub fn with_options(port: u16, options: &str) -> Client {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(&startup(&[("user", "ann"), ("database", "shop"), ("options", options)])).unwrap();
+        let mut client = Client { stream, key: (0, 0) };
+        client.until_ready().unwrap();
+        client
+    }
+
     fn connect(port: u16) -> Result<Client, String> {
         let mut client = Client::begin(port, "ann");
         for (kind, body) in client.until_ready()? {
@@ -371,6 +381,52 @@ fn strangers_get_nowhere() {
         Command::new(env!("CARGO_BIN_EXE_bell")).args(["serve", "--pg", "0.0.0.0:0", "-p"]).arg(folder.path()).output();
     let elsewhere = elsewhere.unwrap();
     assert!(elsewhere.status.code() == Some(2) && String::from_utf8_lossy(&elsewhere.stderr).contains("127.0.0.1"));
+}
+
+#[test]
+fn hostile_and_odd_messages_end_nothing() {
+    let folder = project();
+    let server = Server::start(folder.path(), &[]);
+    let mut client = server.connect();
+    // Numbers of parameters and rows that nobody has.
+    assert!(client.prepared("SELECT $4000000000", &["1"]).unwrap_err().starts_with("54000"));
+    assert!(client.ask(&"SELECT 1;".repeat(1001)).unwrap_err().starts_with("54000"));
+    for most in [i32::MAX, -1, 0] {
+        client.send(b'P', b"\0SELECT id FROM o ORDER BY 1\0\0\0");
+        client.send(b'B', b"\0\0\0\0\0\0\0\0");
+        client.send(b'E', &[b"\0".as_slice(), &most.to_be_bytes()].concat());
+        client.send(b'S', b"");
+        assert_eq!(shown(&client.until_ready().unwrap()), "1;2;3", "{most}");
+    }
+    // Two rows at a time.
+    client.send(b'P', b"\0SELECT id FROM o ORDER BY 1\0\0\0");
+    client.send(b'B', b"\0\0\0\0\0\0\0\0");
+    for _ in 0..2 {
+        client.send(b'E', &[b"\0".as_slice(), &2_i32.to_be_bytes()].concat());
+    }
+    client.send(b'S', b"");
+    let messages = client.until_ready().unwrap();
+    let kinds: String = messages.iter().map(|(kind, _)| *kind as char).collect();
+    assert_eq!(kinds, "12DDsDC");
+    // Each statement is done before the next begins.
+    let failed = client.ask("SET bell.bi_compat = true; SELECT 1 / 0; RESET bell.bi_compat").unwrap_err();
+    assert!(failed.starts_with("22"), "{failed}");
+    assert_eq!(client.ask("SELECT MAX(n) FROM indicators").unwrap(), "3");
+    client.ask("DISCARD ALL").unwrap();
+    assert!(client.ask("SELECT MAX(n) FROM indicators").is_err(), "what was set is forgotten");
+    assert_eq!(client.ask("SELECT count(*) FROM o").unwrap(), "3", "but not what the client connected with");
+    for (setting, code) in [("TimeZone = 'Mars'", "22023"), ("standard_conforming_strings = off", "22023")] {
+        assert!(client.ask(&format!("SET {setting}")).unwrap_err().starts_with(code), "{setting}");
+    }
+    // Nothing and an empty text are two things in a copy, and an error ends it.
+    client.send(b'Q', b"COPY (SELECT '' AS a, NULL AS b, 'x,\"y' AS c) TO STDOUT (FORMAT csv)\0");
+    let copied = client.until_ready().unwrap();
+    let lines: Vec<&Message> = copied.iter().filter(|(kind, _)| *kind == b'd').collect();
+    assert_eq!(lines[0].1, b"\"\",,\"x,\"\"y\"\n");
+    let broken = b"COPY (SELECT 1 / (a.value - 90000) FROM generate_series(1, 100000) a) TO STDOUT\0";
+    client.send(b'Q', broken);
+    assert!(client.until_ready().unwrap_err().starts_with("22"));
+    assert_eq!(client.ask("SELECT 1").unwrap(), "1");
 }
 
 /// What psql sends for its commands is answered.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::runs::write;
-use super::serve::Server;
+use super::serve::{Client, Server};
 
 const MODEL: &str = "
 package shop \"商店\"
@@ -61,8 +61,7 @@ fn clients() -> PathBuf {
 /// Asks what a tool asks, one statement after the other: each is answered, and with the same rows as what it gives.
 fn tool(name: &str) {
     let (_folder, server) = shop();
-    let mut client = server.connect();
-    client.ask("SET bell.bi_compat = true").unwrap();
+    let mut client = Client::with_options(server.port, "-c bell.bi_compat=true");
     let text = std::fs::read_to_string(clients().join(name)).unwrap();
     let mut wrong = Vec::new();
     for statement in text.split("\n;\n") {

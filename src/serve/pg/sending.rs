@@ -26,7 +26,9 @@ where
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
 {
     match response {
-        Response::EmptyQuery => client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?,
+        Response::EmptyQuery => {
+            client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?
+        }
         Response::Query(rows) => send_query_response(client, rows, !described).await?,
         Response::Execution(tag) => send_execution_response(client, tag).await?,
         Response::TransactionStart(tag) => {

@@ -109,6 +109,11 @@ impl Settings {
     /// What a client says when it connects: settings by name, `-c name=value` in `options`. A database of a package's name
     /// makes that package the one whose views need no schema.
     pub(super) fn begin(&self, session: &Arc<Session>, said: &HashMap<String, String>) -> Result<(), ErrorInfo> {
+        if let Some(database) = said.get("database")
+            && self.has_package(session, database)
+        {
+            self.set(session, "search_path", database)?;
+        }
         let options = said.get("options").map(String::as_str).unwrap_or_default();
         let flags = options.replace("-c ", "-c").replace("--", "-c");
         let flags = flags.split_whitespace().filter_map(|flag| flag.strip_prefix("-c")?.split_once('='));
@@ -121,11 +126,7 @@ impl Settings {
                 self.set(session, &name, value)?;
             }
         }
-        if let Some(database) = said.get("database")
-            && self.has_package(session, database)
-        {
-            self.set(session, "search_path", database)?;
-        }
+        session.begin();
         let _ = self.at_first.set(self.values().clone());
         Ok(())
     }
@@ -155,7 +156,15 @@ impl Settings {
     }
 
     fn take_effect(&self, session: &Arc<Session>, name: &str, value: &str) -> Result<(), ErrorInfo> {
+        let only = |known: &str| match value.eq_ignore_ascii_case(known) {
+            true => Ok(()),
+            false => Err(wrong("22023", format!("{name} is {known} here, and nothing else"))),
+        };
         match name {
+            "standard_conforming_strings" => only("on"),
+            "bytea_output" => only("hex"),
+            "intervalstyle" => only("postgres"),
+            "timezone" if !is_zone(value) => Err(wrong("22023", format!("there is no time zone {value}"))),
             "client_encoding" if !is_utf8(value) => Err(wrong("22023", format!("texts are UTF-8 here, not {value}"))),
             "datestyle" if !value.to_ascii_uppercase().contains("ISO") => {
                 Err(wrong("22023", format!("dates are written as in ISO 8601 here, not as in {value}")))
@@ -179,9 +188,14 @@ impl Settings {
 
     /// Sets one, or all, to what they were at first.
     pub(super) fn reset(&self, session: &Arc<Session>, name: &str) -> Result<(), ErrorInfo> {
+        let failed = |error: crate::Error| wrong("22023", error.to_string());
+        if name.starts_with("bell.") {
+            return session.reset(name).map_err(failed);
+        }
         if name != "all" {
             return self.set(session, name, "default");
         }
+        session.reset("bell.").map_err(failed)?;
         let changeable = KNOWN.iter().filter(|(name, _)| !FIXED.contains(name));
         changeable.into_iter().try_for_each(|(name, _)| self.set(session, name, "default"))
     }
@@ -219,6 +233,11 @@ fn is_utf8(encoding: &str) -> bool {
     matches!(encoding.to_ascii_lowercase().replace(['-', '_'], "").as_str(), "utf8" | "unicode" | "sqlascii")
 }
 
+/// A name of a time zone, or hours from Greenwich.
+fn is_zone(text: &str) -> bool {
+    text.parse::<chrono_tz::Tz>().is_ok() || text.parse::<f64>().is_ok_and(|hours| hours.abs() <= 15.0)
+}
+
 /// Milliseconds, or a number with a unit.
 fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -247,6 +266,7 @@ mod tests {
         assert_eq!(duration("1500"), Some(Duration::from_millis(1500)));
         assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
         assert_eq!(duration("0"), Some(Duration::ZERO));
+        assert!(is_zone("Asia/Shanghai") && is_zone("UTC") && is_zone("-8") && !is_zone("Mars"));
         assert!(duration("soon").is_none() && duration("-1").is_none());
     }
 }
