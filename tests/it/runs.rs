@@ -36,8 +36,12 @@ pub fn bell(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bell")).args(arguments).current_dir(folder).output().unwrap()
 }
 
+/// Writes a file in one step: a server that looks at it at that moment sees the old one or the new one.
 pub fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).unwrap();
+    let path = folder.join(name);
+    let written = path.with_extension("written");
+    std::fs::write(&written, text).unwrap();
+    std::fs::rename(written, path).unwrap();
 }
 
 /// The first report of a run in which all goes well.
