@@ -142,6 +142,20 @@ fn what_cannot_be_shown_is_refused_with_the_fix() {
     assert!(program.head.contains("404"), "{}", program.head);
 }
 
+/// A chart of a part of the slices would not add up, and nobody would see it.
+#[test]
+fn a_part_is_never_shown_as_the_whole() {
+    let folder = project();
+    let row = |number: usize| format!("a{number},r{number},1,2026-01-01,a\nb{number},r{number},2,2026-02-01,a\n");
+    write(folder.path(), "o.csv", &("id,region,x,day,buyer\n".to_string() + &(0..5001).map(row).collect::<String>()));
+    let server = Server::start(folder.path(), &[]);
+    get(&server, "/why/sales?current=2026-02&by=region", &[]).says("more than 5000 rows");
+    get(&server, "/i/sales?by=region", &[]).says("Only the first slices are shown");
+    let listed = get(&server, "/sql?q=SELECT+value+FROM+generate_series(1,501)", &[]);
+    listed.says("Only the first rows are shown");
+    listed.does_not_say("<td class=\"number\">501</td>");
+}
+
 #[test]
 fn values_are_of_what_is_looked_at() {
     let folder = project();

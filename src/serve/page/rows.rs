@@ -59,8 +59,20 @@ impl Rows {
     }
 }
 
-/// Asks, and takes the first rows of the answer.
+/// As many rows may a chart or a list be made of: of a part of them it would be another one.
+const MOST: usize = 5000;
+
+/// Asks, and takes the whole answer.
 pub(super) async fn ask(session: &Arc<Session>, question: Question) -> Result<Rows, Refusal> {
+    let rows = first(session, question, MOST).await?;
+    match rows.more {
+        false => Ok(rows),
+        true => Err(Failed::TooManyRows(MOST).into()),
+    }
+}
+
+/// Asks, and takes the first rows of the answer.
+pub(super) async fn first(session: &Arc<Session>, question: Question, most: usize) -> Result<Rows, Refusal> {
     let planned = session.plan(question).await?;
     let mut answer = session.run(&planned, None)?;
     let names = answer.schema.fields().iter().map(|field| field.name().clone()).collect();
@@ -69,7 +81,7 @@ pub(super) async fn ask(session: &Arc<Session>, question: Question) -> Result<Ro
         let columns = batch.columns().iter().map(cells).collect::<Result<Vec<_>, _>>();
         let columns = columns.map_err(|error| Failed::Internal(error.to_string()))?;
         for row in 0..batch.num_rows() {
-            if found.rows.len() == SHOWN {
+            if found.rows.len() == most {
                 found.more = true;
                 return Ok(found);
             }

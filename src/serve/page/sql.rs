@@ -4,8 +4,9 @@ use maud::html;
 
 use super::address::{Picks, identifier, quoted};
 use super::frame::table;
-use super::rows::ask_sql;
+use super::rows::{SHOWN, first};
 use super::{Page, Visitor};
+use crate::engine::Question;
 use crate::serve::http::one_statement;
 
 pub(super) async fn page(visitor: Visitor, picks: Picks) -> Page {
@@ -13,7 +14,7 @@ pub(super) async fn page(visitor: Visitor, picks: Picks) -> Page {
     let answer = match asked {
         "" => None,
         text => Some(match one_statement(text) {
-            Ok(statement) => ask_sql(&visitor.session, statement).await,
+            Ok(statement) => first(&visitor.session, Question::sql(statement), SHOWN).await,
             Err(refusal) => Err(refusal),
         }),
     };
