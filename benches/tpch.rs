@@ -13,13 +13,15 @@
 mod compare;
 #[path = "../tests/it/tpch_pairs.rs"]
 mod pairs;
+#[path = "common/suite.rs"]
+mod suite;
 #[path = "../examples/tpch/tables.rs"]
 mod tables;
 #[path = "common/timing.rs"]
 mod timing;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bellwether::Engine;
 use compare::{Pair, assert_all_equal, assert_plain_answers};
@@ -34,9 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let scale: f64 = std::env::var("BELL_SF").map_or(Ok(1.0), |text| text.parse())?;
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let folder = project(scale)?;
+    let (scale, folder) = suite::project()?;
     let engine = Engine::open(&folder).await.map_err(|error| error.to_string())?;
     let plain = plain(&folder).await?;
     println!("TPC-H at scale {scale}, median of {RUNS} interleaved runs");
@@ -62,22 +63,6 @@ async fn measure(engine: &Engine, plain: &SessionContext, pair: &Pair) -> Result
         theirs.push(watch.stop());
     }
     Ok((median(&ours), median(&theirs)))
-}
-
-/// The example's model beside tables of that scale; a folder that has them already is used as it is.
-fn project(scale: f64) -> Result<PathBuf, Box<dyn Error>> {
-    let folder = match std::env::var_os("BELL_TPCH") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tpch-{scale}")),
-    };
-    let complete = folder.join("complete");
-    if !complete.exists() {
-        eprintln!("writing TPC-H at scale {scale} to {}", folder.display());
-        tables::write_all(scale, &folder.join("data"))?;
-        std::fs::write(complete, "")?;
-    }
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tpch/tpch.bell"), folder.join("tpch.bell"))?;
-    Ok(folder)
 }
 
 async fn plain(folder: &Path) -> Result<SessionContext, Box<dyn Error>> {

@@ -9,7 +9,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsume
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// The bytes of memory for groups, sorted rows and joins. What does not fit is kept in temporary files, where that can
-    /// be; a question that cannot do with so little fails.
+    /// be (joins that would not fit are made by sorting); a question that cannot do with so little fails.
     pub memory: Option<usize>,
 }
 

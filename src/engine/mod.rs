@@ -7,6 +7,7 @@ mod contexts;
 pub mod definition;
 mod division;
 mod explain;
+mod large_joins;
 mod limits;
 pub mod lineage;
 mod locate;
@@ -32,7 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -58,6 +59,9 @@ pub(crate) const QUESTION: &str = "<sql>";
 /// The names under which the parts of a request are shown in diagnostics.
 const BY: &str = "<by>";
 const WHERE: &str = "<where>";
+
+/// How many sorts at once are planned for, within a limit of memory.
+const MERGES: usize = 16;
 
 /// A project that was read and checked, with a session that answers questions about it.
 pub struct Engine {
@@ -110,7 +114,14 @@ impl Engine {
         // With it, an answer of several facts that is ordered by a key which a condition fixes is refused by DataFusion
         // ("SanityCheckPlan … does not satisfy order requirements"): it merges partitions that it takes for sorted.
         config.options_mut().optimizer.repartition_sorts = false;
-        let rules = pushdown::physical_rules();
+        let memory = pool.memory_limit();
+        if let MemoryLimit::Finite(bytes) = memory {
+            // Each sort of each partition sets some aside to merge what it spilled: together, not all that there is.
+            let share = bytes / (MERGES * config.target_partitions());
+            let aside = &mut config.options_mut().execution.sort_spill_reservation_bytes;
+            *aside = share.min(*aside);
+        }
+        let rules = pushdown::physical_rules(memory);
         let state = SessionStateBuilder::new_with_default_features().with_config(config);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(pool)).build_arc()?;
         let state = state.with_runtime_env(runtime);

@@ -10,18 +10,28 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 
-/// DataFusion's physical optimizer rules, all of them safe.
-pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let wrapped = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| match rule.name() {
-        name if name.starts_with("FilterPushdown") => Arc::new(SafePushdown { rule }) as _,
-        _ => rule,
+use super::large_joins::LargeJoins;
+
+/// A rule of DataFusion's physical optimizer.
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
+/// DataFusion's physical optimizer rules, all of them safe, and what keeps joins within the memory that there is.
+pub fn physical_rules(memory: MemoryLimit) -> Vec<Rule> {
+    let ours = |rule: Rule| -> Vec<Rule> {
+        match (rule.name(), &memory) {
+            (name, _) if name.starts_with("FilterPushdown") => vec![Arc::new(SafePushdown { rule })],
+            // Once it is known which side is kept, and before anything relies on it.
+            ("join_selection", MemoryLimit::Finite(bytes)) => vec![rule, Arc::new(LargeJoins { bytes: *bytes })],
+            _ => vec![rule],
+        }
     };
-    PhysicalOptimizer::new().rules.into_iter().map(wrapped).collect()
+    PhysicalOptimizer::new().rules.into_iter().flat_map(ours).collect()
 }
 
 /// The rule, without filters that are made while the query runs where columns may be taken for one another.

@@ -35,6 +35,7 @@ mod join;
 mod join_order;
 mod judge;
 mod judgement;
+mod late_lookup;
 mod lean;
 mod looked_up;
 mod marker;

@@ -5,7 +5,8 @@
 //! filters and grouping sets act on these few rows, the *cells*. One rule, known by several names:
 //!
 //! - *grain first*: by the raw day, months and years after;
-//! - *eager aggregation*: by the foreign key, the joined row looked up after;
+//! - *eager aggregation*: by the foreign key, the joined row looked up after (and once more at that row's own foreign key:
+//!   `late_lookup`);
 //! - *lattice*: by all keys, `CUBE` and `ROLLUP` from the cells;
 //! - *fold*: by the columns of the aggregates' filters, one pass for all of them.
 //!
@@ -21,6 +22,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator
 
 use super::combine::Question;
 use super::guards::guarded;
+use super::late_lookup::Again;
 use super::part::Placed;
 use super::rows::{aggregate, columns_of, distinct};
 use super::running::{Final, Finals};
@@ -95,13 +97,18 @@ pub(crate) fn reduced(
     if let Some(condition) = conjunction(inner).map(guarded) {
         rows = rows.filter(condition)?;
     }
+    let few = root.cells(&plan.columns);
     let cells = aggregate(rows.build()?, std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?;
-    let scan = placed.scan.clone().narrowed_by(&outer).over(cells);
-    let rows = match conjunction(outer).map(guarded) {
-        Some(condition) => scan.build()?.filter(condition)?,
-        None => scan.build()?,
+    let mut scan = placed.scan.clone().narrowed_by(&outer).over(cells);
+    scan.row_count = few;
+    let again = Again { keys: &plan.keys, calls: &plan.outputs, cells: few, factor: root.factor };
+    let late = if outer.is_empty() && plan.instant.is_none() { again.late_lookup(&scan)? } else { None };
+    let (rows, calls) = match (late, conjunction(outer).map(guarded)) {
+        (Some(late), _) => late,
+        (None, Some(condition)) => (scan.build()?.filter(condition)?, plan.outputs),
+        (None, None) => (scan.build()?, plan.outputs),
     };
-    Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls: plan.outputs, finals: plan.finals }))
+    Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls, finals: plan.finals }))
 }
 
 /// About how many rows the conditions leave. Where they leave half of them, adding up all before pays nearly as often as

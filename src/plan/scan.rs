@@ -9,6 +9,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 use super::combine::{Question, inner_values};
 use super::events::with_event;
 use super::join_order::{Narrowing, Planned, as_declared, planned};
+use super::late_lookup::Station;
 use super::names::Names;
 use super::options::Rewrites;
 use super::refuse;
@@ -39,6 +40,8 @@ pub(crate) struct Scan<'c> {
     events: Vec<Event>,
     /// The root's rows, where they are not read from its table.
     rows: Option<LogicalPlan>,
+    /// About how many rows others are joined to.
+    pub(crate) row_count: Option<usize>,
     question: Option<Question<'c>>,
     /// What the joined rows will be narrowed by; it says which joins come first.
     conditions: Vec<Expr>,
@@ -67,6 +70,7 @@ impl<'c> Scan<'c> {
             lookups: vec![],
             events: vec![],
             rows: None,
+            row_count: catalog.source(root).size.rows,
             question: None,
             conditions: vec![],
             hidden: None,
@@ -197,13 +201,23 @@ impl<'c> Scan<'c> {
     /// What other sources are joined by, over columns of all of them, with about how many values it has: no more than
     /// the joined source has rows, if it is one column.
     pub(crate) fn join_columns(&self) -> Vec<(Expr, Option<usize>)> {
-        let near = |path: &JoinPath| {
-            let parent = JoinPath { root: path.root, steps: path.steps[..path.steps.len() - 1].to_vec() };
-            let on = last_join(self.catalog, path).map_or(&[][..], |join| &join.on);
-            let rows = self.catalog.source(path.target(self.catalog)).size.rows.filter(|_| on.len() == 1);
-            on.iter().map(|(ours, _)| (self.at(&parent, ours), rows)).collect::<Vec<_>>()
-        };
-        self.paths.iter().flat_map(near).collect()
+        self.paths.iter().flat_map(|path| self.joined_by(path)).collect()
+    }
+
+    /// The same for one.
+    pub(crate) fn joined_by(&self, path: &JoinPath) -> Vec<(Expr, Option<usize>)> {
+        let parent = JoinPath { root: path.root, steps: path.steps[..path.steps.len() - 1].to_vec() };
+        let on = last_join(self.catalog, path).map_or(&[][..], |join| &join.on);
+        let rows = self.catalog.source(path.target(self.catalog)).size.rows.filter(|_| on.len() == 1);
+        on.iter().map(|(ours, _)| (self.at(&parent, ours), rows)).collect()
+    }
+
+    /// The joined source by way of which all others are joined, its name, and the ways to those.
+    pub(crate) fn only_way(&self) -> Option<(JoinPath, TableReference, Vec<&JoinPath>)> {
+        let near = self.paths.iter().find(|path| path.steps.len() == 1)?;
+        let far: Vec<_> = self.paths.iter().filter(|path| *path != near).collect();
+        let beyond = !far.is_empty() && far.iter().all(|path| path.steps.starts_with(&near.steps));
+        beyond.then(|| (near.clone(), alias(self.catalog, near), far))
     }
 
     /// The sizes of all sources, under the names that their columns have.
@@ -211,10 +225,6 @@ impl<'c> Scan<'c> {
         let root = JoinPath::root(self.root);
         let named = |path: &JoinPath| (alias(self.catalog, path), self.catalog.source(path.target(self.catalog)));
         Sizes::of([&root].into_iter().chain(&self.paths).map(named).collect())
-    }
-
-    fn rewrites(&self) -> Rewrites {
-        self.question.as_ref().map_or_else(Rewrites::default, |question| question.rewrites)
     }
 
     /// The joined rows.
@@ -235,26 +245,13 @@ impl<'c> Scan<'c> {
         })
     }
 
+    /// The joined rows, which are added up on the way; nothing is looked up for each row.
+    pub(crate) fn build_by_way_of(&self, station: &Station<'_>) -> Result<LogicalPlanBuilder> {
+        self.join_all(self.root_rows()?, Some(station))
+    }
+
     fn build_from(&self, root: LogicalPlan) -> Result<LogicalPlanBuilder> {
-        if let Some((column, policy)) = &self.hidden {
-            return Err(refuse::masked(self.catalog, column, policy).into());
-        }
-        let standpoint = Standpoint { source: self.root, axis: self.axis };
-        let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
-            .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
-        let relation = |path: &JoinPath| alias(self.catalog, path);
-        let mut plan = LogicalPlanBuilder::from(root);
-        if !ways.is_empty() {
-            let mut scan = self.clone();
-            ways.iter().for_each(|way| scan.name_joined(way));
-            let ordered = match self.rewrites().order_joins {
-                true => planned(self.catalog, &ways, &Narrowing::by(&self.conditions, &self.sizes()), &relation),
-                false => as_declared(&ways),
-            };
-            for step in &ordered {
-                plan = scan.join(plan, step)?;
-            }
-        }
+        let mut plan = self.join_all(root, None)?;
         for (at, lookup) in self.lookups.iter().enumerate() {
             plan = match lookup {
                 Lookup::Per { per, of_row } => self.join_per(plan, at, per, of_row)?,
@@ -262,6 +259,35 @@ impl<'c> Scan<'c> {
             };
         }
         Ok(plan)
+    }
+
+    /// The root's rows with all that is joined to them.
+    fn join_all(&self, root: LogicalPlan, station: Option<&Station<'_>>) -> Result<LogicalPlanBuilder> {
+        if let Some((column, policy)) = &self.hidden {
+            return Err(refuse::masked(self.catalog, column, policy).into());
+        }
+        let standpoint = Standpoint { source: self.root, axis: self.axis };
+        let ways = in_order(self.catalog, standpoint, self.paths.iter().collect())
+            .map_err(|problem| unreachable(self.catalog, self.root, &problem))?;
+        let mut scan = self.clone();
+        ways.iter().for_each(|way| scan.name_joined(way));
+        let Some(station) = station else { return scan.join_in_order(root, &ways) };
+        let (near, far): (Vec<Way>, Vec<Way>) = ways.into_iter().partition(|way| way.path == station.path);
+        let there = scan.join_in_order(root, &near)?.build()?;
+        let needed = far.iter().flat_map(|way| scan.joined_by(&way.path)).map(|(column, _)| column).collect();
+        scan.join_in_order((station.add_up)(there, needed)?, &far)
+    }
+
+    fn join_in_order(&self, root: LogicalPlan, ways: &[Way]) -> Result<LogicalPlanBuilder> {
+        let relation = |path: &JoinPath| alias(self.catalog, path);
+        let rewrites = self.question.as_ref().map_or_else(Rewrites::default, |question| question.rewrites);
+        let ordered = match rewrites.order_joins {
+            true => {
+                planned(self.catalog, ways, self.row_count, &Narrowing::by(&self.conditions, &self.sizes()), &relation)
+            }
+            false => as_declared(ways),
+        };
+        ordered.iter().try_fold(LogicalPlanBuilder::from(root), |plan, step| self.join(plan, step))
     }
 
     /// The column of a value that is looked up.

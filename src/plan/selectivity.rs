@@ -47,6 +47,11 @@ impl<'s> Sizes<'s> {
         }
     }
 
+    /// About how many values a column has.
+    pub(crate) fn values(&self, column: &Expr) -> Option<usize> {
+        self.column(column)?.values
+    }
+
     fn column(&self, expr: &Expr) -> Option<ColumnSize> {
         let Expr::Column(column) = expr else { return None };
         let (_, source) = self.0.iter().find(|(relation, _)| Some(relation) == column.relation.as_ref())?;
@@ -55,7 +60,7 @@ impl<'s> Sizes<'s> {
     }
 
     fn equal(&self, column: &Expr, values: usize) -> Option<f64> {
-        let all = self.column(column)?.values?;
+        let all = self.values(column)?;
         Some((values as f64 / all.max(1) as f64).min(1.0))
     }
 

@@ -14,6 +14,7 @@ mod events;
 #[cfg(feature = "cli")]
 mod expectations;
 mod import;
+mod large_joins;
 mod localise;
 mod manual;
 mod metricflow;
