@@ -97,18 +97,22 @@ pub type Message = (u8, Vec<u8>);
 impl Client {
     /// Somebody who has said a name.
     pub fn begin(port: u16, name: &str) -> Client {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut client = Client::silent(port);
+        client.raw(&startup(&[("user", name), ("database", "shop")])).unwrap();
+        client
+    }
+
+    /// Somebody who has not said anything.
+    pub fn silent(port: u16) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(&startup(&[("user", name), ("database", "shop")])).unwrap();
         Client { stream, key: (0, 0) }
     }
 
     /// Somebody who connects with settings, as drivers do it: those outlast `DISCARD ALL`.
     pub fn with_options(port: u16, options: &str) -> Client {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(&startup(&[("user", "ann"), ("database", "shop"), ("options", options)])).unwrap();
-        let mut client = Client { stream, key: (0, 0) };
+        let mut client = Client::silent(port);
+        client.raw(&startup(&[("user", "ann"), ("database", "shop"), ("options", options)])).unwrap();
         client.until_ready().unwrap();
         client
     }
@@ -144,6 +148,11 @@ impl Client {
             }
         }
         error.map_or(Ok(all), Err)
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     pub fn send(&mut self, kind: u8, body: &[u8]) {
@@ -198,7 +207,7 @@ fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// An error as `code position: message`.
-fn fields(body: &[u8]) -> String {
+pub fn fields(body: &[u8]) -> String {
     let parts = body.split(|byte| *byte == 0).filter(|part| !part.is_empty());
     let told: Vec<(u8, String)> =
         parts.map(|part| (part[0], String::from_utf8_lossy(&part[1..]).into_owned())).collect();

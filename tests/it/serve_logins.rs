@@ -7,7 +7,7 @@ use ring::{digest, hmac};
 use std::process::Command;
 
 use super::runs::write;
-use super::serve::{Client, Server, project, verifier};
+use super::serve::{Client, Server, fields, project, verifier};
 
 const POLICIES: &str = "
 policy east on o to role east where region = '华东'
@@ -121,4 +121,37 @@ fn psql_logs_in() {
     assert!(psql("密码").0);
     let (entered, said) = psql("secret");
     assert!(!entered && said.contains("password authentication failed"), "{said}");
+}
+
+#[test]
+fn what_is_said_before_a_login_is_short() {
+    let folder = project();
+    let server = server(folder.path());
+    let huge = (512_u32 << 20).to_be_bytes();
+    let heads: [(bool, &[u8], &str); 5] = [
+        (false, &[&huge[..], &196_608_u32.to_be_bytes()].concat(), "invalid length of startup packet"),
+        (false, b"GET / HTTP/1.1\r\n\r\n", "invalid length of startup packet"),
+        (true, &[b"p", &huge[..]].concat(), "invalid message length"),
+        (true, &[b"Q", &huge[..]].concat(), "expected password response"),
+        (true, &[b"p", &10_001_u32.to_be_bytes()[..]].concat(), "invalid message length"),
+    ];
+    for (begun, head, wanted) in heads {
+        let mut client = match begun {
+            true => Client::begin(server.port, "ann"),
+            false => Client::silent(server.port),
+        };
+        if begun {
+            assert!(matches!(client.message(), Some((b'R', _))));
+        }
+        client.raw(head).unwrap();
+        let Some((b'E', body)) = client.message() else { panic!("{wanted}: nothing is said") };
+        let said = fields(&body);
+        assert!(said.starts_with("08P01") && said.contains(wanted), "{said}");
+        assert!(body.windows(6).any(|six| six == b"SFATAL"), "{said}");
+        assert!(client.message().is_none(), "{wanted}: it goes on");
+        // Nobody reads the rest: it cannot all be sent.
+        let rest = vec![0; 1 << 20];
+        assert!((0..512).any(|_| client.raw(&rest).is_err()), "{wanted}: it is taken");
+    }
+    assert!(log_in(&server, "ann", "geheim").is_ok());
 }

@@ -1,5 +1,6 @@
 //! The PostgreSQL wire, version 3: simple and extended protocol, cursors, `COPY … TO STDOUT`, cancellation.
 
+mod conversation;
 mod copy;
 mod cursors;
 mod errors;
@@ -19,13 +20,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgwire::api::PgWireServerHandlers;
-use pgwire::api::auth::StartupHandler;
 use pgwire::api::cancel::CancelHandler;
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::SecretKey;
-use pgwire::tokio::process_socket;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -63,7 +60,7 @@ async fn attend(
     connection: Arc<Connection>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let conversation = process_socket(socket, tls, Handlers(Arc::clone(&connection)));
+    let conversation = conversation::converse(socket, tls, &connection);
     tokio::pin!(conversation);
     let stopping = async {
         let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -109,27 +106,6 @@ impl Callers {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // A key says the same in four bytes and in the longer form of newer protocols.
         known.get(&(pid, secret.to_bytes())).and_then(Weak::upgrade)
-    }
-}
-
-/// What `pgwire` asks of a connection.
-struct Handlers(Arc<Connection>);
-
-impl PgWireServerHandlers for Handlers {
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn startup_handler(&self) -> Arc<impl StartupHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
-        Arc::clone(&self.0)
     }
 }
 

@@ -36,19 +36,10 @@ impl StartupHandler for Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let outcome = match message {
+        match message {
             PgWireFrontendMessage::Startup(startup) => self.begin(client, &startup).await,
             PgWireFrontendMessage::PasswordMessageFamily(message) => self.log_in(client, message).await,
-            _ => Ok(()),
-        };
-        match outcome {
-            Err(PgWireError::UserError(error)) => {
-                // After such an error PostgreSQL hangs up.
-                client.send(PgWireBackendMessage::ErrorResponse((*error).into())).await?;
-                client.close().await?;
-                Ok(())
-            }
-            other => other,
+            _ => Err(fatal("08P01", "expected the beginning of a login")),
         }
     }
 }
