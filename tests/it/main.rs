@@ -43,6 +43,8 @@ mod serve_http;
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_page;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_transactions;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;
 mod streams;

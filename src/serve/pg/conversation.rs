@@ -67,7 +67,13 @@ pub(super) async fn converse(
             Ok(()) if is_last => return Ok(()),
             Ok(()) => {}
             Err(info) if info.is_fatal() || is_stranger(&socket) => return hang_up(&mut socket, wrapped(info)).await,
-            Err(info) => process_error(&mut socket, wrapped(info), waits_for_sync).await?,
+            Err(info) => {
+                if let Err(error) = connection.fail_transaction() {
+                    return hang_up(&mut socket, error).await;
+                }
+                socket.set_transaction_status(connection.transactions.status());
+                process_error(&mut socket, wrapped(info), waits_for_sync).await?;
+            }
         }
     }
 }

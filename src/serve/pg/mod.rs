@@ -13,6 +13,7 @@ mod settings;
 mod simple;
 mod startup;
 mod statement;
+mod transactions;
 pub(super) mod values;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::cursors::Cursors;
 use self::settings::Settings;
+use self::transactions::Transactions;
 use super::Entrance;
 use super::door::{self, Caller};
 use super::session::{Session, Shared};
@@ -44,6 +46,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: w
             callers: Arc::clone(&callers),
             settings: Settings::default(),
             cursors: Arc::default(),
+            transactions: Transactions::default(),
             session: OnceLock::new(),
             login: Mutex::default(),
             place: caller.place,
@@ -83,6 +86,7 @@ pub(super) struct Connection {
     callers: Arc<Callers>,
     settings: Settings,
     cursors: Arc<Cursors>,
+    transactions: Transactions,
     session: OnceLock<Arc<Session>>,
     login: Mutex<login::Login>,
     /// One of the server's places; `None` if there was none left.
