@@ -39,7 +39,7 @@ mod serve_clients;
 mod serve_flight;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_http;
-#[cfg(all(feature = "cli", feature = "serve"))]
+#[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_page;

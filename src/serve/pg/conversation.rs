@@ -52,6 +52,10 @@ pub(super) async fn converse(
     }
     loop {
         let message = tokio::select! {
+            biased;
+            () = sent_away(connection) => {
+                return hang_up(&mut socket, fatal("57P01", "you may not connect any more, or as somebody else")).await;
+            }
             () = &mut late, if is_stranger(&socket) => return Ok(()),
             message = next(&mut socket) => message,
         };
@@ -85,6 +89,14 @@ async fn answer(
 ) -> PgWireResult<()> {
     let it = || Arc::clone(connection);
     process_message(message, socket, it(), it(), it(), Arc::new(NoopHandler), it()).await
+}
+
+/// Ends once whoever is there is not to be there any more.
+async fn sent_away(connection: &Connection) {
+    match connection.session.get() {
+        Some(session) => session.sent_away().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether it is not known yet who speaks.
