@@ -225,9 +225,10 @@ impl Session {
                 Err(Failed::TimedOut(time))
             }
         };
-        // Of a question that can be run, it is told once it was.
-        if let Err(failed) = &planned {
-            record.end(0, Some(failed));
+        match &planned {
+            // It is told once it was run.
+            Ok(_) => record.hand_on(),
+            Err(failed) => record.end(0, Some(failed)),
         }
         planned
     }

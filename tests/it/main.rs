@@ -37,6 +37,8 @@ mod serve;
 mod serve_clients;
 #[cfg(all(feature = "cli", feature = "cloud", feature = "flight"))]
 mod serve_flight;
+#[cfg(all(feature = "cli", feature = "cloud", feature = "flight", feature = "mcp"))]
+mod serve_gone;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_http;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]

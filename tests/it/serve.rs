@@ -155,6 +155,11 @@ impl Client {
         error.map_or(Ok(all), Err)
     }
 
+    /// The socket itself.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes)

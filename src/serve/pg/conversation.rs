@@ -20,6 +20,7 @@ use tokio_util::codec::{Decoder, Framed};
 use super::Connection;
 use super::errors::fatal;
 use super::extended::Prepared;
+use super::line::Line;
 
 /// How long a caller may take to log in.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,6 +40,7 @@ pub(super) async fn converse(
     tls: Option<TlsAcceptor>,
     connection: &Arc<Connection>,
 ) -> io::Result<()> {
+    let line = Line::of(&socket)?;
     let late = sleep(PATIENCE);
     tokio::pin!(late);
     let negotiated = tokio::select! {
@@ -67,7 +69,13 @@ pub(super) async fn converse(
         };
         let is_last = matches!(message, PgWireFrontendMessage::CancelRequest(_));
         let waits_for_sync = message.is_extended_query();
-        match answer(message, &mut socket, connection).await.map_err(ErrorInfo::from) {
+        // Logins and cancellations are brief, and callers hang up on the latter.
+        let is_known = !is_stranger(&socket);
+        let answered = tokio::select! {
+            answered = answer(message, &mut socket, connection) => answered,
+            () = line.cut(), if is_known => return Ok(()),
+        };
+        match answered.map_err(ErrorInfo::from) {
             Ok(()) if is_last => return Ok(()),
             Ok(()) => {}
             Err(info) if info.is_fatal() || is_stranger(&socket) => return hang_up(&mut socket, wrapped(info)).await,

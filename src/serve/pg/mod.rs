@@ -5,6 +5,7 @@ mod copy;
 mod cursors;
 mod errors;
 mod extended;
+mod line;
 mod login;
 mod parameters;
 mod rows;
