@@ -68,7 +68,20 @@ impl Metrics {
         registry.register("sessions", "Callers who are let in", Family::clone(&sessions));
         registry.register("questions_running", "Questions that are being computed", Family::clone(&running));
         registry.register_with_unit("memory_reserved", "Memory of questions", Unit::Bytes, Gauge::clone(&memory));
-        Metrics { registry, questions, seconds, rows, callers, turned_away, readings, broken, users_broken, sessions, running, memory }
+        Metrics {
+            registry,
+            questions,
+            seconds,
+            rows,
+            callers,
+            turned_away,
+            readings,
+            broken,
+            users_broken,
+            sessions,
+            running,
+            memory,
+        }
     }
 
     pub(super) fn saw(&self, event: &Event<'_>) {

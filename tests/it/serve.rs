@@ -455,6 +455,7 @@ fn psql_is_answered() {
         return;
     }
     let folder = project();
+    write(folder.path(), "model.bell", &format!("{MODEL}policy east on o to role east where region = '华东'\n"));
     let server = Server::start(folder.path(), &[]);
     let psql = |command: &str| {
         let output = Command::new("psql")
@@ -484,7 +485,17 @@ fn psql_is_answered() {
         ("\\dv", "shop|indicators"),
         ("\\d indicators", "region|"),
         ("\\l", "datafusion"),
-        ("\\dn", "shop"),
+        ("\\dn", "shop|postgres"),
+        ("\\dp", "shop|sales|view|||"),
+        ("\\z o", "shop|o|view|||"),
+        ("\\sv sales", "VIEW shop.sales AS\nindicator sales = sum(o.x)"),
+        ("\\sv indicators", "indicator n = count(*)"),
+        ("\\sv o", "source o {\n  key (id)\n  columns { id  region  x  day"),
+        ("\\du", "east|Cannot login"),
+        ("\\df", "bell|status|SETOF record|indicator text, "),
+        ("SELECT pg_get_viewdef('sales'::regclass, true)", "sum(o.x)"),
+        ("SELECT view_definition FROM information_schema.views WHERE table_name = 'sales'", "sum(o.x)"),
+        ("SELECT definition FROM pg_views WHERE viewname = 'sales'", "sum(o.x)"),
     ] {
         let text = psql(command);
         assert!(text.contains(wanted), "{command}: {text}");

@@ -90,11 +90,7 @@ pub(super) async fn converse(
     }
 }
 
-async fn answer(
-    message: PgWireFrontendMessage,
-    socket: &mut Socket,
-    connection: &Arc<Connection>,
-) -> PgWireResult<()> {
+async fn answer(message: PgWireFrontendMessage, socket: &mut Socket, connection: &Arc<Connection>) -> PgWireResult<()> {
     let it = || Arc::clone(connection);
     process_message(message, socket, it(), it(), it(), Arc::new(NoopHandler), it()).await
 }
