@@ -44,6 +44,9 @@ fn posted(server: &Server, sql: &str) -> TcpStream {
     stream
 }
 
+/// Asks something long.
+type Begin<'s> = Box<dyn Fn() -> TcpStream + 's>;
+
 #[test]
 fn who_goes_while_a_question_computes_is_noticed() {
     let folder = project();
@@ -55,7 +58,7 @@ fn who_goes_while_a_question_computes_is_noticed() {
         }
         client
     };
-    let leave: [(&str, Box<dyn Fn() -> TcpStream>, Option<Shutdown>); 4] = [
+    let leave: [(&str, Begin<'_>, Option<Shutdown>); 4] = [
         ("gone", Box::new(|| over_the_wire(&[]).into_stream()), None),
         ("says no more", Box::new(|| over_the_wire(&[]).into_stream()), Some(Shutdown::Write)),
         // What they have said ahead is not what is waited for.
