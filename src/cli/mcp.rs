@@ -44,7 +44,7 @@ impl Mcp {
             grace: Duration::ZERO,
         };
         let roles = (!common.roles.is_empty()).then(|| common.roles.iter().cloned().collect());
-        let user = User { name: "assistant".to_string(), roles };
+        let user = User::new("assistant", roles);
         // Stdout is for the assistant.
         let watch = Arc::new(|event: &Event<'_>| {
             if let Event::Read { diagnostics, .. } = event {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bellwether::Error;
+use bellwether::serve::people::People;
 use bellwether::serve::session::QuestionLimits;
 use bellwether::serve::tls::Tls;
 use bellwether::serve::users::Users;
@@ -54,7 +55,7 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log: LogFormat,
     /// Who may connect, a line each: a name, a verifier (of `bell password` or `bell token`), roles (`east,privacy`, or `*`
-    /// for all); without it BELL_USERS holds such lines, or else everybody on this machine sees everything
+    /// for all); read again when it changes. Without it BELL_USERS holds such lines, or else everybody on this machine sees everything
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// The server's certificate as PEM, those that vouch for it after it: answers are encrypted
@@ -102,8 +103,8 @@ enum LogFormat {
 impl Serve {
     /// Serves until Ctrl-C or SIGTERM.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let users = self.users()?;
-        self.refuse_open_doors(users.is_some())?;
+        let people = self.people()?;
+        self.refuse_open_doors(people.is_some())?;
         let folder = project::folder(common)?;
         let options = Options {
             folder: folder.clone(),
@@ -118,7 +119,7 @@ impl Serve {
             grace: self.grace,
         };
         let (tls, watch) = (self.tls()?, self.watch()?);
-        let server = interrupt::cancellable(Server::bind(options, users, tls, watch)).await?;
+        let server = interrupt::cancellable(Server::bind(options, people, tls, watch)).await?;
         let server = server.map_err(|error| Failure::new(error, project::texts(&folder)))?;
         server.run(stop()).await;
         Ok(ExitCode::SUCCESS)
@@ -157,17 +158,13 @@ impl Serve {
     }
 
     /// Who may connect; `None` if nobody was said.
-    fn users(&self) -> Result<Option<Users>, Failure> {
-        let (text, from) = match (&self.users, std::env::var("BELL_USERS")) {
-            (Some(path), _) => {
-                let text = std::fs::read_to_string(path);
-                let text = text.map_err(|error| Failure::new(Error::io(path, error), SourceSet::default()))?;
-                (text, path.display().to_string())
-            }
-            (None, Ok(text)) => (text, "BELL_USERS".to_string()),
+    fn people(&self) -> Result<Option<People>, Failure> {
+        let (people, from) = match (&self.users, std::env::var("BELL_USERS")) {
+            (Some(path), _) => (People::open(path), path.display().to_string()),
+            (None, Ok(text)) => (Users::read(&text).map(People::of), "BELL_USERS".to_string()),
             (None, Err(_)) => return Ok(None),
         };
-        Users::read(&text).map(Some).map_err(|why| Failure::Usage(format!("{from}: {why}")))
+        people.map(Some).map_err(|why| Failure::Usage(format!("{from}: {why}")))
     }
 
     /// Writes what happens to stderr, and questions to the audit file.
@@ -230,6 +227,8 @@ fn in_words(event: &Event<'_>) -> String {
             [what.to_string()].into_iter().chain(diagnostics.iter().cloned()).collect::<Vec<_>>().join("\n")
         }
         Event::Unread { error } => format!("the project cannot be read: {error}"),
+        Event::Users { ended } => format!("the users were read again; sessions of others that were ended: {ended}"),
+        Event::UsersUnread { error } => format!("the users are those of before, since of the file: {error}"),
         Event::Stopping => "stopping".to_string(),
     }
 }

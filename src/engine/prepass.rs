@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
-    ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, VisitMut, VisitorMut,
+    ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use crate::plan::Aspect;
@@ -33,7 +33,8 @@ pub fn rewrite(file: &SourceFile, statement: &mut DfStatement, views: &dyn Views
     }
 }
 
-/// Drops `HAVING COUNT(1) > 0` over indicator views, by which BI tools ask for no row where there are none to count.
+/// Drops `HAVING COUNT(1) > 0` over indicator views, by which BI tools ask for no row where there are none to count: so it
+/// is with groups. Without any, all rows become one group.
 pub fn drop_counts(statement: &mut DfStatement, views: &dyn Views) {
     struct Counts<'v>(&'v dyn Views);
     impl VisitorMut for Counts<'_> {
@@ -45,6 +46,10 @@ pub fn drop_counts(statement: &mut DfStatement, views: &dyn Views) {
             let over_views = select.from.iter().all(|from| from.joins.is_empty() && is_view(&from.relation));
             if over_views && select.having.as_ref().is_some_and(counts_rows) {
                 select.having = None;
+                if matches!(&select.group_by, GroupByExpr::Expressions(groups, _) if groups.is_empty()) {
+                    let all = Expr::Value(Value::SingleQuotedString("all".to_string()).with_empty_span());
+                    select.group_by = GroupByExpr::Expressions(vec![all], vec![]);
+                }
             }
             ControlFlow::Continue(())
         }

@@ -74,6 +74,11 @@ impl Live {
         Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How much memory questions use, in bytes.
+    pub fn memory(&self) -> usize {
+        self.pool.reserved()
+    }
+
     /// A session over the present edition, with the eyes of somebody.
     ///
     /// # Errors

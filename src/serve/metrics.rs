@@ -21,6 +21,27 @@ pub(super) struct Metrics {
     turned_away: Family<Labels, Counter>,
     readings: Family<Labels, Counter>,
     broken: Gauge,
+    users_broken: Gauge,
+    sessions: Family<Labels, Gauge>,
+    running: Family<Labels, Gauge>,
+    memory: Gauge,
+}
+
+/// Counts something for as long as it is there.
+pub(super) struct Counted(Gauge);
+
+impl Counted {
+    fn by(gauge: &Family<Labels, Gauge>, entrance: Entrance) -> Counted {
+        let gauge = gauge.get_or_create(&at(entrance)).clone();
+        gauge.inc();
+        Counted(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -29,7 +50,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("bell");
         let (questions, rows, turned_away, readings) =
             (Family::default(), Family::default(), Family::default(), Family::default());
-        let (callers, broken) = (Family::default(), Gauge::default());
+        let (callers, broken, users_broken) = (Family::default(), Gauge::default(), Gauge::default());
+        let (sessions, running, memory) = (Family::default(), Family::default(), Gauge::default());
         registry.register("questions", "Questions by entrance and outcome", Family::clone(&questions));
         registry.register_with_unit(
             "question_duration",
@@ -42,7 +64,24 @@ impl Metrics {
         registry.register("turned_away", "Connections and logins that were refused", Family::clone(&turned_away));
         registry.register("readings", "How often the project was read again", Family::clone(&readings));
         registry.register("project_broken", "1 if the texts as they are now are not served", Gauge::clone(&broken));
-        Metrics { registry, questions, seconds, rows, callers, turned_away, readings, broken }
+        registry.register("users_broken", "1 if the file of users cannot be read", Gauge::clone(&users_broken));
+        registry.register("sessions", "Callers who are let in", Family::clone(&sessions));
+        registry.register("questions_running", "Questions that are being computed", Family::clone(&running));
+        registry.register_with_unit("memory_reserved", "Memory of questions", Unit::Bytes, Gauge::clone(&memory));
+        Metrics {
+            registry,
+            questions,
+            seconds,
+            rows,
+            callers,
+            turned_away,
+            readings,
+            broken,
+            users_broken,
+            sessions,
+            running,
+            memory,
+        }
     }
 
     pub(super) fn saw(&self, event: &Event<'_>) {
@@ -61,12 +100,25 @@ impl Metrics {
                 self.broken.set(i64::from(!served));
             }
             Event::Unread { .. } => _ = self.broken.set(1),
+            Event::Users { .. } => _ = self.users_broken.set(0),
+            Event::UsersUnread { .. } => _ = self.users_broken.set(1),
             Event::Listening { .. } | Event::Stopping => {}
         }
     }
 
-    /// As Prometheus reads it (OpenMetrics).
-    pub(super) fn text(&self) -> String {
+    /// Somebody has a session.
+    pub(super) fn session(&self, entrance: Entrance) -> Counted {
+        Counted::by(&self.sessions, entrance)
+    }
+
+    /// Something is being computed.
+    pub(super) fn running(&self, entrance: Entrance) -> Counted {
+        Counted::by(&self.running, entrance)
+    }
+
+    /// As Prometheus reads it (OpenMetrics), with so many bytes of memory in use.
+    pub(super) fn text(&self, memory: usize) -> String {
+        self.memory.set(i64::try_from(memory).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a text cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -19,7 +19,9 @@ pub mod live;
 pub mod mcp;
 mod metrics;
 mod page;
+pub mod people;
 mod pg;
+mod presence;
 mod read_only;
 mod record;
 pub mod session;
@@ -41,9 +43,9 @@ use crate::engine::Limits;
 use crate::error::{Error, Result};
 use live::Live;
 use metrics::Metrics;
+use people::People;
 use session::{QuestionLimits, Shared};
 use tls::Tls;
-use users::Users;
 
 /// What is served, where, and to how many.
 #[derive(Debug, Clone)]
@@ -150,6 +152,16 @@ pub enum Event<'e> {
         #[serde(serialize_with = "as_text")]
         error: &'e Error,
     },
+    /// The file of users was read again.
+    Users {
+        /// How many sessions of those were ended whom it names no longer, or with another password or other roles.
+        ended: usize,
+    },
+    /// The file of users cannot be read any more; those that it named before may still connect.
+    UsersUnread {
+        /// Why.
+        error: &'e str,
+    },
     /// No more callers are let in.
     Stopping,
 }
@@ -166,7 +178,6 @@ pub struct Server {
     options: Options,
     shared: Arc<Shared>,
     doors: Vec<(Entrance, TcpListener)>,
-    metrics: Arc<Metrics>,
     compute: Option<Runtime>,
 }
 
@@ -183,14 +194,13 @@ impl Entrance {
 }
 
 impl Server {
-    /// Opens the project and takes the addresses. Without users everybody who reaches them sees everything; without a
+    /// Opens the project and takes the addresses. Without people everybody who reaches them sees everything; without a
     /// certificate nothing is encrypted.
     ///
     /// # Errors
     /// What is wrong with the project, or an address that cannot be had.
-    pub async fn bind(options: Options, users: Option<Users>, tls: Option<Tls>, watch: Arc<Watch>) -> Result<Server> {
-        let metrics = Arc::new(Metrics::new());
-        let (shared, compute) = open(&options, users, tls, counted(&metrics, watch)).await?;
+    pub async fn bind(options: Options, people: Option<People>, tls: Option<Tls>, watch: Arc<Watch>) -> Result<Server> {
+        let (shared, compute) = open(&options, people, tls, watch).await?;
         let mut doors = Vec::new();
         let addresses =
             [(Entrance::Pg, options.pg), (Entrance::Http, options.http), (Entrance::Flight, options.flight)];
@@ -199,7 +209,7 @@ impl Server {
                 doors.push((entrance, listen(address).await?));
             }
         }
-        Ok(Server { options, shared, doors, metrics, compute: Some(compute) })
+        Ok(Server { options, shared, doors, compute: Some(compute) })
     }
 
     /// Where an entrance is.
@@ -226,15 +236,22 @@ impl Server {
                 }
                 #[cfg(feature = "flight")]
                 Entrance::Flight => flight::router(Arc::clone(&shared)),
-                _ => http::router(Arc::clone(&shared), Arc::clone(&self.metrics), stopped.clone()),
+                _ => http::router(Arc::clone(&shared), stopped.clone()),
             };
             doors.spawn(http::serve(entrance, listener, router, shared, stopped));
         }
         {
             let follow = self.shared.live.follow(self.options.refresh, watch.as_ref());
+            let people = async {
+                match &self.shared.people {
+                    Some(people) => people.follow(watch.as_ref()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = stop => {}
                 () = follow => {}
+                () = people => {}
             }
         }
         watch(&Event::Stopping);
@@ -258,22 +275,25 @@ impl Drop for Server {
 /// What sessions share, and the threads on which questions run.
 async fn open(
     options: &Options,
-    users: Option<Users>,
+    people: Option<People>,
     tls: Option<Tls>,
     watch: Arc<Watch>,
 ) -> Result<(Arc<Shared>, Runtime)> {
     let live = Live::open(options.folder.clone(), &options.memory).await?;
     let compute = Builder::new_multi_thread().thread_name("compute").enable_all().build();
     let compute = compute.map_err(|error| Error::Data(format!("cannot start threads: {error}")))?;
+    let metrics = Arc::new(Metrics::new());
+    let watch = counted(&metrics, watch);
     let shared = Shared {
         live,
         compute: compute.handle().clone(),
         limits: options.questions,
-        users,
+        people,
         connections: options.connections,
         tls_needed: options.tls_needed && tls.is_some(),
         tls,
         watch,
+        metrics,
     };
     Ok((Arc::new(shared), compute))
 }

@@ -4,7 +4,7 @@
 //! heard while a question computes.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,16 +19,18 @@ use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::failed::Failed;
 use super::introspection;
 use super::live::{Live, Roles};
+use super::metrics::Metrics;
+use super::people::People;
+use super::presence::{Awaited, Presence};
 use super::record::Record;
 use super::tls::Tls;
-use super::users::Users;
+use super::users::Mark;
 use super::{Entrance, Watch};
 use crate::engine::{Engine, Question};
 use crate::error::Result;
@@ -40,6 +42,15 @@ pub struct User {
     pub name: String,
     /// What they see.
     pub roles: Roles,
+    /// The line of the users' file by which they were let in.
+    pub(super) mark: Option<Mark>,
+}
+
+impl User {
+    /// Somebody who need not be in a file of users.
+    pub fn new(name: impl Into<String>, roles: Roles) -> User {
+        User { name: name.into(), roles, mark: None }
+    }
 }
 
 /// What one question may take.
@@ -60,7 +71,7 @@ pub struct Shared {
     /// For every question.
     pub limits: QuestionLimits,
     /// Who may connect; everybody, as whom they like, if it is not said.
-    pub users: Option<Users>,
+    pub people: Option<People>,
     /// How many callers a door takes at once.
     pub connections: usize,
     /// The server's certificate, if answers are encrypted.
@@ -69,33 +80,15 @@ pub struct Shared {
     pub tls_needed: bool,
     /// Who is told.
     pub watch: Arc<Watch>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// One caller's session.
 pub struct Session {
     shared: Arc<Shared>,
-    user: User,
+    presence: Arc<Presence>,
     entrance: Entrance,
     inner: Mutex<Inner>,
-    /// What is being answered; over once nobody waits for it any more.
-    running: Mutex<Vec<Weak<Stop>>>,
-}
-
-/// Stops work: whoever waits for it is told at once, and the work ends where it next gives way.
-struct Stop {
-    work: AbortHandle,
-    told: CancellationToken,
-}
-
-impl Stop {
-    fn of(work: AbortHandle) -> Arc<Stop> {
-        Arc::new(Stop { work, told: CancellationToken::new() })
-    }
-
-    fn stop(&self) {
-        self.told.cancel();
-        self.work.abort();
-    }
 }
 
 struct Inner {
@@ -130,13 +123,16 @@ impl Session {
     pub fn open(shared: &Arc<Shared>, user: User, entrance: Entrance) -> Result<Session> {
         let (number, engine) = shared.live.engine(&user.roles)?;
         let inner = Inner { number, engine: Arc::new(engine), settings: vec![], at_first: vec![], time: None };
-        let (shared, inner, running) = (Arc::clone(shared), Mutex::new(inner), Mutex::default());
-        Ok(Session { shared, user, entrance, inner, running })
+        let presence = Presence::new(user, shared.metrics.session(entrance));
+        if let Some(people) = &shared.people {
+            people.enter(&presence);
+        }
+        Ok(Session { shared: Arc::clone(shared), presence, entrance, inner: Mutex::new(inner) })
     }
 
     /// Who asks.
     pub fn user(&self) -> &User {
-        &self.user
+        &self.presence.user
     }
 
     /// The engine over the present edition, with what this session has set.
@@ -152,7 +148,7 @@ impl Session {
     /// Over to the present edition, with what was set.
     fn renew(&self, inner: &mut Inner) -> Result<()> {
         if self.shared.live.present().number != inner.number {
-            let (number, engine) = self.shared.live.engine(&self.user.roles)?;
+            let (number, engine) = self.shared.live.engine(&self.presence.user.roles)?;
             for (name, value) in &inner.settings {
                 set_in(&engine, name, value)?;
             }
@@ -211,8 +207,12 @@ impl Session {
         let (session, question) = (Arc::clone(self), Arc::new(question));
         let record = self.record(&question);
         let (time, asked) = (self.time(), Arc::clone(&question));
-        let work = self.shared.compute.spawn(async move { session.planned(asked).await });
-        let stop = self.running_now(work.abort_handle());
+        let running = self.shared.metrics.running(self.entrance);
+        let work = self.shared.compute.spawn(async move {
+            let _running = running;
+            session.planned(asked).await
+        });
+        let stop = self.presence.runs(work.abort_handle());
         let planned = tokio::select! {
             planned = work => match planned {
                 Ok(planned) => planned,
@@ -225,9 +225,10 @@ impl Session {
                 Err(Failed::TimedOut(time))
             }
         };
-        // Of a question that can be run, it is told once it was.
-        if let Err(failed) = &planned {
-            record.end(0, Some(failed));
+        match &planned {
+            // It is told once it was run.
+            Ok(_) => record.hand_on(),
+            Err(failed) => record.end(0, Some(failed)),
         }
         planned
     }
@@ -271,42 +272,39 @@ impl Session {
             rows: self.shared.limits.rows,
         };
         let until = asked.until;
-        let work = self.shared.compute.spawn(asked.answer(sender));
-        let stop = self.running_now(work.abort_handle());
-        let told = Box::pin(Arc::clone(&stop).told.clone().cancelled_owned());
+        let running = self.shared.metrics.running(self.entrance);
+        let work = self.shared.compute.spawn(async move {
+            let _running = running;
+            asked.answer(sender).await;
+        });
+        let stop = self.presence.runs(work.abort_handle());
+        let told = Box::pin(stop.told.clone().cancelled_owned());
         let late = until.map(|(until, time)| (Box::pin(sleep_until(until)), time));
         let record = Some(self.record(&planned.question));
         Ok(Answer { schema, pieces, stop, told, late, rows: 0, record })
     }
 
-    fn running_now(&self, work: AbortHandle) -> Arc<Stop> {
-        let stop = Stop::of(work);
-        let mut running = self.running();
-        running.retain(|known| known.strong_count() > 0);
-        running.push(Arc::downgrade(&stop));
-        stop
-    }
-
     /// Stops what runs in this session.
     pub fn cancel(&self) {
-        self.running().drain(..).filter_map(|running| running.upgrade()).for_each(|running| running.stop());
+        self.presence.cancel();
     }
 
     /// Whether something runs, or its rows are still being sent.
     pub fn is_busy(&self) -> bool {
-        self.running().iter().any(|running| running.strong_count() > 0)
+        self.presence.is_busy()
+    }
+
+    /// Ends once whoever asks may not do so any more.
+    pub async fn sent_away(&self) {
+        self.presence.sent_away().await;
     }
 
     fn record(&self, question: &Arc<Question>) -> Record {
-        Record::new(&self.shared.watch, &self.user, self.entrance, question)
+        Record::new(&self.shared.watch, self.user(), self.entrance, question)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(&self) -> MutexGuard<'_, Vec<Weak<Stop>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -414,7 +412,7 @@ pub struct Answer {
     /// Their columns.
     pub schema: SchemaRef,
     pieces: Receiver<Piece>,
-    stop: Arc<Stop>,
+    stop: Awaited,
     told: Pin<Box<WaitForCancellationFutureOwned>>,
     /// When it takes too long, though the work does not give way.
     late: Option<(Pin<Box<Sleep>>, Duration)>,
@@ -464,7 +462,6 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.stop.stop();
         if let Some(record) = self.record.take() {
             record.end(self.rows, Some(&Failed::Cancelled));
         }

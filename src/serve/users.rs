@@ -4,7 +4,7 @@
 //! neither told nor used. A token is for programs that speak HTTP: 32 random bytes, of which a hash is kept; nobody
 //! guesses them, so that one round of hashing is enough.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use pgwire::api::auth::sasl::scram::gen_salted_password;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 
-use super::live::Roles;
+use super::session::User;
 
 /// How often a password is hashed, as PostgreSQL does it.
 const ITERATIONS: u32 = 4096;
@@ -25,7 +25,8 @@ const TOKEN: &str = "TOKEN-SHA-256$";
 pub struct Users {
     known: BTreeMap<String, Known>,
     /// By the hash of a token.
-    tokens: HashMap<Vec<u8>, (String, Roles)>,
+    tokens: HashMap<Vec<u8>, User>,
+    marks: HashSet<Mark>,
     /// What salts of names that nobody has are made from, so that they look like all others.
     secret: hmac::Key,
 }
@@ -33,8 +34,12 @@ pub struct Users {
 #[derive(Debug)]
 struct Known {
     verifier: Verifier,
-    roles: Roles,
+    user: User,
 }
+
+/// What tells a line of the file from all others: a hash of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Mark([u8; 32]);
 
 /// What a password is checked with.
 #[derive(Clone)]
@@ -60,7 +65,7 @@ impl Users {
     pub fn read(text: &str) -> Result<Users, String> {
         // The same at every start, like those of names that are known; who knows the file knows these anyway.
         let secret = digest::digest(&digest::SHA256, text.as_bytes());
-        let (mut known, mut tokens) = (BTreeMap::new(), HashMap::new());
+        let (mut known, mut tokens, mut marks) = (BTreeMap::new(), HashMap::new(), HashSet::new());
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -78,19 +83,22 @@ impl Users {
             if parts.next().is_some() {
                 return Err(wrong("roles have commas between them, and no blanks"));
             }
+            let mark = Mark::of(line);
+            marks.insert(mark.clone());
+            let user = User { name: name.to_string(), roles, mark: Some(mark) };
             if let Some(hash) = read_token(verifier) {
-                if tokens.insert(hash, (name.to_string(), roles)).is_some() {
+                if tokens.insert(hash, user).is_some() {
                     return Err(wrong("this token was there before"));
                 }
                 continue;
             }
             let verifier = Verifier::read(verifier)
                 .ok_or_else(|| wrong("this is no verifier; `bell password` and `bell token` make them"))?;
-            if known.insert(name.to_string(), Known { verifier, roles }).is_some() {
+            if known.insert(name.to_string(), Known { verifier, user }).is_some() {
                 return Err(wrong("this name has a password already"));
             }
         }
-        Ok(Users { known, tokens, secret: hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()) })
+        Ok(Users { known, tokens, marks, secret: hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()) })
     }
 
     /// What to check a password with, for names that nobody has, too: those fail in the end, like wrong passwords.
@@ -107,21 +115,36 @@ impl Users {
         }
     }
 
-    /// What somebody sees, if the name is known and the password is right.
-    pub(super) fn with_password(&self, name: &str, password: &str) -> Option<Roles> {
+    /// Who it is, if the name is known and the password is right.
+    pub(super) fn with_password(&self, name: &str, password: &str) -> Option<User> {
         // Of names that nobody has, as much is computed.
         let right = self.verifier(name).fits(password);
-        self.roles(name).filter(|_| right)
+        self.user(name).filter(|_| right)
     }
 
-    /// Whose token it is, and what they see.
-    pub(super) fn with_token(&self, token: &str) -> Option<(String, Roles)> {
+    /// Whose token it is.
+    pub(super) fn with_token(&self, token: &str) -> Option<User> {
         self.tokens.get(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()).cloned()
     }
 
-    /// What somebody sees, if the name is known.
-    pub(super) fn roles(&self, name: &str) -> Option<Roles> {
-        self.known.get(name).map(|known| known.roles.clone())
+    /// Who has a password by this name.
+    pub(super) fn user(&self, name: &str) -> Option<User> {
+        self.known.get(name).map(|known| known.user.clone())
+    }
+
+    /// Whether somebody who was let in by these users, or others, would still be: with that password or token, and those
+    /// roles.
+    pub(super) fn has(&self, user: &User) -> bool {
+        user.mark.as_ref().is_none_or(|mark| self.marks.contains(mark))
+    }
+}
+
+impl Mark {
+    fn of(line: &str) -> Mark {
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut mark = Mark([0; 32]);
+        mark.0.copy_from_slice(digest::digest(&digest::SHA256, words.as_bytes()).as_ref());
+        mark
     }
 }
 
@@ -213,26 +236,30 @@ mod tests {
         let verifier = Verifier::of("geheim").unwrap();
         let users =
             Users::read(&format!("# who\nann {verifier} east,privacy\nbob {verifier} *\ncarl {verifier}\n")).unwrap();
-        assert_eq!(users.roles("ann").unwrap().unwrap().len(), 2);
-        assert_eq!((users.roles("bob"), users.roles("carl")), (Some(None), Some(Some(Default::default()))));
-        assert_eq!(users.roles("dora"), None);
+        let roles = |name: &str| users.user(name).map(|user| user.roles);
+        assert_eq!(roles("ann").unwrap().unwrap().len(), 2);
+        assert_eq!((roles("bob"), roles("carl")), (Some(None), Some(Some(Default::default()))));
+        assert_eq!(roles("dora"), None);
         assert_eq!(users.verifier("dora").salt, users.verifier("dora").salt);
         for wrong in
             ["ann", "ann secret", &format!("ann {verifier} east, west"), &format!("ann {verifier}\nann {verifier}")]
         {
             assert!(Users::read(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(users.with_password("bob", "geheim"), Some(None));
-        assert_eq!((users.with_password("bob", "Geheim"), users.with_password("dora", "geheim")), (None, None));
+        let bob = users.with_password("bob", "geheim").unwrap();
+        assert!(users.with_password("bob", "Geheim").is_none() && users.with_password("dora", "geheim").is_none());
+        // Others stay who they are when somebody goes, or gets other roles.
+        let later = Users::read(&format!("bob  {verifier}\t*\nann {verifier} east\n")).unwrap();
+        assert!(later.has(&bob) && !later.has(&users.user("ann").unwrap()) && !later.has(&users.user("carl").unwrap()));
     }
 
     #[test]
     fn tokens_are_told_by_their_hash() {
         let (token, verifier) = token().unwrap();
         let users = Users::read(&format!("bot {verifier} east")).unwrap();
-        let (name, roles) = users.with_token(&token).unwrap();
-        assert_eq!((name.as_str(), roles.unwrap().len()), ("bot", 1));
-        assert!(users.with_token(&verifier).is_none() && users.roles("bot").is_none());
+        let bot = users.with_token(&token).unwrap();
+        assert_eq!((bot.name.as_str(), bot.roles.unwrap().len()), ("bot", 1));
+        assert!(users.with_token(&verifier).is_none() && users.user("bot").is_none());
         assert!(Users::read(&format!("bot {verifier}\nbot {verifier}")).is_err());
     }
 

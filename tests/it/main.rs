@@ -38,12 +38,16 @@ mod serve;
 mod serve_clients;
 #[cfg(all(feature = "cli", feature = "cloud", feature = "flight"))]
 mod serve_flight;
+#[cfg(all(feature = "cli", feature = "cloud", feature = "flight", feature = "mcp"))]
+mod serve_gone;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_http;
-#[cfg(all(feature = "cli", feature = "serve"))]
+#[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "serve"))]
 mod serve_page;
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod serve_transactions;
 #[cfg(all(feature = "cli", feature = "cloud"))]
 mod stores;
 mod streams;

@@ -114,9 +114,15 @@ fn cursors_give_rows_piece_by_piece() {
     assert_eq!(client.prepared("FETCH FORWARD 2 FROM c", &[]).unwrap(), "4004;4005");
     assert_eq!(client.ask("FETCH ALL FROM c").unwrap().split(';').count(), 995);
     assert_eq!(client.ask("FETCH 1 FROM c").unwrap(), "");
-    assert!(client.ask("DECLARE c CURSOR FOR SELECT 1").unwrap_err().starts_with("42P03"));
-    assert!(client.ask("FETCH BACKWARD 1 FROM c").unwrap_err().starts_with("0A000"));
-    let told = client.ask("DECLARE d CURSOR FOR SELECT regon FROM indicators").unwrap_err();
+    client.ask("SAVEPOINT fetched").unwrap();
+    let mut refused = |sql: &str| {
+        let told = client.ask(sql).unwrap_err();
+        client.ask("ROLLBACK TO fetched").unwrap();
+        told
+    };
+    assert!(refused("DECLARE c CURSOR FOR SELECT 1").starts_with("42P03"));
+    assert!(refused("FETCH BACKWARD 1 FROM c").starts_with("0A000"));
+    let told = refused("DECLARE d CURSOR FOR SELECT regon FROM indicators");
     assert!(told.starts_with("42703 29:") && told.contains("region"), "{told}");
     // With parameters; one that outlives the transaction, and one that does not.
     client

@@ -232,7 +232,8 @@ const POLICIES: &str = "
 policy east on o to role east where region = '华东'
 ";
 
-fn token() -> (String, String) {
+/// A token, and the verifier of it.
+pub fn token() -> (String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_bell")).arg("token").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     (said.trim().rsplit(' ').next().unwrap().to_string(), String::from_utf8(output.stdout).unwrap().trim().to_string())

@@ -7,7 +7,7 @@ use ring::{digest, hmac};
 use std::process::Command;
 
 use super::runs::write;
-use super::serve::{Client, Server, project, verifier};
+use super::serve::{Client, Server, fields, project, verifier};
 
 const POLICIES: &str = "
 policy east on o to role east where region = '华东'
@@ -121,4 +121,82 @@ fn psql_logs_in() {
     assert!(psql("密码").0);
     let (entered, said) = psql("secret");
     assert!(!entered && said.contains("password authentication failed"), "{said}");
+}
+
+#[test]
+fn what_is_said_before_a_login_is_short() {
+    let folder = project();
+    let server = server(folder.path());
+    let huge = (512_u32 << 20).to_be_bytes();
+    let heads: [(bool, &[u8], &str); 5] = [
+        (false, &[&huge[..], &196_608_u32.to_be_bytes()].concat(), "invalid length of startup packet"),
+        (false, b"GET / HTTP/1.1\r\n\r\n", "invalid length of startup packet"),
+        (true, &[b"p", &huge[..]].concat(), "invalid message length"),
+        (true, &[b"Q", &huge[..]].concat(), "expected password response"),
+        (true, &[b"p", &10_001_u32.to_be_bytes()[..]].concat(), "invalid message length"),
+    ];
+    for (begun, head, wanted) in heads {
+        let mut client = match begun {
+            true => Client::begin(server.port, "ann"),
+            false => Client::silent(server.port),
+        };
+        if begun {
+            assert!(matches!(client.message(), Some((b'R', _))));
+        }
+        client.raw(head).unwrap();
+        let Some((b'E', body)) = client.message() else { panic!("{wanted}: nothing is said") };
+        let said = fields(&body);
+        assert!(said.starts_with("08P01") && said.contains(wanted), "{said}");
+        assert!(body.windows(6).any(|six| six == b"SFATAL"), "{said}");
+        assert!(client.message().is_none(), "{wanted}: it goes on");
+        // Nobody reads the rest: it cannot all be sent.
+        let rest = vec![0; 1 << 20];
+        assert!((0..512).any(|_| client.raw(&rest).is_err()), "{wanted}: it is taken");
+    }
+    assert!(log_in(&server, "ann", "geheim").is_ok());
+}
+
+/// Asks over HTTP with a token.
+fn with_token(server: &Server, token: &str) -> u16 {
+    let headers = [("authorization", format!("Bearer {token}"))];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    super::serve_http::request(server.http, "GET", "/v1/sql?q=SELECT+1", &headers, b"").status
+}
+
+#[test]
+fn who_is_taken_out_of_the_file_is_sent_away() {
+    let folder = project();
+    let (token, hash) = super::serve_http::token();
+    let (ann, bob) = (format!("ann {} *\n", verifier("geheim")), format!("bob {} *\n", verifier("secret")));
+    let bot = format!("bot {hash} *\n");
+    write(folder.path(), "users", &[ann.as_str(), &bob, &bot].concat());
+    let file = folder.path().join("users");
+    let server = Server::start(folder.path(), &["--users", file.to_str().unwrap()]);
+    let (mut ann_there, mut bob_there) =
+        (log_in(&server, "ann", "geheim").unwrap().0, log_in(&server, "bob", "secret").unwrap().0);
+    assert_eq!(with_token(&server, &token), 200);
+    // Something of hers runs.
+    ann_there.send(b'Q', b"SELECT count(*) FROM generate_series(1, 100000000000) a WHERE a.value % 3 = 1\0");
+    // What cannot be read changes nothing.
+    write(folder.path(), "users", "bob\n");
+    let told = server.event("users_unread");
+    assert!(told["error"].as_str().unwrap().starts_with("line 1: "), "{told}");
+    std::fs::remove_file(&file).unwrap();
+    server.event("users_unread");
+    assert!(log_in(&server, "ann", "geheim").is_ok() && with_token(&server, &token) == 200);
+    write(folder.path(), "users", &bob);
+    let told = server.event("users");
+    assert!(told["ended"].as_u64().unwrap() >= 1, "{told}");
+    // Her question ends, and so does the connection.
+    let ended = std::iter::from_fn(|| ann_there.message()).filter(|(kind, _)| *kind == b'E');
+    let said: Vec<String> = ended.map(|(_, body)| fields(&body)).collect();
+    assert!(said.iter().any(|said| said.starts_with("57P01")), "{said:?}");
+    assert!(log_in(&server, "ann", "geheim").err().unwrap().starts_with("28P01"));
+    assert_eq!(with_token(&server, &token), 401);
+    assert_eq!(bob_there.ask("SELECT 1").unwrap(), "1");
+    // Other roles are another login; who comes back is let in.
+    write(folder.path(), "users", &(ann + &bob.replace('*', "east")));
+    assert_eq!(server.event("users")["ended"], 1);
+    assert!(bob_there.message().is_some_and(|(_, body)| fields(&body).starts_with("57P01")));
+    assert!(log_in(&server, "ann", "geheim").is_ok());
 }

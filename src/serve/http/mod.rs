@@ -29,7 +29,6 @@ use tokio::sync::watch;
 
 use super::Entrance;
 use super::door::{self, Caller};
-use super::metrics::Metrics;
 use super::session::Shared;
 pub(super) use ask::one_statement;
 pub(super) use refusal::Refusal;
@@ -47,7 +46,6 @@ const STREAMS: u32 = 64;
 /// What all handlers share.
 pub(super) struct Http {
     pub(super) shared: Arc<Shared>,
-    metrics: Arc<Metrics>,
     doorkeeper: Doorkeeper,
     stopped: watch::Receiver<bool>,
 }
@@ -99,8 +97,8 @@ async fn converse(
 }
 
 /// The API and the page.
-pub(super) fn router(shared: Arc<Shared>, metrics: Arc<Metrics>, stopped: watch::Receiver<bool>) -> Router {
-    let http = Arc::new(Http { shared, metrics, doorkeeper: Doorkeeper::default(), stopped });
+pub(super) fn router(shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> Router {
+    let http = Arc::new(Http { shared, doorkeeper: Doorkeeper::default(), stopped });
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
@@ -142,5 +140,5 @@ async fn ready(State(http): State<Arc<Http>>) -> Response {
 
 async fn counts(State(http): State<Arc<Http>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], http.metrics.text()).into_response()
+    ([(CONTENT_TYPE, kind)], http.shared.metrics.text(http.shared.live.memory())).into_response()
 }

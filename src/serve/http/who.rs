@@ -50,8 +50,8 @@ impl Doorkeeper {
         peer: Option<SocketAddr>,
         entrance: Entrance,
     ) -> Result<Arc<Session>, Refusal> {
-        let user = match &shared.users {
-            Some(users) => self.admit(users, headers).map_err(|reason| {
+        let user = match &shared.people {
+            Some(people) => self.admit(&people.known(), headers).map_err(|reason| {
                 if let Some(peer) = peer {
                     let user = named(headers);
                     (shared.watch)(&Event::TurnedAway { entrance, peer, user: user.as_deref(), reason });
@@ -72,15 +72,14 @@ impl Doorkeeper {
         let said = said.to_str().map_err(|_| WRONG)?;
         let (way, secret) = said.split_once(' ').ok_or(WRONG)?;
         if way.eq_ignore_ascii_case("bearer") {
-            let (name, roles) = users.with_token(secret.trim()).ok_or(WRONG)?;
-            return Ok(User { name, roles });
+            return users.with_token(secret.trim()).ok_or(WRONG);
         }
         if !way.eq_ignore_ascii_case("basic") {
             return Err(WRONG);
         }
         let mark = hmac::sign(&self.key, secret.as_bytes()).as_ref().to_vec();
         let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = right.get(&mark) {
+        if let Some(user) = right.get(&mark).filter(|user| users.has(user)) {
             return Ok(user.clone());
         }
         let user = by_password(users, secret).ok_or(WRONG)?;
@@ -102,8 +101,7 @@ const WRONG: &str = "wrong name, password or token";
 
 fn by_password(users: &Users, encoded: &str) -> Option<User> {
     let (name, password) = pair(encoded)?;
-    let roles = users.with_password(&name, &password)?;
-    Some(User { name, roles })
+    users.with_password(&name, &password)
 }
 
 /// The name and the password in what follows `Basic`.
@@ -139,7 +137,7 @@ fn stranger(headers: &HeaderMap, host: Option<&str>) -> Result<User, Refusal> {
     let name = said.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(said, |(name, _)| name);
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match address.is_ok() || name.eq_ignore_ascii_case("localhost") {
-        true => Ok(User { name: "anonymous".to_string(), roles: None }),
+        true => Ok(User::new("anonymous", None)),
         false => Err(Refusal::new(
             StatusCode::MISDIRECTED_REQUEST,
             "without --users this server is asked by its address, 127.0.0.1 or localhost, only",

@@ -84,7 +84,7 @@ fn views(database: &str, relations: &Relations) -> Vec<Column> {
         texts("table_catalog", all.iter().map(|_| database)),
         texts("table_schema", all.iter().map(|it| it.schema.as_str())),
         texts("table_name", all.iter().map(|it| it.name.as_str())),
-        nothing("view_definition", all.len()),
+        ("view_definition", Arc::new(all.iter().map(|it| it.definition.as_deref()).collect::<StringArray>()) as _),
         texts("check_option", all.iter().map(|_| "NONE")),
         texts("is_updatable", all.iter().map(|_| "NO")),
         texts("is_insertable_into", all.iter().map(|_| "NO")),

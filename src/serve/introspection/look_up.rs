@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 };
 use tokio::sync::OnceCell;
 
+use super::callables::Callable;
 use super::relations::{Relation, Relations, quoted};
 
 /// What a function says to the values of one row.
@@ -19,13 +20,23 @@ type Row = fn(&Asked<'_>, &[ScalarValue]) -> Result<ScalarValue>;
 
 /// All of them.
 pub(super) fn functions(relations: &Arc<OnceCell<Relations>>) -> impl Iterator<Item = ScalarUDF> {
-    let all: [(&'static str, DataType, Row); 15] = [
+    let all: [(&'static str, DataType, Row); 19] = [
         ("obj_description", DataType::Utf8, |asked, values| {
             Ok(text(asked.relation(values).and_then(|it| it.comment.clone())))
         }),
         ("col_description", DataType::Utf8, column_comment),
         ("pg_get_constraintdef", DataType::Utf8, constraint),
         ("pg_get_indexdef", DataType::Utf8, index),
+        ("pg_get_viewdef", DataType::Utf8, |asked, values| Ok(text(asked.view(values)))),
+        ("pg_get_function_arguments", DataType::Utf8, |asked, values| {
+            Ok(text(asked.callable(values).map(Callable::signature)))
+        }),
+        ("pg_get_function_identity_arguments", DataType::Utf8, |asked, values| {
+            Ok(text(asked.callable(values).map(Callable::signature)))
+        }),
+        ("pg_get_function_result", DataType::Utf8, |asked, values| {
+            Ok(text(asked.callable(values).map(|_| "SETOF record".to_string())))
+        }),
         ("pg_table_is_visible", DataType::Boolean, |asked, values| {
             Ok(ScalarValue::Boolean(asked.relation(values).map(|it| asked.is_visible(it))))
         }),
@@ -60,6 +71,18 @@ impl Asked<'_> {
     /// The relation of the number that comes first.
     fn relation(&self, values: &[ScalarValue]) -> Option<&Relation> {
         self.relations?.numbered(number(values.first()?)?)
+    }
+
+    /// What a view is, told by its number or its name.
+    fn view(&self, values: &[ScalarValue]) -> Option<String> {
+        let named = || words(values).first().and_then(|name| self.named(name));
+        self.relation(values).or_else(named)?.definition.clone()
+    }
+
+    /// The function of the number that comes first.
+    fn callable(&self, values: &[ScalarValue]) -> Option<&Callable> {
+        let wanted = number(values.first()?)?;
+        self.relations?.callables.iter().find(|known| known.number == wanted)
     }
 
     /// The schema in which names are looked for.

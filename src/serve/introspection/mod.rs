@@ -3,6 +3,7 @@
 //! Such statements are PostgreSQL's own, in its own dialect. Only they are read so, and rewritten where DataFusion has no
 //! way of its own; a question to indicators never is.
 
+mod callables;
 mod information_schema;
 mod look_up;
 mod relations;

@@ -10,8 +10,11 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider};
 use datafusion::common::Result;
 use datafusion::datasource::TableType;
 
+use super::callables::{Callable, callables, roles};
+use crate::catalog::indicator::Indicator;
 use crate::catalog::source::{Join, Source};
 use crate::catalog::{Catalog, Item, Member, SourceId};
+use crate::engine::catalog_tables::collapsed;
 
 /// All that there is to look at.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ pub(super) struct Relations {
     pub(super) all: Vec<Relation>,
     /// Primary and foreign keys.
     pub(super) keys: Vec<Key>,
+    /// Roles by name.
+    pub(super) roles: BTreeMap<String, i32>,
+    /// The functions of schema `bell`.
+    pub(super) callables: Vec<Callable>,
     by_number: HashMap<i32, usize>,
 }
 
@@ -34,6 +41,8 @@ pub(super) struct Relation {
     pub(super) is_view: bool,
     pub(super) columns: SchemaRef,
     pub(super) comment: Option<String>,
+    /// What it is in Bell.
+    pub(super) definition: Option<String>,
     /// Of its columns.
     pub(super) comments: Vec<Option<String>>,
 }
@@ -93,7 +102,9 @@ impl Relations {
         }
         let by_number = all.iter().enumerate().map(|(at, relation)| (relation.number, at)).collect();
         let keys = keys(&all, model, &mut numbers);
-        Ok(Relations { schemas, all, keys, by_number })
+        let roles = roles(model).into_iter().map(|name| (name.to_string(), numbers.of("pg_roles", name))).collect();
+        let callables = callables(|name| numbers.of("pg_proc", name));
+        Ok(Relations { schemas, all, keys, roles, callables, by_number })
     }
 
     pub(super) fn numbered(&self, number: i32) -> Option<&Relation> {
@@ -165,6 +176,7 @@ async fn relations_of(
             number: numbers.of(schema, &name),
             is_view: table.table_type() == TableType::View,
             comment: item(model, schema, &name).and_then(comment),
+            definition: definition(model, schema, &name, &columns),
             comments: columns.fields().iter().map(|it| column_comment(model, schema, source, it.name())).collect(),
             schema: schema.to_string(),
             name,
@@ -184,6 +196,27 @@ fn item<'c>(model: &'c Catalog, schema: &str, name: &str) -> Option<&'c Item> {
     let view = || model.views.iter().map(|view| &view.item).find(|it| it.package == schema && it.name == name);
     let event = || model.event_named(schema, name).map(|event| &event.item);
     source.or_else(member).or_else(view).or_else(event)
+}
+
+/// What a view is in Bell: an indicator, all of a package, or a source without the place of its files.
+fn definition(model: &Catalog, schema: &str, name: &str, columns: &Schema) -> Option<String> {
+    let written = |indicator: &Indicator| {
+        format!("indicator {} = {}", quoted(&indicator.item.name), collapsed(&indicator.definition_text))
+    };
+    if let Some(id) = model.source_named(schema, name) {
+        let source = model.source(id);
+        let key = source.keys.first().and_then(|key| shown(model, id, key, columns)).unwrap_or_default();
+        let key = key.iter().map(|at| quoted(columns.field(*at as usize - 1).name())).collect::<Vec<_>>().join(", ");
+        let key = if key.is_empty() { String::new() } else { format!("  key ({key})\n") };
+        let columns = columns.fields().iter().map(|it| quoted(it.name())).collect::<Vec<_>>().join("  ");
+        return Some(format!("source {} {{\n{key}  columns {{ {columns} }}\n}}", quoted(name)));
+    }
+    if let Some(Member::Indicator(id)) = model.member(schema, name) {
+        return Some(written(model.indicator(id)));
+    }
+    let all = model.declared_indicators().filter(|(_, it)| name == "indicators" && it.item.package == schema);
+    let all: Vec<String> = all.map(|(_, indicator)| written(indicator)).collect();
+    (!all.is_empty()).then(|| all.join("\n"))
 }
 
 fn column_comment(model: &Catalog, schema: &str, source: Option<SourceId>, name: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArguments, GroupByExpr, Ident, LimitClause,
     ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor,
-    TableWithJoins, Value, VisitMut, Visitor, VisitorMut, visit_expressions,
+    TableWithJoins, Value, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -264,6 +264,7 @@ fn call_in_other_way(call: &mut Function) -> Option<Expr> {
         // Options of relations there are none.
         "array_to_string" if mentions(&argument(0)?, "reloptions") => Some(text_literal("")),
         "array" => match &mut call.args {
+            FunctionArguments::Subquery(query) if is_empty(query) => template("CAST(make_array() AS TEXT[])", &[]),
             FunctionArguments::Subquery(query) => aggregated(query, "array_agg").then(|| Expr::Subquery(query.clone())),
             _ => None,
         },
@@ -282,7 +283,16 @@ fn arguments(call: &Function) -> Vec<Expr> {
 }
 
 /// Tables without a row here: there are no defaults, sequences and the like.
-const EMPTY: &[&str] = &["pg_attrdef", "pg_sequence", "pg_trigger", "pg_policy", "pg_inherits", "pg_enum"];
+const EMPTY: &[&str] =
+    &["pg_attrdef", "pg_auth_members", "pg_enum", "pg_inherits", "pg_policy", "pg_sequence", "pg_trigger"];
+
+/// Whether a query selects from such a table.
+fn is_empty(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let first = select.from.first().map(|from| &from.relation);
+    let empty = |name: &ObjectName| words(name).last().is_some_and(|name| EMPTY.contains(&name.as_str()));
+    !is_aggregated(select) && matches!(first, Some(TableFactor::Table { name, .. }) if empty(name))
+}
 
 /// A subquery that stands for a value gives one row. DataFusion must know that it does: it is the first value of it.
 fn one_value(query: &mut Query) -> Option<Expr> {
@@ -290,9 +300,7 @@ fn one_value(query: &mut Query) -> Option<Expr> {
     if is_aggregated(select) || select.from.is_empty() {
         return None;
     }
-    if let TableFactor::Table { name, .. } = &select.from[0].relation
-        && words(name).last().is_some_and(|name| EMPTY.contains(&name.as_str()))
-    {
+    if is_empty(query) {
         return Some(Expr::Value(Value::Null.with_empty_span()));
     }
     aggregated(query, "first_value");
@@ -343,11 +351,29 @@ fn is_aggregated(select: &Select) -> bool {
         GroupByExpr::All(_) => true,
         GroupByExpr::Expressions(all, _) => !all.is_empty(),
     };
-    let calls = |expr: &Expr| match expr {
-        Expr::Function(call) => words(&call.name).last().is_some_and(|name| AGGREGATES.contains(&name.as_str())),
-        _ => false,
-    };
-    grouped || visit_expressions(&select.projection, |expr| found(calls(expr))).is_break()
+    grouped || datafusion::sql::sqlparser::ast::Visit::visit(&select.projection, &mut Aggregates(0)).is_break()
+}
+
+/// Stops at an aggregate that is not one of a query within, of which it is told how deep it is in them.
+struct Aggregates(usize);
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.0 += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.0 -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        found(self.0 == 0 && words(&call.name).last().is_some_and(|name| AGGREGATES.contains(&name.as_str())))
+    }
 }
 
 fn mentions(expr: &Expr, name: &str) -> bool {
@@ -451,6 +477,10 @@ mod tests {
             ),
             ("SELECT ARRAY(SELECT a FROM t ORDER BY 1) AS a", "SELECT (SELECT array_agg(a ORDER BY a) FROM t) AS a"),
             ("SELECT (SELECT max(a) AS a FROM t) AS a", "SELECT (SELECT max(a) AS a FROM t) AS a"),
+            (
+                "SELECT ARRAY(SELECT (SELECT max(a) AS a FROM t) FROM pg_policy) AS a",
+                "SELECT CAST(make_array() AS TEXT[]) AS a",
+            ),
             ("SELECT (SELECT adbin FROM pg_attrdef d WHERE d.oid = c.oid) AS a FROM c", "SELECT NULL AS a FROM c"),
         ];
         for (asked, wanted) in table {

@@ -19,6 +19,7 @@ use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStatic
 use pgwire::api::Type;
 use tokio::sync::OnceCell;
 
+use super::callables::both;
 use super::information_schema;
 use super::look_up::SETTINGS;
 use super::relations::Relations;
@@ -101,6 +102,21 @@ impl PgCatalog {
         Ok(table.map(|table| Arc::new(table) as Arc<dyn TableProvider>))
     }
 
+    /// PostgreSQL's own functions, and ours.
+    async fn functions(&self) -> Result<Option<Arc<dyn TableProvider>>> {
+        let ours = self.told("pg_proc", functions(self.relations().await?))?;
+        match self.new.table("pg_proc").await? {
+            Some(new) => both(new, ours).map(Some),
+            None => Ok(Some(ours)),
+        }
+    }
+
+    fn told(&self, name: &str, told: Told) -> Result<Arc<dyn TableProvider>> {
+        let schema = self.schema_of(name)?;
+        let batch = filled(&schema, told)?;
+        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+    }
+
     fn schema_of(&self, name: &str) -> Result<SchemaRef> {
         let table = self.new.build_table_by_name(name)?;
         let schema = table.map_or_else(|| Arc::new(Schema::empty()), |table| table.schema());
@@ -126,15 +142,14 @@ impl SchemaProvider for PgCatalog {
             "pg_tables" => tables,
             "pg_views" => views,
             "pg_settings" => settings,
+            "pg_roles" => roles,
+            "pg_proc" => return self.functions().await,
             _ => match name.strip_prefix("information_schema.") {
                 Some(name) => return self.standard(name).await,
                 None => return self.new.table(&name).await,
             },
         };
-        let told = tell(self.relations().await?);
-        let schema = self.schema_of(&name)?;
-        let batch = filled(&schema, told)?;
-        Ok(Some(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?)))
+        Ok(Some(self.told(&name, tell(self.relations().await?))?))
     }
 
     fn table_exist(&self, name: &str) -> bool {
@@ -416,6 +431,46 @@ fn tables(relations: &Relations) -> Told {
     (all.len(), told.into())
 }
 
+/// The owner of everything, and the roles of policies: who has one logs in under another name.
+fn roles(relations: &Relations) -> Told {
+    let all: Vec<(&str, i32)> = std::iter::once((OWNER_NAME, OWNER))
+        .chain(relations.roles.iter().map(|(name, number)| (name.as_str(), *number)))
+        .collect();
+    let all_so = |flag: bool| flags(all.iter().map(move |_| flag));
+    let told = [
+        ("rolname", texts(all.iter().map(|it| it.0))),
+        ("rolsuper", all_so(false)),
+        ("rolinherit", all_so(true)),
+        ("rolcreaterole", all_so(false)),
+        ("rolcreatedb", all_so(false)),
+        ("rolcanlogin", all_so(false)),
+        ("rolreplication", all_so(false)),
+        ("rolbypassrls", all_so(false)),
+        ("rolconnlimit", numbers(all.iter().map(|_| -1))),
+        ("oid", numbers(all.iter().map(|it| it.1))),
+    ];
+    (all.len(), told.into())
+}
+
+/// Functions in FROM.
+fn functions(relations: &Relations) -> Told {
+    let all = &relations.callables;
+    let same = |number: i32| numbers(all.iter().map(move |_| number));
+    let schema = relations.schemas.get("bell").copied().unwrap_or(0);
+    let told = [
+        ("oid", numbers(all.iter().map(|it| it.number))),
+        ("proname", texts(all.iter().map(|it| it.name))),
+        ("pronamespace", same(schema)),
+        ("proowner", same(OWNER)),
+        ("prokind", texts(all.iter().map(|_| "f"))),
+        ("proretset", flags(all.iter().map(|_| true))),
+        ("pronargs", small(all.iter().map(|it| it.arguments.len() as i16))),
+        // `record`
+        ("prorettype", same(2249)),
+    ];
+    (all.len(), told.into())
+}
+
 /// What is the same for every connection.
 fn settings(_: &Relations) -> Told {
     let names = || texts(SETTINGS.iter().map(|(name, _)| *name));
@@ -439,7 +494,7 @@ fn views(relations: &Relations) -> Told {
         ("schemaname", texts(all.iter().map(|it| it.schema.as_str()))),
         ("viewname", texts(all.iter().map(|it| it.name.as_str()))),
         ("viewowner", texts(all.iter().map(|_| OWNER_NAME))),
-        ("definition", texts(all.iter().map(|_| ""))),
+        ("definition", texts(all.iter().map(|it| it.definition.as_deref().unwrap_or_default()))),
     ];
     (all.len(), told.into())
 }

@@ -3,6 +3,7 @@
 //! A cursor is an answer that waits: its question runs only as far as rows are fetched.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
@@ -95,7 +96,8 @@ pub(super) fn closed(tokens: &[&Token]) -> Option<String> {
     (!all).then(|| name_of(name))
 }
 
-fn name_of(token: &Token) -> String {
+/// A name as it is meant: in small letters, if it has no quotes.
+pub(super) fn name_of(token: &Token) -> String {
     match token {
         Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_lowercase(),
         other => plain(other),
@@ -106,12 +108,15 @@ fn name_of(token: &Token) -> String {
 #[derive(Default)]
 pub(super) struct Cursors {
     open: Mutex<HashMap<String, Cursor>>,
+    count: AtomicU64,
 }
 
 struct Cursor {
     schema: SchemaRef,
     binary: bool,
     holds: bool,
+    /// Counts up.
+    number: u64,
     /// Rows that were computed and not yet fetched.
     ahead: Option<RecordBatch>,
     /// The others; `None` once there are no more.
@@ -136,6 +141,7 @@ impl Cursors {
             schema: Arc::clone(&answer.schema),
             binary: declared.binary,
             holds: declared.holds,
+            number: self.count.fetch_add(1, Ordering::Relaxed),
             ahead: None,
             answer: Some(answer),
         };
@@ -183,9 +189,14 @@ impl Cursors {
         Ok(Response::Execution(Tag::new("CLOSE CURSOR")))
     }
 
-    /// The transaction ends, and with it those that were not to outlive it.
-    pub(super) fn end(&self) {
-        self.all().retain(|_, cursor| cursor.holds);
+    /// The number of the cursor that is opened next.
+    pub(super) fn next(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Closes all but these, told by whether they outlive transactions, and by their numbers.
+    pub(super) fn keep(&self, these: impl Fn(bool, u64) -> bool) {
+        self.all().retain(|_, cursor| these(cursor.holds, cursor.number));
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, Cursor>> {

@@ -11,6 +11,7 @@ use futures::Sink;
 use pgwire::api::portal::{Format, Portal, PortalExecutionState};
 use pgwire::api::query::{
     ExtendedQueryHandler, send_describe_response, send_execution_response, send_partial_query_response,
+    send_ready_for_query,
 };
 use pgwire::api::results::{DescribePortalResponse, FieldFormat, FieldInfo, Response, Tag};
 use pgwire::api::stmt::QueryParser;
@@ -18,13 +19,13 @@ use pgwire::api::store::{Entry, PortalStore};
 use pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::extendedquery::{Describe, Execute, TARGET_TYPE_BYTE_PORTAL};
-use pgwire::messages::response::TransactionStatus;
+use pgwire::messages::extendedquery::{Describe, Execute, Sync as PgSync, TARGET_TYPE_BYTE_PORTAL};
 
 use super::cursors::Cursors;
 use super::errors::{error, user};
 use super::sending::send;
 use super::statement::{self, Statement};
+use super::transactions::allow;
 use super::{Connection, copy, parameters, rows, values};
 use crate::engine::Question;
 use crate::serve::session::{Planned, Session};
@@ -51,7 +52,7 @@ pub struct Parser {
 impl QueryParser for Parser {
     type Statement = Prepared;
 
-    async fn parse_sql<C>(&self, _client: &C, text: &str, types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    async fn parse_sql<C>(&self, client: &C, text: &str, types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
@@ -64,6 +65,7 @@ impl QueryParser for Parser {
             return Err(user("42601", "cannot insert multiple commands into a prepared statement"));
         }
         let statement = statement::read(text)?;
+        allow(&statement, client.transaction_status())?;
         let planned = match question(&statement, text) {
             Some(question) => Some(plan(session, question, types, text).await?),
             None => None,
@@ -134,16 +136,28 @@ impl ExtendedQueryHandler for Connection {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         // As in PostgreSQL, zero and less mean all.
         let most = usize::try_from(message.max_rows).unwrap_or(0);
-        let before = client.transaction_status();
         client.set_state(PgWireConnectionState::QueryInProgress);
-        let status = match client.portal_store().get_portal(name) {
+        match client.portal_store().get_portal(name) {
             None => return Err(PgWireError::PortalNotFound(name.to_string())),
-            Some(Entry::Empty) => send(client, Response::EmptyQuery, before, true).await?,
+            Some(Entry::Empty) => send(client, Response::EmptyQuery, true).await?,
             Some(Entry::Value(portal)) => self.execute(client, &portal, most).await?,
-        };
+        }
         client.set_state(PgWireConnectionState::ReadyForQuery);
-        client.set_transaction_status(status);
+        client.set_transaction_status(self.transactions.status());
         Ok(())
+    }
+
+    /// What was done without `BEGIN` lasts from one of these to the next.
+    async fn on_sync<C>(&self, client: &mut C, _message: PgSync) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        client.portal_store().rm_portal(DEFAULT_NAME);
+        self.message_over()?;
+        send_ready_for_query(client, self.transactions.status()).await
     }
 
     async fn do_query<C>(&self, _client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
@@ -181,19 +195,15 @@ impl ExtendedQueryHandler for Connection {
 
 impl Connection {
     /// The next rows of a portal, or what else it has to say.
-    async fn execute<C>(
-        &self,
-        client: &mut C,
-        portal: &Portal<Prepared>,
-        most: usize,
-    ) -> PgWireResult<TransactionStatus>
+    async fn execute<C>(&self, client: &mut C, portal: &Portal<Prepared>, most: usize) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Prepared>,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let before = client.transaction_status();
+        allow(&portal.statement.statement.statement, self.transactions.status())?;
+        self.step();
         let state = portal.state();
         let mut state = state.lock().await;
         if matches!(*state, PortalExecutionState::Initial) {
@@ -201,7 +211,8 @@ impl Connection {
                 Response::Query(rows) => *state = PortalExecutionState::Suspended(rows),
                 other => {
                     *state = PortalExecutionState::Finished;
-                    return send(client, other, before, true).await;
+                    self.transactions.warn(client).await?;
+                    return send(client, other, true).await;
                 }
             }
         }
@@ -214,7 +225,7 @@ impl Connection {
             }
             _ => send_execution_response(client, Tag::new("SELECT").with_rows(0)).await?,
         }
-        Ok(before)
+        Ok(())
     }
 
     /// A statement that was planned over an earlier edition is planned again; the client knows its columns already.

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac};
 
+use crate::serve::session::User;
 use crate::serve::users::{Verifier, random};
 
 /// How far a login has come.
@@ -15,8 +16,8 @@ pub(super) enum Login {
     /// Nothing was said.
     #[default]
     Begun,
-    /// The server has answered the first message.
-    Challenged(Box<Challenge>),
+    /// The server has answered the first message; who it is, if they prove it and the name is known.
+    Challenged(Box<Challenge>, Option<User>),
     /// It is over, well or not.
     Over,
 }

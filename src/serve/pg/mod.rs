@@ -1,9 +1,11 @@
 //! The PostgreSQL wire, version 3: simple and extended protocol, cursors, `COPY … TO STDOUT`, cancellation.
 
+mod conversation;
 mod copy;
 mod cursors;
 mod errors;
 mod extended;
+mod line;
 mod login;
 mod parameters;
 mod rows;
@@ -12,6 +14,7 @@ mod settings;
 mod simple;
 mod startup;
 mod statement;
+mod transactions;
 pub(super) mod values;
 
 use std::collections::HashMap;
@@ -19,19 +22,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgwire::api::PgWireServerHandlers;
-use pgwire::api::auth::StartupHandler;
 use pgwire::api::cancel::CancelHandler;
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::SecretKey;
-use pgwire::tokio::process_socket;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use self::cursors::Cursors;
 use self::settings::Settings;
+use self::transactions::Transactions;
 use super::Entrance;
 use super::door::{self, Caller};
 use super::session::{Session, Shared};
@@ -47,6 +47,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: w
             callers: Arc::clone(&callers),
             settings: Settings::default(),
             cursors: Arc::default(),
+            transactions: Transactions::default(),
             session: OnceLock::new(),
             login: Mutex::default(),
             place: caller.place,
@@ -63,7 +64,7 @@ async fn attend(
     connection: Arc<Connection>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let conversation = process_socket(socket, tls, Handlers(Arc::clone(&connection)));
+    let conversation = conversation::converse(socket, tls, &connection);
     tokio::pin!(conversation);
     let stopping = async {
         let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -86,6 +87,7 @@ pub(super) struct Connection {
     callers: Arc<Callers>,
     settings: Settings,
     cursors: Arc<Cursors>,
+    transactions: Transactions,
     session: OnceLock<Arc<Session>>,
     login: Mutex<login::Login>,
     /// One of the server's places; `None` if there was none left.
@@ -109,27 +111,6 @@ impl Callers {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // A key says the same in four bytes and in the longer form of newer protocols.
         known.get(&(pid, secret.to_bytes())).and_then(Weak::upgrade)
-    }
-}
-
-/// What `pgwire` asks of a connection.
-struct Handlers(Arc<Connection>);
-
-impl PgWireServerHandlers for Handlers {
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn startup_handler(&self) -> Arc<impl StartupHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
-        Arc::clone(&self.0)
     }
 }
 

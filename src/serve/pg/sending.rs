@@ -8,18 +8,13 @@ use pgwire::api::results::{CopyResponse, Response, Tag};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyDone, CopyOutResponse};
-use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
+use pgwire::messages::response::EmptyQueryResponse;
 
-/// Sends one answer, with its columns if they were not described before, and tells how the transaction stands after it.
+/// Sends one answer, with its columns if they were not described before.
 ///
 /// # Errors
 /// What goes wrong while its rows are made; it is told to the client by the caller.
-pub(super) async fn send<C>(
-    client: &mut C,
-    response: Response,
-    status: TransactionStatus,
-    described: bool,
-) -> PgWireResult<TransactionStatus>
+pub(super) async fn send<C>(client: &mut C, response: Response, described: bool) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin + Send,
     C::Error: Debug,
@@ -30,24 +25,15 @@ where
             client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?
         }
         Response::Query(rows) => send_query_response(client, rows, !described).await?,
-        Response::Execution(tag) => send_execution_response(client, tag).await?,
-        Response::TransactionStart(tag) => {
-            send_execution_response(client, tag).await?;
-            return Ok(status.to_in_transaction_state());
+        Response::Execution(tag) | Response::TransactionStart(tag) | Response::TransactionEnd(tag) => {
+            send_execution_response(client, tag).await?
         }
-        Response::TransactionEnd(tag) => {
-            send_execution_response(client, tag).await?;
-            return Ok(status.to_idle_state());
-        }
-        Response::Error(error) => {
-            client.feed(PgWireBackendMessage::ErrorResponse((*error).into())).await?;
-            return Ok(status.to_error_state());
-        }
+        Response::Error(error) => client.feed(PgWireBackendMessage::ErrorResponse((*error).into())).await?,
         Response::CopyOut(lines) => copy_out(client, lines).await?,
         // Nobody writes here, so nothing is copied in.
         Response::CopyIn(_) | Response::CopyBoth(_) => {}
     }
-    Ok(status)
+    Ok(())
 }
 
 /// Lines until the last, or until an error: that alone says that the rest is missing.

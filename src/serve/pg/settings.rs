@@ -8,12 +8,16 @@ use pgwire::error::ErrorInfo;
 
 use crate::serve::session::Session;
 
+/// Settings by name.
+pub(super) type Values = Arc<BTreeMap<String, String>>;
+
 /// The settings of a connection.
 #[derive(Debug)]
 pub(super) struct Settings {
-    values: Mutex<BTreeMap<String, String>>,
+    /// All that every client may ask for, and what was set of the engine's.
+    values: Mutex<Values>,
     /// What they were once the client had connected, which they are reset to.
-    at_first: OnceLock<BTreeMap<String, String>>,
+    at_first: OnceLock<Values>,
 }
 
 /// Those that every client may ask for, with what they are at first.
@@ -86,6 +90,9 @@ const REPORTED: &[(&str, &str)] = &[
     ("TimeZone", "timezone"),
 ];
 
+/// How the names of the engine's own settings begin.
+const ENGINES: &str = "bell.";
+
 /// What only the server says.
 const FIXED: &[&str] = &[
     "in_hot_standby",
@@ -101,7 +108,7 @@ const FIXED: &[&str] = &[
 impl Default for Settings {
     fn default() -> Self {
         let values = KNOWN.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        Settings { values: Mutex::new(values.collect()), at_first: OnceLock::new() }
+        Settings { values: Mutex::new(Arc::new(values.collect())), at_first: OnceLock::new() }
     }
 }
 
@@ -127,7 +134,7 @@ impl Settings {
             }
         }
         session.begin();
-        let _ = self.at_first.set(self.values().clone());
+        let _ = self.at_first.set(self.now());
         Ok(())
     }
 
@@ -137,8 +144,10 @@ impl Settings {
 
     /// Sets one.
     pub(super) fn set(&self, session: &Arc<Session>, name: &str, value: &str) -> Result<(), ErrorInfo> {
-        if name.starts_with("bell.") {
-            return session.set(name, value).map_err(|error| wrong("22023", error.to_string()));
+        if name.starts_with(ENGINES) {
+            session.set(name, value).map_err(|error| wrong("22023", error.to_string()))?;
+            self.remember(name, value);
+            return Ok(());
         }
         if FIXED.contains(&name) {
             return Err(wrong("55P02", format!("parameter \"{name}\" cannot be changed")));
@@ -151,8 +160,30 @@ impl Settings {
             false => value,
         };
         self.take_effect(session, name, value)?;
-        self.values().insert(name.to_string(), value.to_string());
+        self.remember(name, value);
         Ok(())
+    }
+
+    fn remember(&self, name: &str, value: &str) {
+        Arc::make_mut(&mut self.values()).insert(name.to_string(), value.to_string());
+    }
+
+    /// As they are now.
+    pub(super) fn now(&self) -> Values {
+        Arc::clone(&self.values())
+    }
+
+    /// Sets all to what they were.
+    pub(super) fn back_to(&self, session: &Arc<Session>, before: &Values) -> Result<(), ErrorInfo> {
+        if Arc::ptr_eq(&self.now(), before) {
+            return Ok(());
+        }
+        for name in self.now().keys().filter(|name| !before.contains_key(*name)) {
+            self.reset(session, name)?;
+        }
+        let now = self.now();
+        let other = before.iter().filter(|(name, value)| now.get(*name) != Some(value));
+        other.into_iter().try_for_each(|(name, value)| self.set(session, name, value))
     }
 
     fn take_effect(&self, session: &Arc<Session>, name: &str, value: &str) -> Result<(), ErrorInfo> {
@@ -189,15 +220,28 @@ impl Settings {
     /// Sets one, or all, to what they were at first.
     pub(super) fn reset(&self, session: &Arc<Session>, name: &str) -> Result<(), ErrorInfo> {
         let failed = |error: crate::Error| wrong("22023", error.to_string());
-        if name.starts_with("bell.") {
-            return session.reset(name).map_err(failed);
+        if name.starts_with(ENGINES) {
+            session.reset(name).map_err(failed)?;
+            self.forget(name);
+            return Ok(());
         }
         if name != "all" {
             return self.set(session, name, "default");
         }
-        session.reset("bell.").map_err(failed)?;
+        session.reset(ENGINES).map_err(failed)?;
+        self.forget(ENGINES);
         let changeable = KNOWN.iter().filter(|(name, _)| !FIXED.contains(name));
         changeable.into_iter().try_for_each(|(name, _)| self.set(session, name, "default"))
+    }
+
+    /// Those of the engine whose names begin so are what they were at first.
+    fn forget(&self, names: &str) {
+        let mut values = self.values();
+        let values = Arc::make_mut(&mut values);
+        values.retain(|name, _| !name.starts_with(names));
+        let first = self.at_first.get().into_iter().flat_map(|first| first.iter());
+        let first = first.filter(|(name, _)| name.starts_with(names));
+        values.extend(first.map(|(name, value)| (name.clone(), value.clone())));
     }
 
     fn first(&self, name: &str) -> &str {
@@ -224,7 +268,7 @@ impl Settings {
         REPORTED.iter().filter_map(told).collect()
     }
 
-    fn values(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+    fn values(&self) -> MutexGuard<'_, Values> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,6 +20,7 @@ use super::Connection;
 use super::errors::{error, user};
 use super::sending::send;
 use super::statement::{self, Statement};
+use super::transactions::allow;
 use super::{copy, rows, values};
 use crate::engine::Question;
 use crate::syntax::statements;
@@ -46,15 +47,18 @@ impl SimpleQueryHandler for Connection {
         if statements.len() > MOST {
             return Err(user("54000", format!("more than {MOST} statements in one message")));
         }
-        let mut status = client.transaction_status();
         if statements.is_empty() {
-            status = send(client, Response::EmptyQuery, status, false).await?;
+            send(client, Response::EmptyQuery, false).await?;
         }
         for range in statements {
             // What stands before is blank, so that places are places in the whole text.
             let answer = self.answer(&statements::in_place(&whole, &range), &whole).await?;
-            status = send(client, answer, status, false).await?;
+            self.transactions.warn(client).await?;
+            send(client, answer, false).await?;
+            client.set_transaction_status(self.transactions.status());
         }
+        self.message_over()?;
+        let status = self.transactions.status();
         client.set_state(PgWireConnectionState::ReadyForQuery);
         client.set_transaction_status(status);
         send_ready_for_query(client, status).await
@@ -75,6 +79,8 @@ impl Connection {
     /// Answers a statement that stands in the whole text where it does in its own.
     async fn answer(&self, text: &str, whole: &Arc<str>) -> PgWireResult<Response> {
         let statement = statement::read(text)?;
+        allow(&statement, self.transactions.status())?;
+        self.step();
         match &statement {
             Statement::Ask => {
                 let session = self.session()?;
@@ -100,28 +106,17 @@ impl Connection {
     /// Answers what is no question.
     pub(super) fn talk(&self, statement: &Statement, format: &Format) -> PgWireResult<Response> {
         let wrong = |info| PgWireError::UserError(Box::new(info));
-        let done = |words: &str| Ok(Response::Execution(Tag::new(words)));
         match statement {
-            Statement::Begin => Ok(Response::TransactionStart(Tag::new("BEGIN"))),
-            Statement::End(words) => {
-                self.cursors.end();
-                Ok(Response::TransactionEnd(Tag::new(words)))
-            }
+            Statement::Begin => Ok(self.begin_transaction()),
+            Statement::End { commits, chains } => self.end_transaction(*commits, *chains),
+            Statement::Savepoint(name) => self.save(name),
+            Statement::RollbackTo(name) => self.roll_back_to(name),
+            Statement::Release(name) => self.release(name),
             Statement::Close(name) => self.cursors.close(name.as_deref()),
-            Statement::Nothing(words) => done(words),
-            Statement::Discard => {
-                self.cursors.close(None)?;
-                self.settings.reset(self.session()?, "all").map_err(wrong)?;
-                done("DISCARD ALL")
-            }
-            Statement::Set { name, value } => {
-                self.settings.set(self.session()?, name, value).map_err(wrong)?;
-                done("SET")
-            }
-            Statement::Reset { name } => {
-                self.settings.reset(self.session()?, name).map_err(wrong)?;
-                done("RESET")
-            }
+            Statement::Nothing(words) => Ok(Response::Execution(Tag::new(words))),
+            Statement::Discard => self.discard(),
+            Statement::Set { name, value, local } => self.set(name, value, *local),
+            Statement::Reset { name } => self.reset(name),
             Statement::Show { name } => {
                 let shown = self.settings.shown(name).map_err(wrong)?;
                 let schema = Arc::new(shown_schema(name));

@@ -22,7 +22,6 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use super::Connection;
 use super::errors::fatal;
 use super::login::{Login, challenge};
-use crate::serve::live::Roles;
 use crate::serve::session::{Session, User};
 use crate::serve::{Entrance, Event};
 
@@ -36,19 +35,10 @@ impl StartupHandler for Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let outcome = match message {
+        match message {
             PgWireFrontendMessage::Startup(startup) => self.begin(client, &startup).await,
             PgWireFrontendMessage::PasswordMessageFamily(message) => self.log_in(client, message).await,
-            _ => Ok(()),
-        };
-        match outcome {
-            Err(PgWireError::UserError(error)) => {
-                // After such an error PostgreSQL hangs up.
-                client.send(PgWireBackendMessage::ErrorResponse((*error).into())).await?;
-                client.close().await?;
-                Ok(())
-            }
-            other => other,
+            _ => Err(fatal("08P01", "expected the beginning of a login")),
         }
     }
 }
@@ -68,8 +58,9 @@ impl Connection {
         if self.shared.tls_needed && !client.is_secure() {
             return Err(fatal("28000", "this server takes encrypted connections only: connect with sslmode=require"));
         }
-        if self.shared.users.is_none() {
-            return self.enter(client, None).await;
+        if self.shared.people.is_none() {
+            let name = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+            return self.enter(client, User::new(name, None)).await;
         }
         client.set_state(PgWireConnectionState::AuthenticationInProgress);
         let methods = Authentication::SASL(vec![SCRAM_SHA_256_METHOD.to_string()]);
@@ -84,7 +75,7 @@ impl Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let Some(users) = &self.shared.users else { return Err(fatal("28000", "no password was asked for")) };
+        let Some(people) = &self.shared.people else { return Err(fatal("28000", "no password was asked for")) };
         let name = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
         let before = std::mem::replace(&mut *self.login.lock().unwrap_or_else(PoisonError::into_inner), Login::Over);
         match before {
@@ -94,22 +85,24 @@ impl Connection {
                     return Err(fatal("28000", "passwords are told by SCRAM-SHA-256"));
                 }
                 let first = first.data.unwrap_or_default();
+                let users = people.known();
                 let (challenge, answer) =
                     challenge(&first, users.verifier(&name)).map_err(|why| fatal("08P01", why))?;
-                *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Login::Challenged(Box::new(challenge));
+                let challenged = Login::Challenged(Box::new(challenge), users.user(&name));
+                *self.login.lock().unwrap_or_else(PoisonError::into_inner) = challenged;
                 let answer = Authentication::SASLContinue(answer.into());
                 client.send(PgWireBackendMessage::Authentication(answer)).await?;
                 Ok(())
             }
-            Login::Challenged(challenge) => {
+            Login::Challenged(challenge, user) => {
                 let last = message.into_sasl_response()?;
                 // Of a name that nobody has, nothing is right.
-                let (Some(proof), Some(roles)) = (challenge.prove(&last.data), users.roles(&name)) else {
+                let (Some(proof), Some(user)) = (challenge.prove(&last.data), user) else {
                     self.turned_away(client.socket_addr(), &name);
                     return Err(fatal("28P01", &format!("password authentication failed for user \"{name}\"")));
                 };
                 client.send(PgWireBackendMessage::Authentication(Authentication::SASLFinal(proof.into()))).await?;
-                self.enter(client, roles).await
+                self.enter(client, user).await
             }
             Login::Over => Err(fatal("08P01", "the login is over")),
         }
@@ -121,14 +114,12 @@ impl Connection {
     }
 
     /// A session begins.
-    async fn enter<C>(&self, client: &mut C, roles: Roles) -> PgWireResult<()>
+    async fn enter<C>(&self, client: &mut C, user: User) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let name = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
-        let user = User { name, roles };
         let session = Session::open(&self.shared, user, Entrance::Pg)
             .map_err(|error| fatal("58000", &format!("cannot begin a session: {error}")))?;
         let session = Arc::new(session);

@@ -14,14 +14,20 @@ pub(super) enum Statement {
     Ask,
     /// `BEGIN`, `START TRANSACTION`.
     Begin,
-    /// `COMMIT`, `ROLLBACK`: the word that is answered.
-    End(&'static str),
-    /// What changes nothing here (`SAVEPOINT`, `DEALLOCATE` …): the words that are answered.
+    /// `COMMIT`, `ROLLBACK`, after which `AND CHAIN` begins another transaction.
+    End { commits: bool, chains: bool },
+    /// `SAVEPOINT name`.
+    Savepoint(String),
+    /// `ROLLBACK TO name`.
+    RollbackTo(String),
+    /// `RELEASE name`.
+    Release(String),
+    /// What changes nothing here (`DEALLOCATE`, `SET ROLE` …): the words that are answered.
     Nothing(&'static str),
     /// `DISCARD ALL`.
     Discard,
-    /// `SET name = value`.
-    Set { name: String, value: String },
+    /// `SET name = value`; `SET LOCAL` holds until the transaction ends.
+    Set { name: String, value: String, local: bool },
     /// `RESET name`; `all` for all.
     Reset { name: String },
     /// `SHOW name`; `all` for all.
@@ -63,11 +69,9 @@ pub(super) fn read(text: &str) -> PgWireResult<Statement> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Ok(match words.as_slice() {
         ["begin", ..] | ["start", "transaction", ..] => Statement::Begin,
-        ["rollback", "to", ..] => Statement::Nothing("ROLLBACK"),
-        ["commit" | "end", ..] => Statement::End("COMMIT"),
-        ["rollback" | "abort", ..] => Statement::End("ROLLBACK"),
-        ["savepoint", ..] => Statement::Nothing("SAVEPOINT"),
-        ["release", ..] => Statement::Nothing("RELEASE"),
+        ["commit" | "end" | "rollback" | "abort", ..] => end(&bare, &words)?,
+        ["savepoint", _] => Statement::Savepoint(cursors::name_of(bare[1])),
+        ["release", "savepoint", _] | ["release", _] => Statement::Release(cursors::name_of(bare[bare.len() - 1])),
         ["declare", ..] => match cursors::declared(&bare, &words)? {
             Some((cursor, at)) => Statement::Declare { cursor, from: place(text, &tokens[at]) },
             None => Statement::Ask,
@@ -80,10 +84,9 @@ pub(super) fn read(text: &str) -> PgWireResult<Statement> {
         ["unlisten", ..] => Statement::Nothing("UNLISTEN"),
         ["set", "role", ..] | ["set", "session", "authorization", ..] => Statement::Nothing("SET"),
         ["set", "transaction", ..] | ["set", "session", "characteristics", ..] => Statement::Nothing("SET"),
-        ["set", "time", "zone", ..] => set("timezone", &bare[3..])?,
-        ["set", "names", ..] => set("client_encoding", &bare[2..])?,
-        ["set", "session" | "local", ..] => assignment(&bare[2..])?,
-        ["set", ..] => assignment(&bare[1..])?,
+        ["set", "session", ..] => assignment(&bare[2..], false)?,
+        ["set", "local", ..] => assignment(&bare[2..], true)?,
+        ["set", ..] => assignment(&bare[1..], false)?,
         ["reset", ..] => Statement::Reset { name: name_of(&bare[1..]).0 },
         ["show", first, ..] if SHOWN_BY_ENGINE.contains(first) => Statement::Ask,
         ["show", "transaction", "isolation", "level"] => Statement::Show { name: "transaction_isolation".to_string() },
@@ -94,21 +97,43 @@ pub(super) fn read(text: &str) -> PgWireResult<Statement> {
     })
 }
 
-/// `name = value`, `name TO value`.
-fn assignment(tokens: &[&Token]) -> PgWireResult<Statement> {
-    let (name, used) = name_of(tokens);
-    let is_sign = |token: &&Token| **token == Token::Eq || token.to_string().eq_ignore_ascii_case("to");
-    match tokens.get(used).filter(|token| is_sign(token)) {
-        Some(_) if !name.is_empty() => set(&name, &tokens[used + 1..]),
-        _ => Err(user("42601", "write SET name = value")),
+/// `COMMIT`, `ROLLBACK`, `ROLLBACK TO SAVEPOINT name`.
+fn end(tokens: &[&Token], words: &[&str]) -> PgWireResult<Statement> {
+    let commits = matches!(words[0], "commit" | "end");
+    let rest = &words[1..];
+    let rest = rest.strip_prefix(&["work"]).or(rest.strip_prefix(&["transaction"])).unwrap_or(rest);
+    match rest {
+        [] | ["and", "no", "chain"] => Ok(Statement::End { commits, chains: false }),
+        ["and", "chain"] => Ok(Statement::End { commits, chains: true }),
+        ["to", "savepoint", _] | ["to", _] if words[0] == "rollback" => {
+            Ok(Statement::RollbackTo(cursors::name_of(tokens[tokens.len() - 1])))
+        }
+        ["prepared", ..] => Err(user("0A000", "there are no prepared transactions here: nothing is written")),
+        [odd, ..] => Err(user("42601", format!("syntax error at or near \"{odd}\""))),
     }
 }
 
-fn set(name: &str, tokens: &[&Token]) -> PgWireResult<Statement> {
+/// `name = value`, `name TO value`, `TIME ZONE value`, `NAMES value`.
+fn assignment(tokens: &[&Token], local: bool) -> PgWireResult<Statement> {
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|it| it.to_string().eq_ignore_ascii_case(word));
+    if is(0, "time") && is(1, "zone") {
+        return set("timezone", &tokens[2..], local);
+    }
+    if is(0, "names") {
+        return set("client_encoding", &tokens[1..], local);
+    }
+    let (name, used) = name_of(tokens);
+    match !name.is_empty() && (is(used, "=") || is(used, "to")) {
+        true => set(&name, &tokens[used + 1..], local),
+        false => Err(user("42601", "write SET name = value")),
+    }
+}
+
+fn set(name: &str, tokens: &[&Token], local: bool) -> PgWireResult<Statement> {
     let value: String = tokens.iter().map(|token| plain(token)).collect();
     match value.is_empty() && tokens.is_empty() {
         true => Err(user("42601", format!("{name} has no value"))),
-        false => Ok(Statement::Set { name: name.to_string(), value }),
+        false => Ok(Statement::Set { name: name.to_string(), value, local }),
     }
 }
 
@@ -182,7 +207,11 @@ mod tests {
     use super::*;
 
     fn set_to(name: &str, value: &str) -> Statement {
-        Statement::Set { name: name.to_string(), value: value.to_string() }
+        Statement::Set { name: name.to_string(), value: value.to_string(), local: false }
+    }
+
+    fn local(name: &str, value: &str) -> Statement {
+        Statement::Set { name: name.to_string(), value: value.to_string(), local: true }
     }
 
     #[test]
@@ -191,13 +220,21 @@ mod tests {
             ("SELECT 1", Statement::Ask),
             ("begin isolation level serializable;", Statement::Begin),
             ("START TRANSACTION READ ONLY", Statement::Begin),
-            ("COMMIT", Statement::End("COMMIT")),
-            ("ROLLBACK TO SAVEPOINT a", Statement::Nothing("ROLLBACK")),
+            ("COMMIT", Statement::End { commits: true, chains: false }),
+            ("abort work and no chain", Statement::End { commits: false, chains: false }),
+            ("END TRANSACTION AND CHAIN", Statement::End { commits: true, chains: true }),
+            ("SAVEPOINT A", Statement::Savepoint("a".to_string())),
+            ("ROLLBACK TO SAVEPOINT a", Statement::RollbackTo("a".to_string())),
+            ("rollback work to \"A\"", Statement::RollbackTo("A".to_string())),
+            ("RELEASE a", Statement::Release("a".to_string())),
             ("SET extra_float_digits = 3", set_to("extra_float_digits", "3")),
             ("set session DateStyle to 'ISO, MDY'", set_to("datestyle", "ISO, MDY")),
             ("SET bell.bi_compat = true", set_to("bell.bi_compat", "true")),
             ("SET search_path TO retail, public", set_to("search_path", "retail,public")),
             ("SET TIME ZONE 'UTC'", set_to("timezone", "UTC")),
+            ("SET SESSION TIME ZONE 'UTC'", set_to("timezone", "UTC")),
+            ("SET LOCAL work_mem = '1MB'", local("work_mem", "1MB")),
+            ("set local time zone 'UTC'", local("timezone", "UTC")),
             ("RESET ALL", Statement::Reset { name: "all".to_string() }),
             ("SHOW server_version", Statement::Show { name: "server_version".to_string() }),
             ("SHOW INDICATORS", Statement::Ask),
