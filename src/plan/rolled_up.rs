@@ -23,7 +23,7 @@ use super::combine::Question;
 use super::edges::PlacedEdge;
 use super::frame::Role;
 use super::guards::guarded;
-use super::notes::Note;
+use super::notes::{Note, Notes};
 use super::part::Part;
 use super::prepared::Prepared;
 use super::range::{Range, conjuncts};
@@ -31,6 +31,7 @@ use super::rows::columns_of;
 use super::running::{Final, Finals};
 use super::scan::Scan;
 use super::situation::Nulls;
+use super::sought;
 use super::windows::{self, Shape};
 use crate::catalog::calendar::{DatePart, Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
@@ -53,13 +54,22 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
     if !question.rewrites.use_rollups {
         return Ok(None);
     }
-    let mut rollups: Vec<&Rollup> =
-        catalog.rollups.iter().filter(|rollup| rollup.sources.contains(&part.key.source)).collect();
+    let supposed = question.notes.iter().flat_map(Notes::supposed);
+    let all = catalog.rollups.iter().chain(supposed);
+    let mut rollups: Vec<&Rollup> = all.filter(|rollup| rollup.sources.contains(&part.key.source)).collect();
     // The first that fits is the best.
     rollups.sort_by_key(|rollup| fewest_cells(rollup));
+    let mut sought = question.notes.as_ref().map(|_| sought::sought(question, part));
     let mut best: Option<(Rolled, &Rollup, u64)> = None;
     for rollup in rollups {
-        match (fit(question, part, rollup)?, &best) {
+        let fitting = fit(question, part, rollup)?;
+        if let Some(sought) = &mut sought {
+            match &fitting {
+                Ok((kept, _)) => sought.fits.push((rollup.qualified(), kept.rows)),
+                Err(missed) => sought.missed.push((rollup.qualified(), missed.clone())),
+            }
+        }
+        match (fitting, &best) {
             (Ok((kept, rolled)), None) => {
                 note(question, part, rollup, vec![], Some(kept));
                 best = Some((rolled, rollup, kept.rows));
@@ -73,6 +83,9 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
             }
             (Err(missed), _) => note(question, part, rollup, missed, None),
         }
+    }
+    if let (Some(notes), Some(sought)) = (&question.notes, sought) {
+        notes.seek(sought);
     }
     Ok(best.map(|(rolled, ..)| rolled))
 }
@@ -126,7 +139,7 @@ fn fit<'r>(
 }
 
 /// What no cells can tell.
-fn looks_elsewhere(part: &Part) -> Option<&'static str> {
+pub(super) fn looks_elsewhere(part: &Part) -> Option<&'static str> {
     let key = &part.key;
     if key.redated.is_some() {
         return Some("the rows count on other days than their own");
