@@ -112,6 +112,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+pub mod advise;
 pub mod alert;
 pub mod analysis;
 pub mod audit;

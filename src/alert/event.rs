@@ -1,7 +1,7 @@
 //! [`Event`]: what happened, for whom, and why, as it is written and sent.
 
 use chrono::NaiveDateTime;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -99,6 +99,13 @@ const APART: &AsciiSet = &CONTROLS.add(b' ').add(b'|').add(b'=').add(b'%');
 
 fn part(text: &str) -> String {
     utf8_percent_encode(text, APART).to_string()
+}
+
+/// The alert and the period of a key.
+pub(super) fn parts_of_key(key: &str) -> Option<(String, String)> {
+    let mut parts = key.split('|');
+    let mut next = || Some(percent_decode_str(parts.next()?).decode_utf8().ok()?.into_owned());
+    Some((next()?, next()?))
 }
 
 impl Event {

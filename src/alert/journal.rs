@@ -5,16 +5,20 @@
 //! last line, and what it cut had not been relied on: it is dropped when the file is opened again.
 //!
 //! Of an event of which everybody has been told only the key matters. [`Journal::compact`] writes a new file, in which it is
-//! all that is left (`{"done": "key"}`), beside the old one, and puts it into its place at once when it is on the disk.
+//! all that is left (`{"done": "key"}`), beside the old one, and puts it into its place at once when it is on the disk. Of many
+//! keys the newest are kept; of the periods before these all counts as told (`{"until": "…", "alert": "…"}`), so that the
+//! file does not grow for ever and an event is still never told twice.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
-use super::event::Event;
+use super::event::{Event, parts_of_key};
+use crate::analysis::span::Span;
 use crate::error::{Error, Result};
 
 /// The file, open and locked: no other run can tell the same events meanwhile.
@@ -26,6 +30,8 @@ pub struct Journal {
     by_key: HashMap<String, usize>,
     /// The events of which everybody was told before the file was written anew.
     done: BTreeSet<String>,
+    /// For each alert up to which end of a period everything counts as told.
+    until: BTreeMap<String, NaiveDateTime>,
     lines: usize,
 }
 
@@ -42,10 +48,14 @@ enum Line {
     Event { event: Box<Event> },
     Sent { sent: String, to: String },
     Done { done: String },
+    Until { until: NaiveDateTime, alert: String },
 }
 
 /// A file of fewer lines is not worth writing anew.
 const BULKY: usize = 1000;
+
+/// So many events of which everybody was told are remembered one by one.
+const REMEMBERED: usize = 10_000;
 
 impl Journal {
     /// Opens a journal, or begins one.
@@ -66,6 +76,7 @@ impl Journal {
             entries: vec![],
             by_key: HashMap::new(),
             done: BTreeSet::new(),
+            until: BTreeMap::new(),
             lines: 0,
         };
         for (number, line) in bytes[..whole].split(|byte| *byte == b'\n').enumerate() {
@@ -83,8 +94,10 @@ impl Journal {
         self.lines += 1;
         match line {
             Line::Done { done } => _ = self.done.insert(done),
+            Line::Until { until, alert } => _ = self.until.insert(alert, until),
             Line::Event { event } => {
-                if !self.is_known(&event.key) {
+                // What was still to be told stays so, however long ago its period ended.
+                if !self.by_key.contains_key(&event.key) && !self.done.contains(&event.key) {
                     self.by_key.insert(event.key.clone(), self.entries.len());
                     self.entries.push(Entry { event: *event, told: BTreeSet::new() });
                 }
@@ -98,7 +111,12 @@ impl Journal {
     }
 
     fn is_known(&self, key: &str) -> bool {
-        self.by_key.contains_key(key) || self.done.contains(key)
+        self.by_key.contains_key(key) || self.done.contains(key) || self.is_long_over(key)
+    }
+
+    fn is_long_over(&self, key: &str) -> bool {
+        let Some((alert, end)) = alert_and_end(key) else { return false };
+        self.until.get(&alert).is_some_and(|until| end <= *until)
     }
 
     fn write(&mut self, line: Line) -> Result<()> {
@@ -143,10 +161,10 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`]: the file is then as it was.
     pub fn compact_if_bulky(&mut self) -> Result<()> {
-        if self.lines < BULKY || self.compacted()?.iter().filter(|byte| **byte == b'\n').count() * 2 > self.lines {
-            return Ok(());
-        }
-        self.compact()
+        let kept = |entry: &Entry| if entry.missing().is_empty() { 0 } else { 1 + entry.told.len() };
+        let done = self.done.len() + self.entries.iter().filter(|entry| entry.missing().is_empty()).count();
+        let left = self.entries.iter().map(kept).sum::<usize>() + done.min(REMEMBERED) + self.until.len();
+        if self.lines < BULKY || left * 2 > self.lines { Ok(()) } else { self.compact() }
     }
 
     /// Writes the file anew, with nothing but what is due and the keys of what is done.
@@ -154,8 +172,17 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`]: the file is then as it was.
     pub fn compact(&mut self) -> Result<()> {
+        self.compact_to(REMEMBERED)
+    }
+
+    fn compact_to(&mut self, remembered: usize) -> Result<()> {
         let failed = |error| Error::io(&self.path, error);
-        let bytes = self.compacted()?;
+        let mut done = self.done.clone();
+        done.extend(self.entries.iter().filter(|it| it.missing().is_empty()).map(|it| it.event.key.clone()));
+        let mut until = self.until.clone();
+        forget(&mut done, &mut until, remembered);
+        let lines = self.lines_with(&done, &until);
+        let bytes = lines.iter().map(text).collect::<Result<String>>()?.into_bytes();
         let beside = beside(&self.path);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside).map_err(failed)?;
@@ -164,39 +191,46 @@ impl Journal {
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
         std::fs::rename(&beside, &self.path).map_err(failed)?;
         sync_folder(&self.path).map_err(failed)?;
-        self.file = file;
-        self.lines = 0;
-        let entries = std::mem::take(&mut self.entries);
-        self.by_key.clear();
-        for entry in entries {
-            match entry.missing().is_empty() {
-                true => _ = self.done.insert(entry.event.key),
-                false => {
-                    self.lines += 1 + entry.told.len();
-                    self.by_key.insert(entry.event.key.clone(), self.entries.len());
-                    self.entries.push(entry);
-                }
-            }
-        }
-        self.lines += self.done.len();
+        (self.file, self.lines, self.done, self.until) = (file, lines.len(), done, until);
+        self.entries.retain(|entry| !entry.missing().is_empty());
+        let keys = self.entries.iter().enumerate().map(|(at, entry)| (entry.event.key.clone(), at));
+        self.by_key = keys.collect();
         Ok(())
     }
 
     /// What a new file has.
-    fn compacted(&self) -> Result<Vec<u8>> {
-        let done = |key: &String| Line::Done { done: key.clone() };
-        let mut lines: Vec<Line> = self.done.iter().map(done).collect();
-        for entry in &self.entries {
+    fn lines_with(&self, done: &BTreeSet<String>, until: &BTreeMap<String, NaiveDateTime>) -> Vec<Line> {
+        let long_over = until.iter().map(|(alert, until)| Line::Until { until: *until, alert: alert.clone() });
+        let mut lines: Vec<Line> = long_over.collect();
+        lines.extend(done.iter().map(|key| Line::Done { done: key.clone() }));
+        for entry in self.entries.iter().filter(|entry| !entry.missing().is_empty()) {
             let key = &entry.event.key;
-            if entry.missing().is_empty() {
-                lines.push(done(key));
-                continue;
-            }
             lines.push(Line::Event { event: Box::new(entry.event.clone()) });
             lines.extend(entry.told.iter().map(|to| Line::Sent { sent: key.clone(), to: to.clone() }));
         }
-        Ok(lines.iter().map(text).collect::<Result<String>>()?.into_bytes())
+        lines
     }
+}
+
+/// Forgets the keys of the oldest periods where there are more than are remembered; of each alert, everything up to the
+/// newest period that is forgotten then counts as told.
+fn forget(done: &mut BTreeSet<String>, until: &mut BTreeMap<String, NaiveDateTime>, remembered: usize) {
+    let mut ends: Vec<NaiveDateTime> = done.iter().filter_map(|key| Some(alert_and_end(key)?.1)).collect();
+    if ends.len() > remembered {
+        ends.sort_unstable();
+        let last = ends[ends.len() - remembered - 1];
+        for (alert, end) in done.iter().filter_map(|key| alert_and_end(key)).filter(|(_, end)| *end <= last) {
+            let known = until.entry(alert).or_insert(end);
+            *known = end.max(*known);
+        }
+    }
+    done.retain(|key| alert_and_end(key).is_none_or(|(alert, end)| until.get(&alert).is_none_or(|until| end > *until)));
+}
+
+/// The alert and the end of the period that a key is of.
+fn alert_and_end(key: &str) -> Option<(String, NaiveDateTime)> {
+    let (alert, period) = parts_of_key(key)?;
+    Some((alert, Span::parse(&period).ok()?.end))
 }
 
 impl Entry {
@@ -387,6 +421,38 @@ mod tests {
         // A file that is locked stays so while it is written anew.
         journal.compact().unwrap();
         assert!(matches!(Journal::open(&path), Err(Error::Data(_))));
+    }
+
+    #[test]
+    fn of_many_events_the_oldest_periods_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let key = |alert: &str, day: u32, slice: &str| format!("p.{alert}|2026-01-{day:02}|region={slice}");
+        let mut journal = Journal::open(&path).unwrap();
+        for day in 1..=20 {
+            journal.add(&event(&key("a", day, "east"))).unwrap();
+        }
+        journal.add(&event(&key("b", 1, "east"))).unwrap();
+        tell(&mut journal, &mut vec![]);
+        // Of the 3rd somebody has still to be told.
+        journal.add(&event(&key("a", 3, "west"))).unwrap();
+        journal.compact_to(5).unwrap();
+        drop(journal);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(r#"{"until":"2026-01-16T00:00:00","alert":"p.a"}"#), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with(r#"{"done""#)).count(), 5, "{text}");
+        let mut journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.due().len(), 1);
+        // None of them is told again, by its key or by its period; what is newer is, and what another alert says.
+        for day in 1..=20 {
+            journal.add(&event(&key("a", day, "east"))).unwrap();
+        }
+        journal.add(&event(&key("b", 1, "east"))).unwrap();
+        assert_eq!(journal.due().len(), 1);
+        journal.add(&event(&key("a", 16, "south"))).unwrap();
+        journal.add(&event(&key("b", 2, "east"))).unwrap();
+        let due: Vec<String> = journal.due().into_iter().map(|(event, _)| event.key).collect();
+        assert_eq!(due, [key("a", 3, "west"), key("a", 16, "south"), key("b", 2, "east")]);
     }
 
     #[test]

@@ -184,6 +184,21 @@ impl Grain {
         }
     }
 
+    /// Whether its periods are made of whole periods of a finer grain.
+    pub fn consists_of(self, fine: Grain) -> bool {
+        use Grain::{FiscalQuarter, FiscalYear, Month, Quarter, Week, Year};
+        match fine {
+            Week => self == Week,
+            Month => matches!(self, Month | Quarter | FiscalQuarter | Year | FiscalYear),
+            Quarter => matches!(self, Quarter | Year),
+            FiscalQuarter => matches!(self, FiscalQuarter | FiscalYear),
+            Year => self == Year,
+            FiscalYear => self == FiscalYear,
+            // Days and what is finer make up everything that is coarser.
+            fine => self >= fine,
+        }
+    }
+
     /// The grain of that name.
     pub fn named(name: &str) -> Option<Grain> {
         Grain::ALL.iter().copied().find(|grain| grain.name() == name)

@@ -67,7 +67,7 @@ pub struct At {
 /// `avg(x per d)`: x for each value of d, then an aggregate over these values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fold {
-    /// The aggregate call; inputs are those of formulas.
+    /// The aggregate call; inputs are those of formulas, and what the values are for.
     pub aggregate: Expression,
     /// What the values are for: dimensions, grains, columns.
     pub by: Vec<Expression>,
@@ -75,6 +75,13 @@ pub struct Fold {
     pub data_type: DataType,
     /// Its value over no rows.
     pub empty: ScalarValue,
+}
+
+impl Fold {
+    /// Which of what the values are for an input of the aggregate is, by position; `None`: it is a formula.
+    pub fn key(&self, input: &Input) -> Option<usize> {
+        self.by.iter().position(|by| by.as_input() == Some(input))
+    }
 }
 
 /// `x per d` where a row has a value: in conditions and dimensions.

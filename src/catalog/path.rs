@@ -103,7 +103,12 @@ impl JoinPath {
 
     /// How it is written: `orders.store`.
     pub fn display(&self, catalog: &Catalog) -> String {
-        let mut text = catalog.source(self.root).item.name.clone();
+        self.names(catalog).join(".")
+    }
+
+    /// The names that lead there: those of the source, and of each step.
+    pub fn names(&self, catalog: &Catalog) -> Vec<String> {
+        let mut names = vec![catalog.source(self.root).item.name.clone()];
         let mut at = self.root;
         for step in &self.steps {
             let (name, next) = match step {
@@ -113,11 +118,10 @@ impl JoinPath {
                 }
                 Step::Child { source, .. } => (&catalog.source(*source).item.name, *source),
             };
-            text.push('.');
-            text.push_str(name);
+            names.push(name.clone());
             at = next;
         }
-        text
+        names
     }
 }
 

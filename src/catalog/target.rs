@@ -132,6 +132,8 @@ pub struct YearBefore {
     pub sum: IndicatorId,
     /// The least of them: shares of a sum with negative parts mean nothing.
     pub least: IndicatorId,
+    /// Each of them with its name, where parts are whole numbers that add up: then each depends on all.
+    pub each: Option<IndicatorId>,
 }
 
 /// The slices that a target is for.

@@ -101,9 +101,7 @@ impl<'a> Checker<'a> {
     /// The periods that are looked at: as said, else those of the indicator's own view.
     fn every(&self, tree: &goals::Alert, of: IndicatorId) -> Result<Grain, Failure> {
         if let Some(word) = &tree.every {
-            let anomaly = matches!(tree.when, Some(When::Anomaly(_)));
-            let known = Grain::named(&word.text.to_lowercase()).filter(|it| !(anomaly && is_fiscal(*it)));
-            let known = known.filter(|it| it.fits(&self.catalog.metric_time));
+            let known = Grain::named(&word.text.to_lowercase()).filter(|it| it.fits(&self.catalog.metric_time));
             return known.ok_or_else(|| {
                 bad(format!("alerts do not look at time by the `{}`", word.text), word.span)
                     .help("write `every day`, or another grain that time is kept by")
@@ -112,7 +110,7 @@ impl<'a> Checker<'a> {
         }
         let indicator = self.catalog.indicator(of);
         match indicator.grain.as_ref().and_then(|grain| grain.time) {
-            Some(TimePart::Grain(grain)) if !is_fiscal(grain) => Ok(grain),
+            Some(TimePart::Grain(grain)) => Ok(grain),
             _ => {
                 Err(bad(format!("in which periods `{}` is looked at is not said", indicator.item.name), tree.name.span)
                     .help("write `every day`, or give the indicator a `grain`")
@@ -302,10 +300,6 @@ fn periods(tree: &goals::Alert) -> Result<u32, Failure> {
     written.text.parse().ok().filter(|periods| (1..=MOST_PERIODS).contains(periods)).ok_or_else(|| {
         bad("periods are counted from 1 to 1000", written.span).help("write it such as `for 2 periods`").into()
     })
-}
-
-fn is_fiscal(grain: Grain) -> bool {
-    matches!(grain, Grain::FiscalQuarter | Grain::FiscalYear)
 }
 
 /// The modifiers of an input of a formula, those inside it included.

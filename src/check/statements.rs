@@ -1,9 +1,10 @@
 //! What targets state: amounts in the indicator's unit, revisions, splits.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::ScalarValue;
-use datafusion::functions_aggregate::expr_fn::{min, sum};
-use datafusion::logical_expr::Expr;
+use datafusion::functions::core::expr_fn::named_struct;
+use datafusion::functions_aggregate::expr_fn::{array_agg, min, sum};
+use datafusion::logical_expr::{Expr, lit};
 
 use super::goals::{bad, period, require_once};
 use super::{Checker, Failure};
@@ -13,7 +14,7 @@ use crate::catalog::indicator::{Direction, Indicator};
 use crate::catalog::target::{Aim, Amounts, Form, Judging, Level, Split, SplitBy, Statement, YearBefore};
 use crate::catalog::time::cast;
 use crate::catalog::unit::{Unit, time_scale};
-use crate::catalog::{DimensionId, IndicatorId};
+use crate::catalog::{DimensionId, IndicatorId, Item};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::goals::{self, Bound, Slice, Written};
@@ -130,7 +131,26 @@ impl Checker<'_> {
             };
             self.hidden(&item, what, Expression::input(Input::Fold(Box::new(fold))), DataType::Float64)
         };
-        YearBefore { sum: fold("sum of slices", sum), least: fold("least slice", min) }
+        let (sum, least) = (fold("sum of slices", sum), fold("least slice", min));
+        let counts = self.catalog.indicator(of).data_type.is_integer();
+        let each = counts.then(|| self.each_slice(&item, of, by));
+        YearBefore { sum, least, each }
+    }
+
+    /// The values of an indicator's slices, each with its name: a list of structures.
+    fn each_slice(&mut self, item: &Item, of: IndicatorId, by: DimensionId) -> IndicatorId {
+        let dimension = Input::Dimension(by, TimePart::Whole);
+        let name = cast(Expr::Column(input_column(0)), DataType::Utf8);
+        let value = cast(Expr::Column(input_column(1)), DataType::Float64);
+        let slice = named_struct(vec![lit("name"), name, lit("value"), value]);
+        let aggregate =
+            Expression { expr: array_agg(slice), inputs: vec![dimension.clone(), Input::Indicator(of, vec![])] };
+        let fields =
+            Fields::from(vec![Field::new("name", DataType::Utf8, true), Field::new("value", DataType::Float64, true)]);
+        let data_type = DataType::new_list(DataType::Struct(fields), true);
+        let empty = ScalarValue::try_new_null(&data_type).unwrap_or(ScalarValue::Null);
+        let fold = Fold { aggregate, by: vec![Expression::input(dimension)], data_type: data_type.clone(), empty };
+        self.hidden(item, "each slice", Expression::input(Input::Fold(Box::new(fold))), data_type)
     }
 }
 

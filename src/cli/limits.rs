@@ -47,8 +47,18 @@ fn measured(text: &str) -> (&str, &str) {
 /// The least that a question may be given.
 const LEAST: f64 = 1e6;
 
-/// `512MB` in bytes.
+/// `512MB` in bytes, as memory.
 fn size(text: &str) -> Result<usize, String> {
+    match bytes(text)? as f64 {
+        // With so little even what could be kept in files is not.
+        bytes if bytes < LEAST => Err("at least 1MB is needed".to_string()),
+        bytes if bytes < usize::MAX as f64 => Ok(bytes as usize),
+        _ => Err("this is no amount of memory".to_string()),
+    }
+}
+
+/// `512MB` in bytes.
+pub fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = measured(text);
     let factor: f64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
@@ -61,12 +71,7 @@ fn size(text: &str) -> Result<usize, String> {
         _ => return Err("write such as 512MB, 2GB or 2GiB".to_string()),
     };
     let bytes = number.parse::<f64>().map_err(|error| error.to_string())? * factor;
-    match bytes {
-        // With so little even what could be kept in files is not.
-        _ if bytes < LEAST => Err("at least 1MB is needed".to_string()),
-        _ if bytes < usize::MAX as f64 => Ok(bytes as usize),
-        _ => Err("this is no amount of memory".to_string()),
-    }
+    if bytes < u64::MAX as f64 { Ok(bytes as u64) } else { Err("this is more than there can be".to_string()) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! question or the data is wrong; 2 wrong usage; 3 something is red (`status`), found (`audit`), not as expected
 //! (`expect`) or a part of a `run` failed; 130 cancelled by Ctrl-C.
 
+mod advise;
 mod alerts;
 mod answer;
 mod audit;
@@ -125,6 +126,8 @@ enum Command {
     Expect(expect::Expect),
     /// Run the publications: compute them and write them to files, which readers see change in one step
     Run(run::Run),
+    /// Propose rollups for questions that were asked
+    Advise(advise::Advise),
     /// Serve the project to psql, BI tools and programs
     #[cfg(feature = "serve")]
     Serve(serve::Serve),
@@ -164,6 +167,7 @@ impl Command {
                 | Command::Alerts(_)
                 | Command::Expect(_)
                 | Command::Run(_)
+                | Command::Advise(_)
         )
     }
 }
@@ -225,6 +229,7 @@ async fn run_command(command: &Command, common: &Common) -> Result<ExitCode, Fai
         Command::Alerts(alerts) => alerts.run(common).await,
         Command::Expect(expect) => expect.run(common).await,
         Command::Run(run) => run.run(common).await,
+        Command::Advise(advise) => advise.run(common).await,
         #[cfg(feature = "serve")]
         Command::Serve(serve) => serve.run(common).await,
         #[cfg(feature = "serve")]

@@ -163,6 +163,7 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
             ("bytes read", numbers(Report::input_bytes)),
             kept,
             ("question of", texts(|report| report.shared.as_deref().unwrap_or_default())),
+            ("why alone", texts(|report| report.alone.as_deref().unwrap_or_default())),
             definition,
             ("to", texts(|report| &report.to)),
         ],

@@ -207,16 +207,20 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn sql_plan(&self, text: &str) -> Result<(SessionState, LogicalPlan)> {
-        let file = self.project.sources.beside(QUESTION, text);
-        if let Some(shown) = show::show(&self.project.catalog, &file) {
-            let frame = self.ctx.read_batch(shown?)?;
-            return Ok(frame.into_parts());
-        }
-        let statement = sql::parse(&file)?;
         // A copy of the session's state is dear: one serves the whole question.
         let state = self.ctx.state();
-        let plan = sql::plan(self, &state, &file, statement).await?;
+        let plan = self.sql_plan_in(&state, text).await?;
         Ok((state, plan))
+    }
+
+    /// The same in a state of the session.
+    async fn sql_plan_in(&self, state: &SessionState, text: &str) -> Result<LogicalPlan> {
+        let file = self.project.sources.beside(QUESTION, text);
+        if let Some(shown) = show::show(&self.project.catalog, &file) {
+            return Ok(self.ctx.read_batch(shown?)?.into_parts().1);
+        }
+        let statement = sql::parse(&file)?;
+        sql::plan(self, state, &file, statement).await
     }
 
     /// Plans a [`Request`].

@@ -4,11 +4,13 @@ use std::fmt;
 
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::AnalyzerRule;
 
 use super::Engine;
 use crate::analysis::Function;
 use crate::error::Result;
-use crate::plan::Request;
+use crate::plan::rules::ExpandMeasures;
+use crate::plan::{Notes, Request};
 use crate::source::SourceSet;
 
 /// What is asked, in one of its forms.
@@ -47,6 +49,23 @@ impl Question {
             Question::Sql { statement, .. } => engine.sql_plan(statement).await,
             Question::Request(request) => Ok(engine.query(request).await?.into_parts()),
             Question::Function(function) => Ok(engine.analyse(function.as_ref())?.into_parts()),
+        }
+    }
+
+    /// The same, with notes taken of rollups; an analysis reads rows, and gives none.
+    ///
+    /// # Errors
+    /// As [`Question::plan`].
+    pub async fn plan_noting(&self, engine: &Engine, notes: &Notes) -> Result<LogicalPlan> {
+        let mut state = engine.context().state();
+        state.config_mut().options_mut().extensions.insert(notes.clone());
+        match self {
+            Question::Sql { statement, .. } => engine.sql_plan_in(&state, statement).await,
+            Question::Request(request) => {
+                let plan = engine.request_plan(request)?;
+                Ok(ExpandMeasures::default().analyze(plan, state.config_options())?)
+            }
+            Question::Function(_) => Ok(self.plan(engine).await?.1),
         }
     }
 

@@ -245,9 +245,7 @@ fn has_target(catalog: &Catalog, id: IndicatorId) -> bool {
             (Slices::Each(each), _) => same(each, &grain.by),
             (Slices::Whole, Amounts::Rows(rows)) => grain.by.iter().all(|id| rows.by.contains(id)),
             (Slices::Whole, Amounts::Stated(all)) => {
-                // Whole parts by last year's shares depend on each other: a row cannot tell its own.
-                let told = !(indicator.data_type.is_integer() && target.splits_by_last_year());
-                told && all.iter().filter_map(|it| it.split.as_ref()).any(|split| grain.by == [split.by])
+                all.iter().filter_map(|it| it.split.as_ref()).any(|split| grain.by == [split.by])
             }
         };
         period && slices

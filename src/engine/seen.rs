@@ -20,6 +20,7 @@ use super::definition::sources_behind;
 use super::policed::{ClosedTable, PolicedTable};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::policy::{Policy, Seen};
+use crate::catalog::rollup::Rollup;
 use crate::catalog::size::Size;
 use crate::catalog::source::{Rows, Source};
 use crate::catalog::{Catalog, SourceId};
@@ -54,6 +55,12 @@ impl Project {
             // An error is not looked for in rows that are not seen.
             specs: if all_seen { self.specs.clone() } else { vec![] },
         })
+    }
+
+    /// Whether what a rollup stores of everybody's rows may answer those who see the project so. `all` is the model as it is
+    /// without policies.
+    pub(crate) fn may_answer_from(&self, all: &Catalog, rollup: &Rollup) -> bool {
+        self.catalog.seen.as_ref().is_none_or(|seen| is_of_seen(all, rollup, &seen.narrowed))
     }
 }
 

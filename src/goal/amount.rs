@@ -254,7 +254,7 @@ mod tests {
     fn last_years_shares() {
         let by = DimensionId(0);
         let made = crate::catalog::IndicatorId(0);
-        let how = SplitBy::LastYear(crate::catalog::target::YearBefore { sum: made, least: made });
+        let how = SplitBy::LastYear(crate::catalog::target::YearBefore { sum: made, least: made, each: None });
         let split = Split { by, how };
         let last: Vec<(Option<String>, f64)> = [("a", 400.0), ("b", 300.0), ("c", 200.0), ("d", 100.0)]
             .map(|(name, it)| (Some(name.to_string()), it))

@@ -10,6 +10,7 @@ use super::find::{Table, Time, is_id, is_measure_name, singular, words};
 use super::ratios::{ratios, share as share_of};
 use crate::store::Format;
 use crate::store::profile::{ColumnProfile, Family};
+use crate::syntax::quoted;
 
 /// The files' names (without ending) and texts.
 pub(super) fn project(tables: &[Table]) -> Vec<(String, String)> {
@@ -354,50 +355,6 @@ fn aligned(lines: &[Line]) -> String {
         let _ = writeln!(text, "{}{padding} = {}{comment}", line.head, line.body);
     }
     text
-}
-
-/// A name as Bell reads it: in quotes where it is no plain identifier, or a word of SQL's or Bell's own grammar.
-fn quoted(name: &str) -> String {
-    const WORDS: [&str; 34] = [
-        "case",
-        "when",
-        "then",
-        "else",
-        "end",
-        "and",
-        "or",
-        "not",
-        "in",
-        "between",
-        "like",
-        "is",
-        "null",
-        "true",
-        "false",
-        "select",
-        "where",
-        "per",
-        "of",
-        "at",
-        "from",
-        "by",
-        "on",
-        "as",
-        "distinct",
-        "group",
-        "order",
-        "filter",
-        "all",
-        "set",
-        "date",
-        "timestamp",
-        "interval",
-        "cast",
-    ];
-    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_')
-        && name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
-        && !WORDS.contains(&name.to_lowercase().as_str());
-    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn literal(text: &str) -> String {

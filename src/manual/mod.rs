@@ -17,6 +17,7 @@
 //! | [who is told?](alerts) | alerts: rules, events, webhooks |
 //! | [every night](runs) | publications, `bell run`, what readers see |
 //! | [answers kept ready](rollups) | rollups: stored cells that answer by themselves |
+//! | [which answers to keep ready?](advice) | `bell advise`: rollups for what is asked |
 //! | [before it is told](expectations) | what is expected of the data, and how new it is |
 //! | [at their own tools](serving) | `bell serve`: psql, Python, BI boards over the PostgreSQL wire |
 //! | [for programs](http) | HTTP, Arrow Flight SQL, assistants; tokens and encryption |
@@ -78,6 +79,9 @@ pub mod rollups {}
 
 #[doc = include_str!("runs.md")]
 pub mod runs {}
+
+#[doc = include_str!("advice.md")]
+pub mod advice {}
 
 #[doc = include_str!("expectations.md")]
 pub mod expectations {}

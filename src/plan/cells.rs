@@ -101,7 +101,8 @@ fn inside(
     asked: Option<IndicatorId>,
 ) -> Vec<Leaf> {
     let mut leaves = Leaves::of(question.catalog, frame);
-    fold.aggregate.inputs.iter().for_each(|input| _ = leaves.expand_input(question.catalog, input, around, asked));
+    let formulas = fold.aggregate.inputs.iter().filter(|input| fold.key(input).is_none());
+    formulas.for_each(|input| _ = leaves.expand_input(question.catalog, input, around, asked));
     leaves.leaves
 }
 

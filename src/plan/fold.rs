@@ -34,6 +34,14 @@ pub(crate) struct FoldPart {
     folds: Vec<(usize, Fold)>,
 }
 
+/// An input of an aggregate over values.
+enum Inner {
+    /// What the values are for, by position.
+    Key(usize),
+    /// A formula over the leaves inside.
+    Value(Expr),
+}
+
 /// The leaves that fold values, grouped by their inner question.
 pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) -> Result<Vec<FoldPart>, Diagnostic> {
     let mut parts: Vec<FoldPart> = Vec::new();
@@ -149,11 +157,16 @@ impl FoldPart {
         Ok(frame)
     }
 
-    fn leaves(&self, catalog: &Catalog) -> (Leaves, Vec<Vec<Expr>>) {
+    /// What is asked inside, and the inputs of each aggregate over it: a key stands for itself.
+    fn leaves(&self, catalog: &Catalog) -> (Leaves, Vec<Vec<Inner>>) {
         let mut leaves = Leaves::of(catalog, &self.situation.frame.clone().per(&self.by));
         let values = self.folds.iter().map(|(_, fold)| {
             let inputs = fold.aggregate.inputs.iter();
-            inputs.map(|input| leaves.expand_input(catalog, input, &self.inside, self.asked)).collect()
+            let inner = |input| match fold.key(input) {
+                Some(key) => Inner::Key(key),
+                None => Inner::Value(leaves.expand_input(catalog, input, &self.inside, self.asked)),
+            };
+            inputs.map(inner).collect()
         });
         let values = values.collect();
         (leaves, values)
@@ -232,9 +245,13 @@ impl FoldPart {
         }
         let mut calls = Vec::new();
         for ((_, fold), inputs) in self.folds.iter().zip(inputs).filter(|_| values) {
-            let values = joined.values_of(inputs, &leaves)?;
             let mut names = Vec::new();
-            for value in values {
+            for input in inputs {
+                let value = match input {
+                    // Those of the fold come after those of the frame.
+                    Inner::Key(key) => joined.keys[kept.len() + key].clone(),
+                    Inner::Value(value) => joined.values_of(vec![value], &leaves)?.remove(0),
+                };
                 let name = format!("$x{}", columns.len());
                 columns.push(value.alias(&name));
                 names.push(column(&name));

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
 use super::combine::Answer;
 use super::context::{Call, Context};
 use super::instant::{Instants, TIMESTAMP};
-use super::judgement::{Judgement, Limit, Needs, Yardstick};
+use super::judgement::{Judgement, Limit, Needs, Yardstick, Year};
 use super::marker::Aspect;
 use super::range::{conjuncts, merged, range_of};
 use crate::catalog::calendar::{Grain, TimePart};
@@ -144,17 +144,17 @@ impl Groups {
             let sample = target.judging.sample.filter(|_| self.fits && aspect == Aspect::Status);
             let sample = sample.map(|(sample, _)| ask(sample, vec![]));
             let year = self.shared_as_last_year(target, &mentioned);
-            if year.is_some() && catalog.indicator(indicator).data_type.is_integer() {
-                return Err(counted(catalog, target, aspect).into());
-            }
             let year = year.map(|(by, year)| {
                 let all = Modifier::All(vec![Input::Dimension(by, TimePart::Whole)]);
                 let before = || Modifier::Shift(Grain::Year.span());
-                [
-                    ask(indicator, vec![before()]),
-                    ask(year.sum, vec![all.clone(), before()]),
-                    ask(year.least, vec![all, before()]),
-                ]
+                match year.each {
+                    Some(each) => Year::Each(ask(each, vec![all, before()])),
+                    None => Year::One([
+                        ask(indicator, vec![before()]),
+                        ask(year.sum, vec![all.clone(), before()]),
+                        ask(year.least, vec![all, before()]),
+                    ]),
+                }
             });
             extra.push(Needs { amount, sample, year });
         }
@@ -187,14 +187,17 @@ impl Groups {
         arguments.extend(self.dimensions.iter().map(|(at, _)| cast(answer.keys[*at].clone(), DataType::Utf8)));
         let mut targets = Vec::new();
         for (target, extra) in catalog.targets_of(compared.indicator).zip(&compared.extra) {
-            let mut place = |at: usize| {
-                arguments.push(number(at));
+            let mut place = |argument: Expr| {
+                arguments.push(argument);
                 arguments.len() - 1
             };
             let places = Needs {
-                amount: extra.amount.map(&mut place),
-                sample: extra.sample.map(&mut place),
-                year: extra.year.map(|year| year.map(&mut place)),
+                amount: extra.amount.map(|at| place(number(at))),
+                sample: extra.sample.map(|at| place(number(at))),
+                year: extra.year.map(|year| match year {
+                    Year::One(values) => Year::One(values.map(|at| place(number(at)))),
+                    Year::Each(at) => Year::Each(place(answer.values[at].clone())),
+                }),
             };
             targets.push((target.clone(), places));
         }
@@ -232,16 +235,6 @@ fn in_other_context(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -
     Diagnostic::new(codes::CONTEXT, format!("`{function}({name})` is of the question's own rows, without AT or FILTER"))
         .note("a target stands for a period and a slice as they are")
         .help(format!("ask for the period in a question of its own, or use LAG over `{function}({name})`"))
-}
-
-/// Whole parts of a whole amount depend on each other, and a row knows only its own.
-fn counted(catalog: &Catalog, target: &Target, aspect: Aspect) -> Diagnostic {
-    let (name, target) = (&catalog.indicator(target.of).item.name, &target.item.name);
-    let function = aspect.name().to_uppercase();
-    let message = format!("`{function}({name})` of a slice needs all slices: target `{target}` is split by last year");
-    Diagnostic::new(codes::CONTEXT, message)
-        .note(format!("`{name}` counts, so its parts are whole numbers that add up, by the largest remainder"))
-        .help(format!("ask `FROM status('{name}', by => '…', at => '…')`, which sees them all"))
 }
 
 fn without_target(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -> Diagnostic {

@@ -34,8 +34,17 @@ pub(crate) struct Needs {
     pub(crate) amount: Option<usize>,
     /// Its sample.
     pub(crate) sample: Option<usize>,
-    /// Where slices share it as a year earlier: the value then, that of all slices, the least of theirs.
-    pub(crate) year: Option<[usize; 3]>,
+    /// Where slices share it as a year earlier: what was then.
+    pub(crate) year: Option<Year>,
+}
+
+/// What was a year earlier, by position.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Year {
+    /// The value of the slice, that of all slices, the least of theirs.
+    One([usize; 3]),
+    /// The value of each slice with its name, in a list.
+    Each(usize),
 }
 
 /// What values are compared with.
@@ -154,6 +163,22 @@ impl Arguments<'_> {
         array.is_valid(row).then(|| DateTime::from_timestamp_nanos(array.value(row)).naive_utc())
     }
 
+    /// Slices with their values, in the order in which equal ones are served: by name, NULL last.
+    fn slices(&self, at: usize, row: usize) -> Vec<(Option<String>, f64)> {
+        let lists = self.arrays[at].as_list::<i32>();
+        if lists.is_null(row) {
+            return vec![];
+        }
+        let list = lists.value(row);
+        let slices = list.as_struct();
+        let (names, values) = (slices.column(0).as_string::<i32>(), slices.column(1).as_primitive::<Float64Type>());
+        let name = |at: usize| names.is_valid(at).then(|| names.value(at).to_string());
+        let there = (0..slices.len()).filter(|at| values.is_valid(*at));
+        let mut found: Vec<(Option<String>, f64)> = there.map(|at| (name(at), values.value(at))).collect();
+        found.sort_by(|(left, _), (right, _)| (left.is_none(), left).cmp(&(right.is_none(), right)));
+        found
+    }
+
     fn text(&self, at: usize, row: usize) -> Option<String> {
         let array = self.arrays[at].as_string::<i32>();
         array.is_valid(row).then(|| array.value(row).to_string())
@@ -258,9 +283,16 @@ impl Arguments<'_> {
         let mut reason = None;
         for at in order {
             let (target, needs) = &yardstick.targets[at];
-            let last_year = needs.year.map(|year| {
-                let [own, sum, least] = year.map(|at| self.number(at, row));
-                Shared::One { own, sum, least }
+            let slices = match needs.year {
+                Some(Year::Each(at)) => self.slices(at, row),
+                _ => vec![],
+            };
+            let last_year = needs.year.map(|year| match year {
+                Year::One(places) => {
+                    let [own, sum, least] = places.map(|at| self.number(at, row));
+                    Shared::One { own, sum, least }
+                }
+                Year::Each(_) => Shared::Slices(&slices),
             });
             let aim = match &target.amounts {
                 Amounts::Stated(_) => aim_of(&yardstick.scale, target, &Wanted { last_year, ..wanted }),

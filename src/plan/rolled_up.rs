@@ -20,9 +20,10 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use super::axis::Axis;
 use super::cells::{Kind, LaidOut, State, call_of, column, parts_of_rollup, question_of, relation, rows_name};
 use super::combine::Question;
+use super::edges::PlacedEdge;
 use super::frame::Role;
 use super::guards::guarded;
-use super::notes::Note;
+use super::notes::{Note, Notes};
 use super::part::Part;
 use super::prepared::Prepared;
 use super::range::{Range, conjuncts};
@@ -30,6 +31,7 @@ use super::rows::columns_of;
 use super::running::{Final, Finals};
 use super::scan::Scan;
 use super::situation::Nulls;
+use super::sought;
 use super::windows::{self, Shape};
 use crate::catalog::calendar::{DatePart, Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
@@ -52,13 +54,22 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
     if !question.rewrites.use_rollups {
         return Ok(None);
     }
-    let mut rollups: Vec<&Rollup> =
-        catalog.rollups.iter().filter(|rollup| rollup.sources.contains(&part.key.source)).collect();
+    let supposed = question.notes.iter().flat_map(Notes::supposed);
+    let all = catalog.rollups.iter().chain(supposed);
+    let mut rollups: Vec<&Rollup> = all.filter(|rollup| rollup.sources.contains(&part.key.source)).collect();
     // The first that fits is the best.
     rollups.sort_by_key(|rollup| fewest_cells(rollup));
+    let mut sought = question.notes.as_ref().map(|_| sought::sought(question, part));
     let mut best: Option<(Rolled, &Rollup, u64)> = None;
     for rollup in rollups {
-        match (fit(question, part, rollup)?, &best) {
+        let fitting = fit(question, part, rollup)?;
+        if let Some(sought) = &mut sought {
+            match &fitting {
+                Ok((kept, _)) => sought.fits.push((rollup.qualified(), kept.rows)),
+                Err(missed) => sought.missed.push((rollup.qualified(), missed.clone())),
+            }
+        }
+        match (fitting, &best) {
             (Ok((kept, rolled)), None) => {
                 note(question, part, rollup, vec![], Some(kept));
                 best = Some((rolled, rollup, kept.rows));
@@ -72,6 +83,9 @@ pub(crate) fn rolled_up(question: &Question<'_>, part: &Part) -> Result<Option<R
             }
             (Err(missed), _) => note(question, part, rollup, missed, None),
         }
+    }
+    if let (Some(notes), Some(sought)) = (&question.notes, sought) {
+        notes.seek(sought);
     }
     Ok(best.map(|(rolled, ..)| rolled))
 }
@@ -125,7 +139,7 @@ fn fit<'r>(
 }
 
 /// What no cells can tell.
-fn looks_elsewhere(part: &Part) -> Option<&'static str> {
+pub(super) fn looks_elsewhere(part: &Part) -> Option<&'static str> {
     let key = &part.key;
     if key.redated.is_some() {
         return Some("the rows count on other days than their own");
@@ -133,8 +147,15 @@ fn looks_elsewhere(part: &Part) -> Option<&'static str> {
     if !key.child_conditions.is_empty() || !key.child_filters.is_empty() {
         return Some("a condition looks at rows that join to the source's");
     }
-    if !part.frame().edges.is_empty() || !key.own.is_empty() || !key.counted.is_empty() {
-        return Some("the value at the first or the last of something is looked for among the rows");
+    let at_an_edge = !part.frame().edges.is_empty();
+    if at_an_edge && !key.counted.is_empty() {
+        return Some("a filter decides which rows are the first or the last of something");
+    }
+    if at_an_edge && part.frame().window().is_some() {
+        return Some("in windows of time, the first or the last of something is looked for among the rows");
+    }
+    if !at_an_edge && !key.own.is_empty() {
+        return Some("the last period is looked for among the rows that fulfil a condition");
     }
     None
 }
@@ -201,7 +222,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
     }
 
     fn part(mut self, kept: &Kept) -> Result<Result<Rolled, Vec<String>>> {
-        let Written { filters, keys, instant, calls } = self.written()?;
+        let Written { filters, keys, edges, instant, calls } = self.written()?;
         if !self.missed.is_empty() {
             return Ok(Err(self.missed));
         }
@@ -233,7 +254,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
             rows,
             keys,
             calls: outputs.into_iter().enumerate().collect(),
-            edges: vec![],
+            edges,
             instant,
             fact_key: None,
             links: situation.links.clone(),
@@ -268,7 +289,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
         for leaf in 0..self.part.leaves.len() {
             calls.extend(self.leaf(leaf)?);
         }
-        Ok(Written { filters, keys, instant, calls })
+        Ok(Written { filters, keys, edges: self.edges()?, instant, calls })
     }
 
     fn miss<T>(&mut self, reason: impl Into<String>) -> Option<T> {
@@ -277,6 +298,23 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
             self.missed.push(reason);
         }
         None
+    }
+
+    /// Which cells are the first or the last of something. It is found among those with rows that fulfil the indicator's
+    /// conditions, which [`Over::groups`] leaves: these are the same for all aggregates of a part with an edge.
+    fn edges(&mut self) -> Result<Vec<PlacedEdge>> {
+        let part = self.part;
+        let mut placed = Vec::new();
+        for edge in &part.frame().edges {
+            let by = self.expression(&edge.edge.by)?;
+            let mut per = Vec::new();
+            for key in &edge.edge.per {
+                per.extend(self.expression(key)?);
+            }
+            let (end, origin, group) = (edge.edge.end, edge.origin, edge.group.clone().unwrap_or_default());
+            placed.extend(by.map(|by| PlacedEdge { end, by, per, group, counted: None, origin }));
+        }
+        Ok(placed)
     }
 
     /// Some row of a cell fulfils the conditions of some indicator.
@@ -397,7 +435,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
         let shape =
             Shape { frame: part.frame(), outer: part.frame(), at, window, axis: &self.axis, shows: part.shows() };
         let cell = windows::cell_grain(&shape);
-        let exact = time.grain.is_none_or(|grain| windows::cells_are_exact(&shape) && consists_of(cell, grain));
+        let exact = time.grain.is_none_or(|grain| windows::cells_are_exact(&shape) && cell.consists_of(grain));
         match exact {
             true => Some(cast(time.column.clone(), self.axis.instants().data_type)),
             false => self.miss(format!("windows in time need cells by {}", cell.name())),
@@ -474,7 +512,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
     fn of_time(&self, input: &Input, placed: &Expr) -> Option<Expr> {
         let time = self.time.as_ref()?;
         let follows = match self.axis.part(input)? {
-            TimePart::Grain(wanted) => time.grain.is_none_or(|grain| consists_of(wanted, grain)),
+            TimePart::Grain(wanted) => time.grain.is_none_or(|grain| wanted.consists_of(grain)),
             TimePart::Extract(part) => time.grain.is_none_or(|grain| grain <= coarsest_telling(part)),
             TimePart::Whole | TimePart::Period(_) => time.grain.is_none(),
         };
@@ -493,6 +531,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
 struct Written {
     filters: Vec<Expr>,
     keys: Vec<(usize, Expr)>,
+    edges: Vec<PlacedEdge>,
     instant: Option<Expr>,
     calls: Vec<Output>,
 }
@@ -534,21 +573,6 @@ fn coarsest_telling(part: DatePart) -> Grain {
         DatePart::Minute => Grain::Minute,
         DatePart::Second => Grain::Second,
         _ => Grain::Day,
-    }
-}
-
-/// Whether periods of a grain are made of whole periods of a finer one.
-fn consists_of(coarse: Grain, fine: Grain) -> bool {
-    use Grain::{FiscalQuarter, FiscalYear, Month, Quarter, Week, Year};
-    match fine {
-        Week => coarse == Week,
-        Month => matches!(coarse, Month | Quarter | FiscalQuarter | Year | FiscalYear),
-        Quarter => matches!(coarse, Quarter | Year),
-        FiscalQuarter => matches!(coarse, FiscalQuarter | FiscalYear),
-        Year => coarse == Year,
-        FiscalYear => coarse == FiscalYear,
-        // Days and what is finer make up everything that is coarser.
-        fine => coarse >= fine,
     }
 }
 

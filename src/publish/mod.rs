@@ -50,7 +50,7 @@ use lock::{Holder, Lock};
 use question::Range;
 pub use report::{Outcome, Report};
 use restated::{Comparison, Moved};
-use shared::Shared;
+use shared::{Asks, Shared};
 
 /// What is to be run. On the command line `bell run`.
 ///
@@ -111,9 +111,9 @@ pub async fn run(engine: &Engine, asked: &Run, watch: &Watch<'_>) -> Result<Vec<
         reports.extend(rollup::refresh(engine, asked, rollup, &run_id(reports.len()), watch).await);
     }
     let gate = Gate::before(engine, &chosen);
-    let shared = shared::shared(engine, asked, &chosen);
-    let started = chosen.iter().zip(shared).enumerate().map(async |(at, (publication, shared))| {
-        let report = Job { engine, asked, publication, gate: &gate, shared, id: run_id(at), watch }.run().await;
+    let asks = shared::asks(engine, asked, &chosen);
+    let started = chosen.iter().zip(asks).enumerate().map(async |(at, (publication, asks))| {
+        let report = Job { engine, asked, publication, gate: &gate, asks, id: run_id(at), watch }.run().await;
         watch(&Event::Ended(&publication.qualified(), &report));
         (at, report)
     });
@@ -190,7 +190,7 @@ struct Job<'j> {
     asked: &'j Run,
     publication: &'j Publication,
     gate: &'j Gate<'j>,
-    shared: Option<Arc<Shared>>,
+    asks: Asks,
     id: String,
     watch: &'j Watch<'j>,
 }
@@ -266,10 +266,20 @@ impl Job<'_> {
         let frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
         let inputs = inputs_of(frame.logical_plan())?;
         report.inputs.clone_from(&inputs);
-        let shared = self.shared.as_ref().filter(|shared| shared.is_about(range.as_ref()));
-        report.shared = shared.map(|shared| shared.name.clone());
+        report.shared = self.shared_about(range.as_ref()).map(|shared| shared.name.clone());
+        if let Asks::Alone(reason) = &self.asks {
+            report.alone.clone_from(reason);
+        }
         let held = late::final_partitions(catalog, self.publication, before);
         Ok(Some(Planned { definition, inputs, range, held, frame }))
+    }
+
+    /// The question that it shares, if that is about this range.
+    fn shared_about(&self, range: Option<&Range>) -> Option<&Arc<Shared>> {
+        match &self.asks {
+            Asks::Shared(shared) => Some(shared).filter(|shared| shared.is_about(range)),
+            Asks::Alone(_) => None,
+        }
     }
 
     async fn locked(&self, destination: &Destination, asked: Option<Range>, report: &mut Report) -> Result<()> {
@@ -401,13 +411,13 @@ impl Job<'_> {
                 (self.watch)(&Event::Computing(&publication.qualified(), plan));
             }
         };
-        let shared = match &self.shared {
-            Some(shared) if shared.is_about(planned.range.as_ref()) => {
-                shared.frame_of(self.engine, publication, &computing).await?
-            }
-            _ => None,
+        let shared = match self.shared_about(planned.range.as_ref()) {
+            Some(shared) => shared.frame_of(self.engine, publication, &computing).await?,
+            None => None,
         };
-        report.shared = report.shared.take().filter(|_| shared.is_some());
+        if let (None, Some(of)) = (&shared, report.shared.take_if(|_| shared.is_none())) {
+            report.alone = Some(format!("the one question of `{of}` and others failed"));
+        }
         let frame = shared.unwrap_or_else(|| planned.frame.clone());
         let context = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;

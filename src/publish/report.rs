@@ -44,6 +44,8 @@ pub struct Report {
     pub run: String,
     /// With others it is answered by one question: the first publication of these.
     pub shared: Option<String>,
+    /// Why it is answered by itself, where others of the run read the same sources.
+    pub alone: Option<String>,
     /// The hash of the definition.
     pub definition: String,
     /// How many rows it wrote.
@@ -80,6 +82,7 @@ impl Report {
             to,
             run: run.to_string(),
             shared: None,
+            alone: None,
             definition: String::new(),
             rows: 0,
             bytes: 0,

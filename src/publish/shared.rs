@@ -25,8 +25,10 @@ use tokio::sync::OnceCell;
 
 use super::Run;
 use super::question::{self, Range};
-use crate::catalog::expr::Expression;
+use crate::catalog::expr::{Expression, Input};
 use crate::catalog::publication::Publication;
+use crate::catalog::walk::{Around, for_each_measure};
+use crate::catalog::{Catalog, SourceId};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::plan::{BellOptions, Shown};
@@ -41,6 +43,15 @@ pub(super) struct Shared {
     answer: OnceCell<Option<Arc<Answer>>>,
 }
 
+/// How a publication is answered.
+#[derive(Clone)]
+pub(super) enum Asks {
+    /// By a question that others share.
+    Shared(Arc<Shared>),
+    /// By its own; and why, where others read the same sources.
+    Alone(Option<String>),
+}
+
 /// A publication that may share its question.
 struct Candidate<'p> {
     publication: &'p Publication,
@@ -48,17 +59,37 @@ struct Candidate<'p> {
     shown: Shown,
 }
 
-/// For each publication the question that it shares with others, if it does.
-pub(super) fn shared(engine: &Engine, asked: &Run, chosen: &[&Publication]) -> Vec<Option<Arc<Shared>>> {
-    // What is wrong with one is said when its turn comes.
-    let candidates: Vec<Option<Candidate<'_>>> =
-        chosen.iter().map(|publication| Candidate::of(engine, asked, publication).ok().flatten()).collect();
-    let mut found: Vec<Option<Arc<Shared>>> = vec![None; chosen.len()];
+/// Why a publication shares its question with no other.
+#[derive(Clone, Copy)]
+enum Unfit {
+    /// What is wrong with it is said when its turn comes.
+    Wrong,
+    Lookback,
+    LooksAround,
+}
+
+impl Unfit {
+    fn reason(self) -> Option<String> {
+        Some(match self {
+            Unfit::Wrong => return None,
+            Unfit::Lookback => "how far back it looks (`lookback`) is known only once its folder is locked".to_string(),
+            Unfit::LooksAround => {
+                "an indicator looks at what else is shown (windows in time, `fill`, values of values)".to_string()
+            }
+        })
+    }
+}
+
+/// For each publication how it is answered.
+pub(super) fn asks(engine: &Engine, asked: &Run, chosen: &[&Publication]) -> Vec<Asks> {
+    let candidates: Vec<Result<Candidate<'_>, Unfit>> =
+        chosen.iter().map(|publication| Candidate::of(engine, asked, publication)).collect();
+    let mut found: Vec<Option<Asks>> = vec![None; chosen.len()];
     for (at, first) in candidates.iter().enumerate() {
-        let Some(first) = first.as_ref().filter(|_| found[at].is_none()) else { continue };
-        let alike = |other: &Option<Candidate<'_>>| other.as_ref().is_some_and(|other| first.asks_like(other));
-        let members: Vec<usize> = (at..chosen.len()).filter(|other| alike(&candidates[*other])).collect();
-        if members.len() > 1 {
+        let Ok(first) = first.as_ref() else { continue };
+        let alike = |other: &usize| candidates[*other].as_ref().is_ok_and(|other| first.asks_like(other));
+        let members: Vec<usize> = (at..chosen.len()).filter(alike).collect();
+        if found[at].is_none() && members.len() > 1 {
             let publications = members.iter().map(|member| chosen[*member]);
             let shared = Arc::new(Shared {
                 name: first.publication.qualified(),
@@ -66,10 +97,46 @@ pub(super) fn shared(engine: &Engine, asked: &Run, chosen: &[&Publication]) -> V
                 range: first.range.clone(),
                 answer: OnceCell::new(),
             });
-            members.into_iter().for_each(|member| found[member] = Some(Arc::clone(&shared)));
+            members.into_iter().for_each(|member| found[member] = Some(Asks::Shared(Arc::clone(&shared))));
         }
     }
-    found
+    let sources: Vec<Vec<SourceId>> = chosen.iter().map(|it| sources_of(engine.catalog(), it)).collect();
+    let told = |at: usize| {
+        let beside = |other: &usize| *other != at && sources[*other].iter().any(|source| sources[at].contains(source));
+        let others: Vec<usize> = (0..chosen.len()).filter(beside).collect();
+        Asks::Alone(why_alone(&candidates, at, &others))
+    };
+    found.into_iter().enumerate().map(|(at, asks)| asks.unwrap_or_else(|| told(at))).collect()
+}
+
+/// Why a publication is answered by itself though others read its sources: what tells it from the most similar one.
+fn why_alone(candidates: &[Result<Candidate<'_>, Unfit>], at: usize, others: &[usize]) -> Option<String> {
+    let own = match candidates[at].as_ref() {
+        Err(unfit) => return unfit.reason().filter(|_| !others.is_empty()),
+        Ok(own) => own,
+    };
+    let others = others.iter().filter_map(|other| candidates[*other].as_ref().ok());
+    let nearest = others.map(|other| (own.differences(other), other)).min_by_key(|(differences, _)| differences.len());
+    match nearest {
+        Some((differences, other)) => {
+            Some(format!("unlike `{}`, it {}", other.publication.qualified(), differences.join(" and ")))
+        }
+        None => None,
+    }
+}
+
+/// The sources whose rows a publication reads.
+fn sources_of(catalog: &Catalog, publication: &Publication) -> Vec<SourceId> {
+    let mut sources = Vec::new();
+    for (_, id) in &publication.indicators {
+        let asked = Expression::input(Input::Indicator(*id, vec![]));
+        for_each_measure(catalog, &asked, &Around::default(), &mut |measure, _| {
+            if !sources.contains(&measure.source) {
+                sources.push(measure.source);
+            }
+        });
+    }
+    sources
 }
 
 /// The first one, with the indicators of all, each once.
@@ -84,29 +151,48 @@ fn together<'p>(first: &Publication, all: impl Iterator<Item = &'p Publication>)
 }
 
 impl<'p> Candidate<'p> {
-    fn of(engine: &Engine, asked: &Run, publication: &'p Publication) -> Result<Option<Candidate<'p>>> {
+    fn of(engine: &Engine, asked: &Run, publication: &'p Publication) -> Result<Candidate<'p>, Unfit> {
         let catalog = engine.catalog();
-        let range = Range::of(catalog, publication, asked.from.as_deref(), asked.to.as_deref())?;
-        // How far back it looks is not known before its folder is locked.
+        let range = Range::of(catalog, publication, asked.from.as_deref(), asked.to.as_deref());
+        let range = range.map_err(|_| Unfit::Wrong)?;
         if publication.lookback.is_some() && range.is_none() {
-            return Ok(None);
+            return Err(Unfit::Lookback);
         }
         let by: Vec<Expression> = publication.by.iter().map(|(_, input)| Expression::input(input.clone())).collect();
         let ids: Vec<_> = publication.indicators.iter().map(|(_, id)| *id).collect();
         let state = engine.context().state();
         let options = state.config_options().extensions.get::<BellOptions>().cloned().unwrap_or_default();
-        let shown = Shown::of(catalog, options.rewrites(), &by, &publication.conditions, &ids)?;
-        Ok(shown.map(|shown| Candidate { publication, range, shown }))
+        let shown = Shown::of(catalog, options.rewrites(), &by, &publication.conditions, &ids);
+        let shown = shown.map_err(|_| Unfit::Wrong)?.ok_or(Unfit::LooksAround)?;
+        Ok(Candidate { publication, range, shown })
     }
 
     fn asks_like(&self, other: &Candidate<'_>) -> bool {
+        self.differences(other).is_empty()
+    }
+
+    /// What keeps two from being one question.
+    fn differences(&self, other: &Candidate<'_>) -> Vec<&'static str> {
         let inputs = |candidate: &Candidate<'_>| -> Vec<_> {
             candidate.publication.by.iter().map(|(_, input)| input.clone()).collect()
         };
-        inputs(self) == inputs(other)
-            && self.publication.conditions == other.publication.conditions
-            && self.kept() == other.kept()
-            && self.shown.is_that_of(&other.shown)
+        let (own, others) = (inputs(self), inputs(other));
+        let mut differences = Vec::new();
+        if own != others {
+            let same = own.len() == others.len() && own.iter().all(|input| others.contains(input));
+            differences.push(if same { "has its keys in another order" } else { "is by other keys" });
+        }
+        if self.publication.conditions != other.publication.conditions {
+            differences.push("has other conditions");
+        }
+        if self.kept() != other.kept() {
+            differences.push("is of another range");
+        }
+        // By other keys or of other rows there are other groups anyway.
+        if differences.is_empty() && !self.shown.is_that_of(&other.shown) {
+            differences.push("shows the groups of other rows");
+        }
+        differences
     }
 
     /// What of the answer is kept: from when to when, by which column.

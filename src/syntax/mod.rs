@@ -22,6 +22,7 @@ mod goal_items;
 mod items;
 mod later;
 mod modifier;
+mod names;
 mod processes;
 mod recover;
 mod scan;
@@ -29,6 +30,7 @@ mod show;
 
 pub use exprs::span_of;
 pub use format::format;
+pub use names::quoted;
 pub use show::show;
 
 use std::sync::Arc;

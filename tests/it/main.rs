@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "cli")]
+mod advise;
 #[cfg(all(feature = "cli", feature = "webhooks"))]
 mod alerts;
 mod analysis;

@@ -174,8 +174,8 @@ fn answer(project: &Path, question: &Block) -> Vec<String> {
     let mut command = match question.text.strip_prefix("bell ").filter(|_| question.kind == "sh") {
         Some(arguments) => {
             let mut shell = std::process::Command::new("sh");
-            // Alerts are lines of JSON, whatever reads them, and plans are text.
-            let own_format = ["alerts", "explain"].iter().any(|command| arguments.starts_with(command));
+            // Alerts are lines of JSON, whatever reads them, plans are text, and advice is Bell.
+            let own_format = ["advise", "alerts", "explain"].iter().any(|command| arguments.starts_with(command));
             let format = if own_format { "" } else { " --format table" };
             shell.args(["-c", &format!("'{bell}' {arguments}{format}")]);
             shell

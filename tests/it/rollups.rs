@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use bellwether::Engine;
+use bellwether::engine::Stage;
+use datafusion::arrow::util::pretty::pretty_format_batches;
 use serde_json::Value;
 
 use super::runs::{bell, first_report as run, sql, write};
@@ -202,4 +205,71 @@ fn a_rollup_may_have_the_name_of_its_source() {
     }
     let explained = bell(folder, &["explain", BY_REGION]);
     assert!(String::from_utf8_lossy(&explained.stdout).contains("TableScan: rollup o"));
+}
+
+/// Rows, or what is wrong.
+async fn asked(engine: &Engine, text: &str) -> String {
+    let frame = match engine.sql(text).await {
+        Ok(frame) => frame,
+        Err(error) => return error.to_string(),
+    };
+    match frame.collect().await {
+        Ok(batches) => pretty_format_batches(&batches).unwrap().to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn closing_values_are_those_of_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = "
+source s { from csv 's.csv'  key id  time day  columns { q decimal(10, 2)  id bigint } }
+dimension product = s.product
+dimension place = s.place
+dimension product_and_place = s.product || s.place
+indicator held    = sum(s.q) at (last day)
+indicator each    = sum(s.q) at (last day per s.product)
+indicator overall = sum(s.q) at (last day overall)
+indicator opened  = count(*) of s at (first day)
+indicator seen    = count(distinct s.keeper) at (last day per month)
+indicator north   = sum(s.q) at (last day) where s.place = 'north'
+indicator newest  = max(s.q) at (last day) filter (where s.place <> 'south')
+indicator change  = held / held at (shift 1 month) - 1
+indicator share   = held / held at (all product)
+rollup daily { indicators held, opened, seen, north, newest  by day, product, place  to 'rollups/daily/' }
+";
+    write(folder, "model.bell", model);
+    let mut rows = String::from("id,product,place,keeper,day,q\n");
+    for at in 0..300 {
+        let place = ["north", "south", "", "east"][at * 7 % 11 % 4];
+        let (month, day) = (at % 5 + 1, at * 13 % 27 + 1);
+        let date = if at % 17 == 0 { String::new() } else { format!("2026-{month:02}-{day:02}") };
+        let q = if at % 19 == 0 { String::new() } else { format!("{}.25", at * 31 % 97) };
+        rows += &format!("{at},p{},{place},k{},{date},{q}\n", at % 6, at % 9);
+    }
+    write(folder, "s.csv", &rows);
+    run(folder);
+    let (stored, rows) = (Engine::open(folder).await.unwrap(), Engine::open(folder).await.unwrap());
+    rows.sql("SET bell.use_rollups = false").await.unwrap();
+    let (mut used, mut answered) = (0, 0);
+    for by in ["metric_time__month", "product", "place", "metric_time__month, place", "metric_time__week, product", ""]
+    {
+        for condition in ["true", "place = 'north'", "metric_time >= '2026-02-01' AND metric_time < '2026-04-01'"] {
+            for measure in ["held", "each", "overall", "opened", "seen", "north", "newest", "change", "share"] {
+                let keys = if by.is_empty() { String::new() } else { format!("{by}, ") };
+                let group = if by.is_empty() { String::new() } else { format!(" GROUP BY {by} ORDER BY {by}") };
+                let text = format!("SELECT {keys}MEASURE({measure}) AS v FROM indicators WHERE {condition}{group}");
+                let with = asked(&stored, &text).await;
+                assert_eq!(with, asked(&rows, &text).await, "{text}");
+                answered += usize::from(with.starts_with('+'));
+                let explained = stored.explain(&text, Stage::Plan).await.unwrap_or_default();
+                let from_cells = explained.contains(": from `public.daily`");
+                // A filter decides which rows are the last ones: those are looked for among the rows.
+                assert!(!from_cells || measure != "newest", "{explained}");
+                used += usize::from(from_cells);
+            }
+        }
+    }
+    assert!(answered > 130 && used > 100, "{answered} questions were answered, {used} of them from the rollup");
 }

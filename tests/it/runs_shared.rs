@@ -117,3 +117,77 @@ publish m { indicators broken  by month, region  to 'out/m/' }";
     run(folder, 0, &["a", "b"]);
     assert_eq!(contents(folder, "b"), alone);
 }
+
+#[test]
+fn the_report_says_why_one_asks_alone() {
+    let project = project(
+        &(MODEL.to_string()
+            + "
+source q { from csv 'o.csv'  key id }
+indicator others = count(*) of q
+publish m { indicators others  to 'out/m/'  format csv }
+publish n { indicators sales  by month, region  to 'out/n/'  format csv  partitioned by month  lookback 3 days }
+"),
+    );
+    let folder = project.path();
+    let reports = run(folder, 0, &["--dry-run"]);
+    let alone = |name: &str| {
+        let of = |report: &&Value| report["publication"] == format!("public.{name}");
+        reports.iter().find(of).unwrap()["alone"].as_str().unwrap_or("-").to_string()
+    };
+    assert_eq!(alone("a"), "-", "it shares");
+    assert_eq!(alone("e"), "unlike `public.a`, it shows the groups of other rows");
+    let looks = "an indicator looks at what else is shown (windows in time, `fill`, values of values)";
+    assert_eq!((alone("f").as_str(), alone("g").as_str()), (looks, looks));
+    assert_eq!(alone("j"), "unlike `public.a`, it has its keys in another order");
+    assert_eq!(alone("k"), "unlike `public.a`, it has other conditions");
+    assert_eq!(alone("m"), "-", "nobody else reads its source");
+    assert_eq!(alone("n"), "how far back it looks (`lookback`) is known only once its folder is locked");
+    // The log has it, too.
+    let log = crate::runs::bell(folder, &["run", "--log", "json", "j", "a"]);
+    let log = String::from_utf8(log.stderr).unwrap();
+    let ended = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_j = ended.filter(|line| line["event"] == "ended" && line["publication"] == "public.j");
+    assert_eq!(
+        of_j.map(|line| line["alone"].clone()).collect::<Vec<_>>(),
+        ["unlike `public.a`, it has its keys in another order"]
+    );
+}
+
+#[test]
+fn a_lookback_asks_alone_and_with_a_range_it_shares() {
+    let model = "
+source o { from csv 'o/*.csv'  key id  time at_time  columns { region varchar } }
+dimension region = o.region
+indicator sales   = sum(o.x)
+indicator orders  = count(*) of o
+publish a { indicators sales  by month, region  to 'out/a/'  format csv  partitioned by month  lookback 20 days }
+publish b { indicators orders, sales  by month, region  to 'out/b/'  format csv  partitioned by month }
+publish c { indicators orders  by month, region  to 'out/c/'  format csv  partitioned by month  lookback 20 days }
+";
+    let project = project(model);
+    let folder = project.path();
+    std::fs::create_dir(folder.join("o")).unwrap();
+    std::fs::copy(folder.join("o.csv"), folder.join("o/1.csv")).unwrap();
+    assert_eq!(shared(&run(folder, 0, &[])), ["-", "-", "-"]);
+    // Rows that come late: in one period that is looked back at, and in one that is not.
+    crate::runs::write(folder, "o/2.csv", "id,region,x,at_time\n6,east,10,2026-02-20\n7,east,20,2026-01-03\n");
+    let reports = run(folder, 0, &[]);
+    assert_eq!(shared(&reports), ["-", "-", "-"]);
+    let kept: Vec<u64> = reports.iter().map(|report| report["kept"].as_u64().unwrap()).collect();
+    assert_eq!(kept, [1, 0, 1], "those that look back keep January");
+    let february = |name: &str| contents(folder, name)["month=2026-02-01/part-0.csv"].clone();
+    assert_eq!(february("a"), "region,sales\neast,14.0\n,3.0\n");
+    assert_eq!(february("b"), "region,orders,sales\neast,2,14.0\n,1,3.0\n");
+    assert_eq!(february("c"), "region,orders\neast,2\n,1\n");
+    // Where the range is said, all of them are one question, whose files are those of their own.
+    let range = ["--from", "2026-01", "--to", "2026-02"];
+    let reports = run(folder, 0, &range);
+    assert_eq!(shared(&reports), ["a", "a", "a"]);
+    let together: Vec<_> = ["a", "b", "c"].iter().map(|name| contents(folder, name)).collect();
+    for (name, together) in ["a", "b", "c"].iter().zip(together) {
+        run(folder, 0, &[&[*name], &range[..]].concat());
+        assert_eq!(contents(folder, name), together, "{name}");
+    }
+    assert!(contents(folder, "a")["month=2026-01-01/part-0.csv"].contains("east,21.5"));
+}

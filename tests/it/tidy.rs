@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "analysis",
     "store",
     "engine",
+    "advise",
     "quality",
     "alert",
     "publish",

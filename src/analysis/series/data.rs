@@ -130,8 +130,17 @@ impl Wanted<'_> {
 type Sortable = Vec<(bool, Option<String>)>;
 
 /// The grains of series.
-const GRAINS: [Grain; 7] =
-    [Grain::Minute, Grain::Hour, Grain::Day, Grain::Week, Grain::Month, Grain::Quarter, Grain::Year];
+const GRAINS: [Grain; 9] = [
+    Grain::Minute,
+    Grain::Hour,
+    Grain::Day,
+    Grain::Week,
+    Grain::Month,
+    Grain::Quarter,
+    Grain::FiscalQuarter,
+    Grain::Year,
+    Grain::FiscalYear,
+];
 
 /// Series of more periods are a mistake in the data, such as a date in the year 1.
 const MOST: usize = 1_000_000;
