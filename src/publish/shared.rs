@@ -117,12 +117,9 @@ fn why_alone(candidates: &[Result<Candidate<'_>, Unfit>], at: usize, others: &[u
     };
     let others = others.iter().filter_map(|other| candidates[*other].as_ref().ok());
     let nearest = others.map(|other| (own.differences(other), other)).min_by_key(|(differences, _)| differences.len());
-    match nearest {
-        Some((differences, other)) => {
-            Some(format!("unlike `{}`, it {}", other.publication.qualified(), differences.join(" and ")))
-        }
-        None => None,
-    }
+    nearest.map(|(differences, other)| {
+        format!("unlike `{}`, it {}", other.publication.qualified(), differences.join(" and "))
+    })
 }
 
 /// The sources whose rows a publication reads.
