@@ -31,6 +31,15 @@ const FILES: [(&str, &str); 2] = [
 
 const SQL: &str = "SELECT kind, MEASURE(n), MEASURE(most) FROM indicators WHERE name IS NULL OR name LIKE '%1%' GROUP BY 1 ORDER BY 1";
 
+/// Plain SQL with the other kinds of joins.
+const OTHERS: [&str; 5] = [
+    "SELECT count(*), count(p.name), sum(l.line), sum(p.id) FROM lines l FULL JOIN people p ON l.person_id = p.id AND l.line % 3 > 0",
+    "SELECT count(*), sum(l.line) FROM lines l JOIN people p ON l.person_id = p.id WHERE p.name > 'somebody named 3'",
+    "SELECT count(*), sum(line) FROM lines WHERE person_id IN (SELECT id FROM people)",
+    "SELECT count(*), sum(line) FROM lines WHERE NOT EXISTS (SELECT 1 FROM people WHERE id = person_id AND kind > 2)",
+    "SELECT count(*), sum(line) FROM lines WHERE line % 2 = 0 OR person_id IN (SELECT id FROM people WHERE kind = 1)",
+];
+
 async fn asked(folder: &Path, memory: Option<usize>, sql: &str) -> String {
     let engine = Engine::open_within(folder, &Limits { memory }).await.unwrap();
     for set in ["SET bell.reduce_rows = false", "SET datafusion.execution.target_partitions = 2"] {
@@ -56,5 +65,7 @@ async fn they_are_made_by_sorting() {
         let plan = asked(folder.path(), memory, &explain).await;
         assert!(plan.contains(join), "{memory:?}: {plan}");
     }
-    assert_eq!(asked(folder.path(), short, SQL).await, asked(folder.path(), None, SQL).await);
+    for sql in OTHERS.into_iter().chain([SQL]) {
+        assert_eq!(asked(folder.path(), short, sql).await, asked(folder.path(), None, sql).await, "{sql}");
+    }
 }

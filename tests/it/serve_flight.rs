@@ -1,5 +1,6 @@
 //! `bell serve` over Arrow Flight SQL, by a client of others: ADBC's.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::runs::write;
@@ -42,16 +43,18 @@ print(fails(lambda: ask(connect(username="ann", password="Geheim"), ALL)))
 print(fails(lambda: ask(connect(), ALL)))
 "#;
 
-#[test]
-fn adbc_is_answered() {
+/// The environment with ADBC's driver; none is said to be skipped.
+pub fn adbc() -> Option<PathBuf> {
     let client = installed("adbc", |folder| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
         run(Command::new(folder.join("bin/pip")).args(["install", "-q", "adbc-driver-flightsql==1.13.0", "pyarrow"]))
     });
-    let client = match client {
-        Ok(client) => client,
-        Err(reason) => return println!("skipped: there is no ADBC here, because {reason}"),
-    };
+    client.inspect_err(|reason| println!("skipped: there is no ADBC here, because {reason}")).ok()
+}
+
+#[test]
+fn adbc_is_answered() {
+    let Some(client) = adbc() else { return };
     let folder = project();
     let model = std::fs::read_to_string(folder.path().join("model.bell")).unwrap();
     write(folder.path(), "model.bell", &(model + "policy east on o to role east where region = '华东'\n"));

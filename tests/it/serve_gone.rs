@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::serve::{Server, project};
+use super::serve_flight::adbc;
 use super::serve_http::request;
-use super::stores::servers::{installed, run};
 
 /// It would take hours, and sends nothing until its end.
 const LONG: &str = "SELECT count(*) AS n FROM generate_series(1, 1000000000000) a WHERE a.value % 3 = 1";
@@ -112,14 +112,7 @@ with flight.connect(f"grpc://127.0.0.1:{sys.argv[1]}").cursor() as cursor:
 
 #[test]
 fn who_is_killed_over_flight_leaves_nothing() {
-    let client = installed("adbc", |folder| {
-        run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "-q", "adbc-driver-flightsql==1.13.0", "pyarrow"]))
-    });
-    let client = match client {
-        Ok(client) => client,
-        Err(reason) => return println!("skipped: there is no ADBC here, because {reason}"),
-    };
+    let Some(client) = adbc() else { return };
     let folder = project();
     let server = Server::start(folder.path(), &[]);
     let ask = |sql: &str| {

@@ -103,10 +103,12 @@ impl Wanted<'_> {
     }
 
     fn grain(self, reader: &mut Reader<'_, '_>) -> std::result::Result<Grain, Diagnostic> {
-        let names = || GRAINS.iter().map(|grain| grain.name());
+        // Series are of minutes and what is coarser.
+        let grains = || Grain::ALL.iter().copied().filter(|grain| *grain >= Grain::Minute);
+        let names = || grains().map(|grain| grain.name());
         let text = self.grain.trim().to_lowercase();
         let number = reader.add(Argument::Grain, self.grain);
-        let known = GRAINS.iter().copied().find(|grain| grain.name() == text);
+        let known = grains().find(|grain| grain.name() == text);
         let unfit = match known {
             Some(grain) if grain.fits(&reader.catalog().metric_time) => return Ok(grain),
             Some(grain) => Diagnostic::new(codes::REQUEST, format!("time is not kept by the {}", grain.name())),
@@ -128,19 +130,6 @@ impl Wanted<'_> {
 
 /// A slice whose NULLs sort last.
 type Sortable = Vec<(bool, Option<String>)>;
-
-/// The grains of series.
-const GRAINS: [Grain; 9] = [
-    Grain::Minute,
-    Grain::Hour,
-    Grain::Day,
-    Grain::Week,
-    Grain::Month,
-    Grain::Quarter,
-    Grain::FiscalQuarter,
-    Grain::Year,
-    Grain::FiscalYear,
-];
 
 /// Series of more periods are a mistake in the data, such as a date in the year 1.
 const MOST: usize = 1_000_000;
