@@ -17,6 +17,7 @@ mod events;
 mod expectations;
 mod import;
 mod large_joins;
+mod late_look_up;
 mod localise;
 mod manual;
 mod metricflow;
