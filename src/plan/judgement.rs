@@ -7,6 +7,8 @@ use chrono::{DateTime, NaiveDateTime};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
 use datafusion::arrow::datatypes::{DataType, Float64Type, TimestampNanosecondType, UInt64Type};
 use datafusion::common::Result;
+#[cfg(feature = "serve")]
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::marker::Aspect;
@@ -83,6 +85,12 @@ impl Judgement {
             yardstick: Arc::new(yardstick),
         }
     }
+}
+
+/// Whether a function judges values by targets, which looks at the clock each time it is run.
+#[cfg(feature = "serve")]
+pub(crate) fn is_judgement(function: &ScalarUDF) -> bool {
+    function.inner().is::<Judgement>()
 }
 
 impl PartialEq for Judgement {

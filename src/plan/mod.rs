@@ -34,7 +34,7 @@ mod interval;
 mod join;
 mod join_order;
 mod judge;
-mod judgement;
+pub(crate) mod judgement;
 mod late_lookup;
 mod lean;
 mod looked_up;

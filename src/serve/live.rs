@@ -12,6 +12,7 @@ use datafusion::execution::memory_pool::MemoryPool;
 use tokio::sync::Notify;
 
 use super::diagnostics::DiagnosticsTable;
+use super::kept::KeptPlans;
 use super::{Event, Watch, introspection};
 use crate::diagnostic::{Diagnostic, render};
 use crate::engine::{Engine, Limits, Project};
@@ -29,8 +30,17 @@ pub struct Edition {
     /// Counts up.
     pub number: u64,
     project: Arc<Project>,
-    /// Sessions to begin others from, by whose eyes they see with.
-    seen: Mutex<HashMap<Roles, Arc<Engine>>>,
+    /// By whose eyes they see with: a session to begin others from, and what was planned in those.
+    seen: Mutex<HashMap<Roles, (Arc<Engine>, Arc<KeptPlans>)>>,
+}
+
+/// A session's edition.
+#[derive(Clone)]
+pub(super) struct Over {
+    pub(super) number: u64,
+    pub(super) engine: Arc<Engine>,
+    /// What was planned over it by all who see the same.
+    pub(super) kept: Arc<KeptPlans>,
 }
 
 /// What is wrong with the texts as they are now.
@@ -83,16 +93,20 @@ impl Live {
     ///
     /// # Errors
     /// What DataFusion says of the session.
-    pub fn engine(&self, roles: &Roles) -> Result<(u64, Engine)> {
+    pub(super) fn over_the_present(&self, roles: &Roles) -> Result<Over> {
         let edition = self.present();
         let known = || edition.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = known().get(roles) {
-            return Ok((edition.number, engine.beside()));
+        let over = |(engine, kept): &(Arc<Engine>, Arc<KeptPlans>)| Over {
+            number: edition.number,
+            engine: Arc::new(engine.beside()),
+            kept: Arc::clone(kept),
+        };
+        if let Some(seen) = known().get(roles) {
+            return Ok(over(seen));
         }
         // Others are let in meanwhile; if they have the same eyes, one of the two is kept.
         let first = Arc::new(self.first_engine(&edition.project, roles)?);
-        let engine = Arc::clone(known().entry(roles.clone()).or_insert(first));
-        Ok((edition.number, engine.beside()))
+        Ok(over(known().entry(roles.clone()).or_insert((first, Arc::default()))))
     }
 
     fn first_engine(&self, project: &Arc<Project>, roles: &Roles) -> Result<Engine> {

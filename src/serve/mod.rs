@@ -14,6 +14,7 @@ mod flight;
 mod functions;
 mod http;
 mod introspection;
+mod kept;
 pub mod live;
 #[cfg(feature = "mcp")]
 pub mod mcp;

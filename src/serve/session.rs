@@ -15,7 +15,7 @@ use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -24,7 +24,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::failed::Failed;
 use super::introspection;
-use super::live::{Live, Roles};
+use super::kept::{KeptPlan, Key};
+use super::live::{Live, Over, Roles};
 use super::metrics::Metrics;
 use super::people::People;
 use super::presence::{Awaited, Presence};
@@ -92,8 +93,7 @@ pub struct Session {
 }
 
 struct Inner {
-    number: u64,
-    engine: Arc<Engine>,
+    over: Over,
     /// What was set, to be set again over the next edition.
     settings: Vec<(String, String)>,
     /// The same as the caller began.
@@ -111,8 +111,10 @@ pub struct Planned {
     pub question: Arc<Question>,
     /// What it comes to.
     pub plan: LogicalPlan,
+    /// The same, if it is kept for the next time.
+    kept: Option<Arc<KeptPlan>>,
     engine: Arc<Engine>,
-    state: Box<SessionState>,
+    state: Arc<SessionState>,
 }
 
 impl Session {
@@ -121,8 +123,8 @@ impl Session {
     /// # Errors
     /// What DataFusion says of it.
     pub fn open(shared: &Arc<Shared>, user: User, entrance: Entrance) -> Result<Session> {
-        let (number, engine) = shared.live.engine(&user.roles)?;
-        let inner = Inner { number, engine: Arc::new(engine), settings: vec![], at_first: vec![], time: None };
+        let over = shared.live.over_the_present(&user.roles)?;
+        let inner = Inner { over, settings: vec![], at_first: vec![], time: None };
         let presence = Presence::new(user, shared.metrics.session(entrance));
         if let Some(people) = &shared.people {
             people.enter(&presence);
@@ -142,17 +144,24 @@ impl Session {
     pub fn engine(&self) -> Result<(u64, Arc<Engine>)> {
         let mut inner = self.inner();
         self.renew(&mut inner)?;
-        Ok((inner.number, Arc::clone(&inner.engine)))
+        Ok((inner.over.number, Arc::clone(&inner.over.engine)))
+    }
+
+    /// The present edition, and how a question's plan is known there, if it is kept.
+    fn over_the_present(&self, question: &Question) -> Result<(Over, Option<Key>)> {
+        let mut inner = self.inner();
+        self.renew(&mut inner)?;
+        Ok((inner.over.clone(), Key::of(question, &inner.settings)))
     }
 
     /// Over to the present edition, with what was set.
     fn renew(&self, inner: &mut Inner) -> Result<()> {
-        if self.shared.live.present().number != inner.number {
-            let (number, engine) = self.shared.live.engine(&self.presence.user.roles)?;
+        if self.shared.live.present().number != inner.over.number {
+            let over = self.shared.live.over_the_present(&self.presence.user.roles)?;
             for (name, value) in &inner.settings {
-                set_in(&engine, name, value)?;
+                set_in(&over.engine, name, value)?;
             }
-            (inner.number, inner.engine) = (number, Arc::new(engine));
+            inner.over = over;
         }
         Ok(())
     }
@@ -164,7 +173,7 @@ impl Session {
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
         let mut inner = self.inner();
         self.renew(&mut inner)?;
-        set_in(&inner.engine, name, value)?;
+        set_in(&inner.over.engine, name, value)?;
         inner.settings.retain(|(known, _)| known != name);
         inner.settings.push((name.to_string(), value.to_string()));
         Ok(())
@@ -186,7 +195,7 @@ impl Session {
         inner.settings.retain(|(name, _)| !name.starts_with(names));
         inner.settings.extend(first);
         // No edition has this number: the next use begins with an engine in which nothing is set.
-        inner.number = 0;
+        inner.over.number = 0;
         self.renew(&mut inner)
     }
 
@@ -234,7 +243,11 @@ impl Session {
     }
 
     async fn planned(&self, question: Arc<Question>) -> Result<Planned, Failed> {
-        let (number, engine) = self.engine().map_err(Failed::of)?;
+        let (Over { number, engine, kept }, key) = self.over_the_present(&question).map_err(Failed::of)?;
+        if let Some(known) = key.as_ref().and_then(|key| kept.get(key)) {
+            let state = Arc::new(engine.context().state());
+            return Ok(Planned { number, question, plan: known.plan.clone(), kept: Some(known), engine, state });
+        }
         let about_the_server = match question.as_ref() {
             Question::Sql { statement, .. } => introspection::plan(&engine, statement).await,
             _ => None,
@@ -244,7 +257,10 @@ impl Session {
             None => question.plan(&engine).await.map_err(|error| Failed::asked(error, &question, &engine))?,
         };
         super::read_only::allow(&plan)?;
-        Ok(Planned { number, question, plan, engine, state: Box::new(state) })
+        // What was set meanwhile may be in the plan, but not in the key.
+        let still = self.over_the_present(&question).map_err(Failed::of)?.1 == key;
+        let kept = key.filter(|_| still).and_then(|key| kept.keep(key, &plan));
+        Ok(Planned { number, question, plan, kept, engine, state: Arc::new(state) })
     }
 
     /// Runs a statement. The answer streams; dropping it stops the question.
@@ -266,7 +282,8 @@ impl Session {
             session: Arc::clone(self),
             question: Arc::clone(&planned.question),
             engine: Arc::clone(&planned.engine),
-            state: planned.state.clone(),
+            state: Arc::clone(&planned.state),
+            kept: planned.kept.clone().filter(|_| parameters.is_none()),
             plan,
             until: self.time().map(|time| (Instant::now() + time, time)),
             rows: self.shared.limits.rows,
@@ -342,7 +359,8 @@ struct Asked {
     session: Arc<Session>,
     question: Arc<Question>,
     engine: Arc<Engine>,
-    state: Box<SessionState>,
+    state: Arc<SessionState>,
+    kept: Option<Arc<KeptPlan>>,
     plan: LogicalPlan,
     until: Option<(Instant, Duration)>,
     rows: Option<usize>,
@@ -380,13 +398,23 @@ impl Asked {
     }
 
     async fn started(&self) -> Result<SendableRecordBatchStream, Failed> {
-        let plan = match self.state.create_physical_plan(&self.plan).await {
+        let plan = match self.physical_plan().await {
             Ok(plan) => plan,
             Err(error) => return Err(self.failed(error).await),
         };
         match execute_stream(plan, self.state.task_ctx()) {
             Ok(rows) => Ok(rows),
             Err(error) => Err(self.failed(error).await),
+        }
+    }
+
+    async fn physical_plan(&self) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        match &self.kept {
+            Some(kept) => {
+                let optimized = kept.optimized(&self.state)?;
+                self.state.query_planner().create_physical_plan(&optimized, self.state.as_ref()).await
+            }
+            None => self.state.create_physical_plan(&self.plan).await,
         }
     }
 

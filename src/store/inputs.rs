@@ -45,6 +45,11 @@ pub fn input_of(table: &Arc<dyn TableSource>) -> Option<Input> {
     any.downcast_ref::<FileTable>().map(FileTable::input)
 }
 
+/// Whether a table's rows are those of files.
+pub fn is_of_files(table: &Arc<dyn TableSource>) -> bool {
+    source_as_provider(table).is_ok_and(|provider| (provider.as_ref() as &dyn Any).is::<FileTable>())
+}
+
 /// A plan that reads only those files of a table; `None`, if it does not read that table exactly once.
 ///
 /// # Errors

@@ -45,6 +45,8 @@ mod serve_flight;
 mod serve_gone;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_http;
+#[cfg(all(feature = "cli", feature = "flight"))]
+mod serve_kept;
 #[cfg(all(feature = "cli", feature = "flight", feature = "mcp"))]
 mod serve_logins;
 #[cfg(all(feature = "cli", feature = "serve"))]
