@@ -28,6 +28,7 @@ use crate::catalog::target::{Amounts, Slices};
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, Package};
 use crate::check::percentile::percentile_disc;
 use crate::plan::digits_at_scan::DigitsAtScan;
+use crate::plan::first_rows::FirstRowsBeforeLookups;
 use crate::plan::narrow::NarrowDecimals;
 use crate::plan::null_safe::NullSafeJoins;
 use crate::plan::rules::ExpandMeasures;
@@ -60,6 +61,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         ctx.add_optimizer_rule(Arc::new(NullSafeJoins::default()));
         ctx.add_optimizer_rule(Arc::new(NarrowDecimals::default()));
         ctx.add_optimizer_rule(Arc::new(DigitsAtScan::default()));
+        ctx.add_optimizer_rule(Arc::new(FirstRowsBeforeLookups::default()));
         let state = ctx.state_ref();
         let mut state = state.write();
         state.register_expr_planner(Arc::new(IndicatorDivision))?;

@@ -52,7 +52,7 @@ pub(super) struct Key {
 }
 
 /// Leaves that share rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Part {
     pub(super) key: Key,
     pub(super) precision: Precision,
@@ -284,12 +284,31 @@ impl Part {
         periods: &Periods<'_>,
     ) -> Result<Vec<BuiltPart>> {
         let axis = self.axis(question);
+        if sets.is_none()
+            && let Some(built) = self.with_details_after(question, &axis)?
+        {
+            return Ok(vec![built]);
+        }
         let placed = self.place(question, &axis)?;
         if let Some(built) = self.by_steps(question, &placed, sets)? {
             return Ok(vec![built]);
         }
         let (prepared, finals) = self.prepare(question, placed, sets)?;
         self.build_prepared(&axis, sets, periods, prepared, finals.as_ref())
+    }
+
+    /// The same for a part without windows.
+    pub(super) fn build_grouped(&self, question: &Question<'_>, axis: &Axis<'_>) -> Result<BuiltPart> {
+        let placed = self.place(question, axis)?;
+        if let Some(built) = self.by_steps(question, &placed, None)? {
+            return Ok(built);
+        }
+        let (prepared, finals) = self.prepare(question, placed, None)?;
+        let built = prepared.aggregated(None)?;
+        Ok(match finals {
+            Some(finals) => built.finished(&finals),
+            None => built,
+        })
     }
 
     /// The same over the cells of a rollup.

@@ -32,7 +32,7 @@ pub(crate) struct Scan<'c> {
     root: SourceId,
     /// The time of the rows, by which slowly changing joins are asked.
     axis: Option<&'c Expression>,
-    paths: BTreeSet<JoinPath>,
+    pub(super) paths: BTreeSet<JoinPath>,
     names: Names,
     /// What is looked up for each row once the paths are joined, each once, and after what it is looked up by.
     lookups: Vec<Lookup>,
