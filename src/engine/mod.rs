@@ -32,6 +32,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -127,6 +128,15 @@ impl Engine {
         let state = state.with_runtime_env(runtime);
         let state = state.with_physical_optimizer_rules(rules).build();
         Ok(SessionContext::new_with_state(state))
+    }
+
+    /// A session that reads the files of one in which a project was opened, in the same versions; nothing else of that
+    /// one is in it.
+    pub fn session_like(opened: &SessionContext) -> SessionContext {
+        let state = opened.state();
+        let config = state.config().clone().with_create_default_catalog_and_schema(true);
+        let state = SessionStateBuilder::new_from_existing(state).with_config(config);
+        SessionContext::new_with_state(state.with_catalog_list(Arc::new(MemoryCatalogProviderList::new())).build())
     }
 
     /// Opens the project in a folder, in a session that the caller made; `from table` reaches the tables in it.

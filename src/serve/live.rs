@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::prelude::SessionContext;
 use tokio::sync::Notify;
 
 use super::diagnostics::DiagnosticsTable;
@@ -18,6 +19,7 @@ use crate::diagnostic::{Diagnostic, render};
 use crate::engine::{Engine, Limits, Project};
 use crate::error::Result;
 use crate::source::SourceSet;
+use crate::store::footers;
 
 /// What somebody may see: everything, or what roles may.
 pub type Roles = Option<BTreeSet<String>>;
@@ -30,6 +32,8 @@ pub struct Edition {
     /// Counts up.
     pub number: u64,
     project: Arc<Project>,
+    /// The session in which it was opened: it knows the stores of its files, and in which versions these are read.
+    opened: SessionContext,
     /// By whose eyes they see with: a session to begin others from, and what was planned in those.
     seen: Mutex<HashMap<Roles, (Arc<Engine>, Arc<KeptPlans>)>>,
 }
@@ -66,10 +70,10 @@ impl Live {
     /// What is wrong with the project: nothing is served that was never right.
     pub async fn open(folder: PathBuf, limits: &Limits) -> Result<Live> {
         let pool = limits.pool();
-        let (sources, project) = read(&folder, &pool).await?;
+        let (sources, project, opened) = read(&folder, &pool, None).await?;
         let project = project.sound()?;
         let broken = Broken { sources, diagnostics: project.diagnostics.clone() };
-        let first = Edition { number: 1, project: Arc::new(project), seen: Mutex::default() };
+        let first = Edition { number: 1, project: Arc::new(project), opened, seen: Mutex::default() };
         Ok(Live {
             folder,
             pool,
@@ -105,17 +109,16 @@ impl Live {
             return Ok(over(seen));
         }
         // Others are let in meanwhile; if they have the same eyes, one of the two is kept.
-        let first = Arc::new(self.first_engine(&edition.project, roles)?);
+        let first = Arc::new(self.first_engine(&edition, roles)?);
         Ok(over(known().entry(roles.clone()).or_insert((first, Arc::default()))))
     }
 
-    fn first_engine(&self, project: &Arc<Project>, roles: &Roles) -> Result<Engine> {
+    fn first_engine(&self, edition: &Edition, roles: &Roles) -> Result<Engine> {
         let project = match roles {
-            None => Arc::clone(project),
-            Some(roles) => Arc::new(project.seen_by(roles)?),
+            None => Arc::clone(&edition.project),
+            Some(roles) => Arc::new(edition.project.seen_by(roles)?),
         };
-        let ctx = Engine::session_within(&self.pool)?;
-        let engine = Engine::with_shared(ctx, project)?;
+        let engine = Engine::with_shared(Engine::session_like(&edition.opened), project)?;
         let ctx = engine.context();
         let catalog = ctx.state().config_options().catalog.default_catalog.clone();
         introspection::set_up(&engine)?;
@@ -154,9 +157,9 @@ impl Live {
 
     /// A new edition, if the texts are right; else the last one stays.
     async fn renew(&self, changed: bool, watch: &Watch) {
-        let read = read(&self.folder, &self.pool).await;
-        let (sources, diagnostics, project) = match read {
-            Ok((sources, project)) => (sources, project.diagnostics.clone(), project.sound().ok()),
+        let read = read(&self.folder, &self.pool, Some(&self.present().opened)).await;
+        let (sources, diagnostics, project, opened) = match read {
+            Ok((sources, project, opened)) => (sources, project.diagnostics.clone(), project.sound().ok(), opened),
             Err(error) => {
                 watch(&Event::Unread { error: &error });
                 return;
@@ -172,7 +175,7 @@ impl Live {
         if let Some(project) = project.filter(is_new) {
             let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
             let number = present.number + 1;
-            *present = Arc::new(Edition { number, project: Arc::new(project), seen: Mutex::default() });
+            *present = Arc::new(Edition { number, project: Arc::new(project), opened, seen: Mutex::default() });
         }
         // Who hears of it can rely on it.
         if told {
@@ -181,12 +184,19 @@ impl Live {
     }
 }
 
-/// The project as it is now, right or not. Each edition has listings of its own.
-async fn read(folder: &Path, pool: &Arc<dyn MemoryPool>) -> Result<(SourceSet, Project)> {
+/// The project as it is now, right or not. Each edition has listings of its own; only files that are new are looked into.
+async fn read(
+    folder: &Path,
+    pool: &Arc<dyn MemoryPool>,
+    before: Option<&SessionContext>,
+) -> Result<(SourceSet, Project, SessionContext)> {
     let ctx = Engine::session_within(pool)?;
+    if let Some(before) = before {
+        footers::share(before, &ctx);
+    }
     let sources = SourceSet::load(folder)?;
     let project = Project::of(SourceSet::clone(&sources), &ctx).await;
-    Ok((sources, project))
+    Ok((sources, project, ctx))
 }
 
 /// What tells one state of the texts from another: names, times, lengths.

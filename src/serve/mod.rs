@@ -202,15 +202,17 @@ impl Server {
     /// What is wrong with the project, or an address that cannot be had.
     pub async fn bind(options: Options, people: Option<People>, tls: Option<Tls>, watch: Arc<Watch>) -> Result<Server> {
         let (shared, compute) = open(&options, people, tls, watch).await?;
-        let mut doors = Vec::new();
+        // From now on it is dropped as a server is, also where an address cannot be had.
+        let mut server = Server { options, shared, doors: Vec::new(), compute: Some(compute) };
+        let options = &server.options;
         let addresses =
             [(Entrance::Pg, options.pg), (Entrance::Http, options.http), (Entrance::Flight, options.flight)];
         for (entrance, address) in addresses {
             if let Some(address) = address {
-                doors.push((entrance, listen(address).await?));
+                server.doors.push((entrance, listen(address).await?));
             }
         }
-        Ok(Server { options, shared, doors, compute: Some(compute) })
+        Ok(server)
     }
 
     /// Where an entrance is.

@@ -2,14 +2,18 @@
 //! in which a row can be broken.
 
 use std::io::Read;
+use std::pin::pin;
 use std::sync::Arc;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::object_store::ObjectStore;
 
+use futures::{StreamExt, TryStreamExt};
+
 use super::guess::{Guess, fits};
 use super::listing::DataFile;
+use super::table::CONCURRENT_FILES;
 use super::{CsvOptions, SourceSpec, StoreError, text};
 use crate::diagnostic::codes;
 
@@ -29,8 +33,7 @@ pub(super) async fn look_through(
     spec: &SourceSpec,
     options: &CsvOptions,
 ) -> Result<CsvShape, StoreError> {
-    let mut whole: Option<(Scan, &str)> = None;
-    for file in files {
+    let look = async |file: DataFile| {
         let compression = text::compression_of(options.compression.as_deref(), &file.meta.location)?;
         let (options, declared) = (options.clone(), spec.types.clone());
         let work = move |reader| Scan::of(reader, &options, &declared);
@@ -38,9 +41,14 @@ pub(super) async fn look_through(
             .await
             .map_err(|error| StoreError::from_reading(&file.shown, &error))?
             .map_err(|error| error.in_file(&file.shown))?;
+        Ok((scan, file.shown))
+    };
+    let mut looked = pin!(futures::stream::iter(files.to_vec()).map(look).buffered(CONCURRENT_FILES));
+    let mut whole: Option<(Scan, String)> = None;
+    while let Some((scan, shown)) = looked.try_next().await? {
         whole = Some(match whole {
-            Some((before, first)) => (before.merge(scan, first, &file.shown)?, first),
-            None => (scan, &file.shown),
+            Some((before, first)) => (before.merge(scan, &first, &shown)?, first),
+            None => (scan, shown),
         });
     }
     let (scan, _) = whole.ok_or_else(|| StoreError::new(codes::FILE_MISSING, "no file"))?;

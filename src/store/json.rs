@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
+use std::pin::pin;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::reader::infer_json_schema_from_iterator;
 use datafusion::object_store::ObjectStore;
+use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::csv::{check_field, declared_type};
 use super::guess::Guess;
 use super::listing::DataFile;
+use super::table::CONCURRENT_FILES;
 use super::{SourceSpec, StoreError, text};
 use crate::diagnostic::codes;
 
@@ -23,16 +26,20 @@ pub(super) async fn look_through(
     spec: &SourceSpec,
     compression: Option<&str>,
 ) -> Result<Schema, StoreError> {
-    let mut columns: Vec<Column> = Vec::new();
-    for file in files {
+    let look = async |file: DataFile| {
         let compression = text::compression_of(compression, &file.meta.location)?;
         let declared = spec.types.clone();
         let found = text::read(store, &file.meta.location, compression, move |reader| columns_of(reader, declared))
             .await
             .map_err(|error| StoreError::from_reading(&file.shown, &error))?
             .map_err(|error| error.in_file(&file.shown))?;
+        Ok((found, file.shown))
+    };
+    let mut looked = pin!(futures::stream::iter(files.to_vec()).map(look).buffered(CONCURRENT_FILES));
+    let mut columns: Vec<Column> = Vec::new();
+    while let Some((found, shown)) = looked.try_next().await? {
         for column in found {
-            add(&mut columns, column).map_err(|error| error.in_file(&file.shown))?;
+            add(&mut columns, column).map_err(|error| error.in_file(&shown))?;
         }
     }
     let field = |column: &Column| {

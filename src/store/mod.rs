@@ -13,6 +13,7 @@ pub mod destination;
 mod distinct;
 mod error;
 mod explain;
+pub mod footers;
 pub mod gather;
 mod guess;
 pub mod inputs;

@@ -68,6 +68,11 @@ impl Pins {
         pinned.is_some_and(|version| version != Version::of(now))
     }
 
+    /// Whether this is the version in which a file is read.
+    pub fn is_read(&self, store: &str, found: &ObjectMeta) -> bool {
+        self.version(store, &found.location) == Some(Version::of(found))
+    }
+
     fn version(&self, store: &str, path: &Path) -> Option<Version> {
         let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
         versions.get(&(store.to_string(), path.clone())).cloned()

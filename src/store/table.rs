@@ -17,13 +17,15 @@ use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{PartitionedFile, helpers};
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
@@ -41,11 +43,11 @@ use super::manifest::{Input, InputFile};
 use super::native::{StoredDecimals, stored_schema};
 use super::pinned::Pins;
 use super::text_source::{TextFormat, TextSource};
-use super::{CsvOptions, Format, SourceSpec, StoreError, csv, json, schema, text};
+use super::{CsvOptions, Format, SourceSpec, StoreError, csv, footers, json, schema, text};
 use crate::diagnostic::codes;
 
 /// How many files are looked into at once.
-const CONCURRENT_FILES: usize = 32;
+pub(super) const CONCURRENT_FILES: usize = 32;
 
 /// The files of a source.
 #[derive(Debug)]
@@ -60,8 +62,9 @@ pub(super) struct FileTable {
     statistics: Statistics,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Reader {
+    Parquet(Arc<ParquetFormat>, Arc<FileMetadataCache>),
     DataFusion(Arc<dyn FileFormat>),
     Text(TextFormat),
 }
@@ -71,7 +74,9 @@ impl FileTable {
     pub async fn open(spec: &SourceSpec, ctx: &SessionContext) -> Result<FileTable, StoreError> {
         let (location, files) = list(spec, ctx).await?;
         Pins::of(ctx).pin(&location.store_url, files.iter().map(|file| &file.meta));
-        let (file_schema, reader) = look_into(spec, ctx, &location.store, &files).await?;
+        let footers = footers::of_store(ctx, &location.store_url);
+        let state = footers::state_with(ctx, &footers).map_err(|error| StoreError::from_reading(&spec.name, &error))?;
+        let (file_schema, reader) = look_into(spec, &state, footers, &location.store, &files).await?;
         let file_schema = Arc::new(file_schema);
         check_columns(&file_schema, spec)?;
         let partition =
@@ -87,7 +92,7 @@ impl FileTable {
             table_schema,
             reader,
         };
-        table.files = table.with_statistics(&files, &location.store, spec, ctx).await?;
+        table.files = table.with_statistics(&files, &location.store, spec, &state).await?;
         table.statistics = table.overall();
         Ok(table)
     }
@@ -149,10 +154,7 @@ impl FileTable {
             names,
             table_schema: self.table_schema.clone(),
             statistics: Statistics::new_unknown(&self.schema()),
-            reader: match &self.reader {
-                Reader::DataFusion(format) => Reader::DataFusion(Arc::clone(format)),
-                Reader::Text(format) => Reader::Text(format.clone()),
-            },
+            reader: self.reader.clone(),
         }
     }
 
@@ -162,21 +164,25 @@ impl FileTable {
         files: &[DataFile],
         store: &Arc<dyn ObjectStore>,
         spec: &SourceSpec,
-        ctx: &SessionContext,
+        state: &SessionState,
     ) -> Result<Vec<PartitionedFile>, StoreError> {
-        let state = ctx.state();
-        let known = async |file: &DataFile| match &self.reader {
-            Reader::DataFusion(format) => {
+        let format: Option<&dyn FileFormat> = match &self.reader {
+            Reader::Parquet(format, _) => Some(format.as_ref()),
+            Reader::DataFusion(format) => Some(format.as_ref()),
+            Reader::Text(_) => None,
+        };
+        let known = async |file: &DataFile| match format {
+            Some(format) => {
                 let schema = Arc::clone(self.table_schema.file_schema());
-                let found = format.infer_stats(&state, store, schema, &file.meta).await;
+                let found = format.infer_stats(state, store, schema, &file.meta).await;
                 found.map_err(|error| StoreError::from_reading(&file.shown, &error))
             }
-            Reader::Text(_) => Ok(Statistics::new_unknown(self.table_schema.file_schema())),
+            None => Ok(Statistics::new_unknown(self.table_schema.file_schema())),
         };
         let with_statistics = async |file: DataFile| {
             let mut statistics = known(&file).await?;
             let footer = match spec.format {
-                Format::Parquet => footer_of(&file.meta, store.as_ref(), &state).await,
+                Format::Parquet => footer_of(&file.meta, store.as_ref(), state).await,
                 _ => None,
             };
             let mut partitioned = PartitionedFile::new_from_meta(file.meta).with_partition_values(file.partition);
@@ -242,6 +248,24 @@ impl FileTable {
         Ok(self.files.iter().zip(kept).filter(|(_, keep)| *keep).map(|(file, _)| file.clone()).collect())
     }
 
+    /// DataFusion's reader of Parquet files with our footers: its own plan would take those of the session.
+    fn parquet_source(
+        &self,
+        state: &dyn Session,
+        format: &ParquetFormat,
+        footers: &Arc<FileMetadataCache>,
+    ) -> Result<Arc<dyn FileSource>> {
+        let store = state.runtime_env().object_store(&self.store_url)?;
+        let files = CachedParquetFileReaderFactory::new(store, Arc::clone(footers));
+        let mut source = ParquetSource::new(self.table_schema.clone())
+            .with_table_parquet_options(format.options().clone())
+            .with_parquet_file_reader_factory(Arc::new(files));
+        if let Some(hint) = format.metadata_size_hint() {
+            source = source.with_metadata_size_hint(hint);
+        }
+        Ok(Arc::new(source))
+    }
+
     fn is_about_partitions(&self, filter: &Expr) -> bool {
         let names: Vec<&str> =
             self.table_schema.table_partition_cols().iter().map(|field| field.name().as_str()).collect();
@@ -288,6 +312,7 @@ impl TableProvider for FileTable {
         let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
         let statistics = Statistics::try_merge_iter(statistics, &self.schema())?;
         let source = match &self.reader {
+            Reader::Parquet(format, footers) => self.parquet_source(state, format, footers)?,
             Reader::DataFusion(format) => format.file_source(self.table_schema.clone()),
             Reader::Text(format) => Arc::new(TextSource::new(format.clone(), self.table_schema.clone())),
         };
@@ -300,7 +325,7 @@ impl TableProvider for FileTable {
             .build();
         match &self.reader {
             Reader::DataFusion(format) => format.create_physical_plan(state, config).await,
-            Reader::Text(_) => Ok(DataSourceExec::from_data_source(config)),
+            Reader::Parquet(..) | Reader::Text(_) => Ok(DataSourceExec::from_data_source(config)),
         }
     }
 }
@@ -314,20 +339,20 @@ async fn footer_of(file: &ObjectMeta, store: &dyn ObjectStore, state: &SessionSt
 /// The schema of the files, and what reads them.
 async fn look_into(
     spec: &SourceSpec,
-    ctx: &SessionContext,
+    state: &SessionState,
+    footers: Arc<FileMetadataCache>,
     store: &Arc<dyn ObjectStore>,
     files: &[DataFile],
 ) -> Result<(Schema, Reader), StoreError> {
     match &spec.format {
         Format::Parquet => {
-            let options = ctx.state().default_table_options().parquet;
-            let format: Arc<dyn FileFormat> = Arc::new(ParquetFormat::new().with_options(options));
-            let found = schemas(format.as_ref(), ctx, store, files).await?;
+            let format = Arc::new(ParquetFormat::new().with_options(state.default_table_options().parquet));
+            let found = schemas(format.as_ref(), state, store, files).await?;
             let schema = schema::with_declared(&schema::unify(&found, &spec.types)?, &spec.types)?;
-            Ok((schema, Reader::DataFusion(format)))
+            Ok((schema, Reader::Parquet(format, footers)))
         }
         Format::Arrow => {
-            let found = schemas(&ArrowFormat, ctx, store, files).await?;
+            let found = schemas(&ArrowFormat, state, store, files).await?;
             let schema = schema::unify(&found, &spec.types)?;
             schema::with_declared(&schema, &spec.types)?;
             // DataFusion's Arrow source gives what the file holds, by position: `open` casts above it.
@@ -354,21 +379,17 @@ async fn look_into(
 
 async fn schemas(
     format: &dyn FileFormat,
-    ctx: &SessionContext,
+    state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     files: &[DataFile],
 ) -> Result<Vec<(String, Schema)>, StoreError> {
-    let state = ctx.state();
-    let schema_of = |file: DataFile| {
-        let state = &state;
-        async move {
-            if file.meta.size == 0 {
-                return Err(StoreError::new(codes::FILE_UNREADABLE, "the file is empty").in_file(&file.shown));
-            }
-            let found = format.infer_schema(state, store, std::slice::from_ref(&file.meta)).await;
-            let schema = found.map_err(|error| StoreError::from_reading(&file.shown, &error))?;
-            Ok((file.shown, schema.as_ref().clone()))
+    let schema_of = async |file: DataFile| {
+        if file.meta.size == 0 {
+            return Err(StoreError::new(codes::FILE_UNREADABLE, "the file is empty").in_file(&file.shown));
         }
+        let found = format.infer_schema(state, store, std::slice::from_ref(&file.meta)).await;
+        let schema = found.map_err(|error| StoreError::from_reading(&file.shown, &error))?;
+        Ok((file.shown, schema.as_ref().clone()))
     };
     futures::stream::iter(files.to_vec()).map(schema_of).buffered(CONCURRENT_FILES).try_collect().await
 }

@@ -42,11 +42,17 @@ pub struct Server {
 
 impl Server {
     pub fn start(folder: &Path, options: &[&str]) -> Server {
+        Server::start_with(folder, options, &[])
+    }
+
+    /// The same with variables of its environment.
+    pub fn start_with(folder: &Path, options: &[&str], environment: &[(&str, String)]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bell"))
             .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0"])
             .args(["--log", "json", "-p"])
             .arg(folder)
             .args(options)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -500,6 +506,18 @@ fn psql_is_answered() {
         let text = psql(command);
         assert!(text.contains(wanted), "{command}: {text}");
     }
+}
+
+#[test]
+fn an_address_that_is_taken_is_told() {
+    let folder = project();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_bell"));
+    let refused = serve.args(["serve", "--pg", &address, "-p"]).arg(folder.path()).output().unwrap();
+    let printed = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(printed.starts_with(&format!("error: cannot listen on {address}")), "{printed}");
 }
 
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! The same answers from object stores as from disk, also where requests fail, and never from two versions of a file.
 
 mod proxy;
+mod reads;
 pub mod servers;
 
 use std::path::{Path, PathBuf};
@@ -292,29 +293,4 @@ async fn an_object_that_is_replaced_gives_an_error_and_no_mixture() {
     let replace = async || _ = store.put(&path, new.into()).await.unwrap();
     let said = asked_after(ctx, &total_of("s3://lake/o.parquet"), replace).await;
     assert!(said.contains(REPLACED), "{said}");
-}
-
-/// Files in folders of days, more than a listing holds in one page.
-#[tokio::test]
-async fn many_objects_are_listed_once_page_by_page() {
-    let Some(server) = servers::s3() else { return };
-    let store = s3(&server.address());
-    let put = async |at: usize| {
-        let path = ObjectPath::from(format!("days/day=2026-01-{:02}/{at}.csv", at % 20 + 1));
-        store.put(&path, format!("id,x\n{at},1\n").into()).await.unwrap();
-    };
-    futures::stream::StreamExt::for_each_concurrent(futures::stream::iter(0..1_100), 32, put).await;
-    let folder = tempfile::tempdir().unwrap();
-    let model =
-        "source o { from csv 's3://lake/days/'  partition by day date  key id  time day }\nindicator n = count(*) of o";
-    std::fs::write(folder.path().join("model.bell"), model).unwrap();
-    let (address, seen) = proxy::to(server.port, 0.0, 1);
-    let environment = servers::s3_environment(&address);
-    let started = std::time::Instant::now();
-    let sql = "SELECT MEASURE(n) FROM indicators WHERE metric_time__day = DATE '2026-01-07'";
-    assert_eq!(rows(folder.path(), &environment, sql), "n\n55\n");
-    let lines = seen.lines.lock().unwrap();
-    let listings = lines.iter().filter(|line| line.contains("list-type=2")).count();
-    println!("{listings} listings, {} requests, {:?}", lines.len(), started.elapsed());
-    assert_eq!(listings, 2);
 }

@@ -1,0 +1,159 @@
+//! What is read of object stores: pages of listings, folders that can matter, stretches of files, and nothing twice.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bellwether::Engine;
+use bellwether::engine::Limits;
+use bellwether::store::footers;
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::object_store::ObjectStoreExt;
+use datafusion::object_store::path::Path as ObjectPath;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+
+use super::{proxy, rows, s3, servers, total_of, two_files};
+use crate::runs::write;
+use crate::serve::Server;
+use crate::serve_http::request;
+
+async fn parquet(sql: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it.parquet");
+    let options = DataFrameWriteOptions::new().with_single_file_output(true);
+    let frame = SessionContext::new().sql(sql).await.unwrap();
+    frame.write_parquet(path.to_str().unwrap(), options, None).await.unwrap();
+    std::fs::read(path).unwrap()
+}
+
+#[tokio::test]
+async fn of_a_wide_file_only_the_asked_column_is_fetched() {
+    let Some(server) = servers::s3() else { return };
+    let columns: Vec<String> = (0..60).map(|at| format!("random() AS c{at}")).collect();
+    let sql = format!("SELECT value AS id, {} FROM generate_series(1, 30000)", columns.join(", "));
+    let file = parquet(&sql).await;
+    let whole = file.len();
+    s3(&server.address()).put(&ObjectPath::from("wide.parquet"), file.into()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let model = "source o { from parquet 's3://lake/wide.parquet'  key id }\nindicator most = max(o.id + 0)";
+    write(folder.path(), "model.bell", model);
+    let (address, seen) = proxy::to(server.port, 0.0, 1);
+    let sql = "SELECT MEASURE(most) FROM indicators";
+    assert_eq!(rows(folder.path(), &servers::s3_environment(&address), sql), "most\n30000\n");
+    let lines = seen.lines.lock().unwrap();
+    let fetched = lines.iter().filter(|line| line.starts_with("GET") && line.contains("wide.parquet"));
+    let length = |line: &String| {
+        let range = line.rsplit_once("bytes=").unwrap_or_else(|| panic!("all of it is fetched: {line}")).1;
+        let (from, to) = range.split_once('-').unwrap();
+        to.parse::<usize>().unwrap() + 1 - from.parse::<usize>().unwrap()
+    };
+    let fetched: usize = fetched.map(length).sum();
+    println!("{fetched} of {whole} bytes");
+    assert!(fetched > 0 && fetched * 8 < whole, "{fetched} of {whole}");
+}
+
+/// A session with a bucket, and the project in it.
+async fn opened(address: &str, bucket: &str, folder: &Path, before: Option<&SessionContext>) -> Engine {
+    let ctx = Engine::session(&Limits::default()).unwrap();
+    ctx.register_object_store(&url::Url::parse(bucket).unwrap(), s3(address));
+    if let Some(before) = before {
+        footers::share(before, &ctx);
+    }
+    Engine::with_context(ctx, folder).await.unwrap()
+}
+
+async fn total(engine: &Engine) -> String {
+    let rows = engine.sql("SELECT MEASURE(total) FROM indicators").await.unwrap().collect().await.unwrap();
+    pretty_format_batches(&rows).unwrap().to_string().lines().nth(3).unwrap().replace(['|', ' '], "")
+}
+
+/// Puts an object into the same second as the one before, so that size and time are the same.
+async fn put_within_a_second(address: &str, path: &ObjectPath, old: &[u8], new: &[u8], between: impl AsyncFn()) {
+    let store = s3(address);
+    loop {
+        store.put(path, old.to_vec().into()).await.unwrap();
+        let first = store.head(path).await.unwrap().last_modified;
+        between().await;
+        store.put(path, new.to_vec().into()).await.unwrap();
+        if store.head(path).await.unwrap().last_modified == first {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn footers_are_kept_from_one_session_to_the_next_and_never_those_of_another_version() {
+    let Some(server) = servers::s3() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "model.bell", &total_of("s3://lake/o.parquet"));
+    let (old, new) = two_files(folder.path()).await;
+    let (address, seen) = proxy::to(server.port, 0.0, 1);
+    let path = ObjectPath::from("o.parquet");
+    s3(&server.address()).put(&path, old.clone().into()).await.unwrap();
+    let gets = || seen.lines.lock().unwrap().iter().filter(|line| line.starts_with("GET")).count();
+    let first = opened(&address, "s3://lake", folder.path(), None).await;
+    let looked = gets();
+    assert!(looked > 0);
+    let second = opened(&address, "s3://lake", folder.path(), Some(first.context())).await;
+    assert_eq!(gets(), looked, "what is known of the file is not fetched again");
+    assert_eq!(total(&second).await, "501500");
+
+    // Of the same size, in the same second.
+    let known = second.context();
+    put_within_a_second(&server.address(), &path, &old, &new, async || {
+        _ = opened(&address, "s3://lake", folder.path(), Some(known)).await;
+    })
+    .await;
+    let third = opened(&address, "s3://lake", folder.path(), Some(known)).await;
+    assert_eq!(total(&third).await, "502500");
+}
+
+#[tokio::test]
+async fn what_is_served_is_read_from_its_store_in_the_version_that_was_listed() {
+    let Some(server) = servers::s3() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = two_files(folder.path()).await;
+    write(folder.path(), "model.bell", &total_of("s3://lake/o.parquet"));
+    let (store, path) = (s3(&server.address()), ObjectPath::from("o.parquet"));
+    store.put(&path, old.into()).await.unwrap();
+    let served = Server::start_with(folder.path(), &["--refresh", "1h"], &servers::s3_environment(&server.address()));
+    let ask = || request(served.http, "GET", "/v1/sql?q=SELECT+MEASURE(total)+FROM+indicators", &[], b"").text();
+    let told = ask();
+    assert!(told.contains("501500"), "{told}");
+    store.put(&path, new.into()).await.unwrap();
+    let told = ask();
+    assert!(told.contains("o.parquet: the file was replaced") && !told.contains("502500"), "{told}");
+    // It is read again soon.
+    let again = (0..600).map(|_| ask()).inspect(|_| std::thread::sleep(Duration::from_millis(50)));
+    let told = again.into_iter().find(|told| !told.contains("was replaced")).unwrap();
+    assert!(told.contains("502500"), "{told}");
+}
+
+/// Files in folders of months, more than ten pages of a listing.
+#[tokio::test]
+async fn of_ten_thousand_objects_those_are_listed_that_a_question_can_need() {
+    let Some(server) = servers::s3() else { return };
+    let store = s3(&server.address());
+    let file: bytes::Bytes = parquet("SELECT 1 AS x").await.into();
+    let put = async |at: usize| {
+        let path = ObjectPath::from(format!("o/year={}/month={}/{at:05}.parquet", 2025 + at % 2, at % 24 / 2 + 1));
+        store.put(&path, file.clone().into()).await.unwrap();
+    };
+    futures::stream::iter(0..10_000).for_each_concurrent(32, put).await;
+    let folder = tempfile::tempdir().unwrap();
+    let model = "source o { from parquet 's3://lake/o/'  partition by year int, month int  key x }
+dimension year = o.year
+dimension month = o.month
+indicator n = sum(o.x)";
+    write(folder.path(), "model.bell", model);
+    let all = "SELECT MEASURE(n) FROM indicators";
+    assert_eq!(rows(folder.path(), &servers::s3_environment(&server.address()), all), "n\n10000\n");
+    let (address, seen) = proxy::to(server.port, 0.0, 1);
+    let one = "SELECT MEASURE(n) FROM indicators WHERE year = 2026 AND month = 2";
+    assert_eq!(rows(folder.path(), &servers::s3_environment(&address), one), "n\n417\n");
+    let lines = seen.lines.lock().unwrap();
+    let listings: Vec<&String> = lines.iter().filter(|line| line.contains("list-type=2")).collect();
+    println!("{} listings, {} requests", listings.len(), lines.len());
+    assert_eq!(listings.len(), 10);
+}
