@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::common::spawn_buffered;
@@ -51,6 +52,14 @@ pub(super) async fn refresh(engine: &Engine, asked: &Run, rollup: &Rollup, id: &
         reports.push(report);
     }
     reports
+}
+
+/// The rows of new files are a side of joins that is hashed once, up to these sizes, and not once for each partition. Then
+/// DataFusion skips what lies outside of their least and greatest keys on the other side; what it knows of each partition it
+/// puts in a form that skips nothing.
+fn hash_once(options: &mut ConfigOptions) {
+    options.optimizer.hash_join_single_partition_threshold = 64 << 20;
+    options.optimizer.hash_join_single_partition_threshold_rows = 2_000_000;
 }
 
 /// A table of a rollup in a run.
@@ -150,7 +159,7 @@ impl Job<'_> {
             Work::All => (&self.table.plan, HashSet::new()),
         };
         report.inputs = self.read_by(&work)?;
-        let files = self.compute(destination, plan).await?;
+        let files = self.compute(destination, plan, &work).await?;
         lock.confirm().await?;
         let mut manifest = self.manifest(report, before, files, &kept);
         report.take(&manifest);
@@ -206,8 +215,11 @@ impl Job<'_> {
         })
     }
 
-    async fn compute(&self, destination: &Destination, plan: &LogicalPlan) -> Result<Vec<File>> {
-        let state = self.engine.context().state();
+    async fn compute(&self, destination: &Destination, plan: &LogicalPlan, work: &Work) -> Result<Vec<File>> {
+        let mut state = self.engine.context().state();
+        if let Work::Beside(..) = work {
+            hash_once(state.config_mut().options_mut());
+        }
         // In order of their keys, questions about some of them skip the rest.
         let keys = plan.schema().columns().into_iter().take(self.rollup.by.len());
         let order: Vec<_> = keys.map(|key| Expr::Column(key).sort(true, true)).collect();

@@ -1,10 +1,13 @@
 //! Rollups from outside: what runs read and keep, and when a stored table no longer answers.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use bellwether::Engine;
 use bellwether::engine::Stage;
+use bellwether::publish::{self, Event};
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::physical_plan::ExecutionPlan;
 use serde_json::Value;
 
 use super::runs::{bell, first_report as run, sql, write};
@@ -272,4 +275,57 @@ rollup daily { indicators held, opened, seen, north, newest  by day, product, pl
         }
     }
     assert!(answered > 130 && used > 100, "{answered} questions were answered, {used} of them from the rollup");
+}
+
+/// How many rows the scans of a file gave.
+fn scanned(plan: &Arc<dyn ExecutionPlan>, file: &str) -> usize {
+    let below: usize = plan.children().into_iter().map(|child| scanned(child, file)).sum();
+    let shown = datafusion::physical_plan::displayable(plan.as_ref()).one_line().to_string();
+    let own = shown.contains(file).then(|| plan.metrics().and_then(|metrics| metrics.output_rows())).flatten();
+    below + own.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn of_what_new_rows_join_to_only_the_part_with_their_keys_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("lines")).unwrap();
+    let ctx = datafusion::prelude::SessionContext::new();
+    let put = async |path: &str, sql: &str| {
+        let path = folder.join(path).display().to_string();
+        let options = datafusion::dataframe::DataFrameWriteOptions::new().with_single_file_output(true);
+        ctx.sql(sql).await.unwrap().write_parquet(&path, options, None).await.unwrap();
+    };
+    let lines = |from: usize, to: usize| {
+        format!(
+            "SELECT value AS id, value / 2 AS order_id, value % 7 AS x, date '2026-01-01' AS day FROM generate_series({from}, {to})"
+        )
+    };
+    put("orders.parquet", "SELECT value AS id, value % 3 AS kind FROM generate_series(0, 500000)").await;
+    put("lines/1.parquet", &lines(0, 9)).await;
+    let model = "
+source orders { from parquet 'orders.parquet'  key id }
+source lines { from parquet 'lines/*.parquet'  key id  time day  join orders on order_id = orders.id }
+dimension kind = lines.orders.kind
+indicator total = sum(lines.x)
+rollup r { indicators total  by month, kind  to 'r/' }
+";
+    write(folder, "model.bell", model);
+    run(folder);
+    // More than DataFusion would hash once.
+    put("lines/2.parquet", &lines(800_000, 999_999)).await;
+    let engine = Engine::open(folder).await.unwrap();
+    let plans = Mutex::new(vec![]);
+    let watch = |event: &Event<'_>| {
+        if let Event::Computing(_, plan) = event {
+            plans.lock().unwrap().push(Arc::clone(*plan));
+        }
+    };
+    publish::run(&engine, &bellwether::Run::default(), &watch).await.unwrap();
+    let plans = plans.into_inner().unwrap();
+    assert_eq!((plans.len(), scanned(&plans[0], "2.parquet")), (1, 200_000));
+    let orders = scanned(&plans[0], "orders.parquet");
+    assert!((100_000..200_000).contains(&orders), "{orders} of 500,001 rows");
+    let by_kind = "SELECT kind, total FROM indicators GROUP BY kind ORDER BY 1";
+    assert_eq!(sql(folder, by_kind), sql(folder, &format!("SET bell.use_rollups = false; {by_kind}")));
 }
