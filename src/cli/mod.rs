@@ -124,7 +124,7 @@ enum Command {
     Alerts(alerts::Alerts),
     /// Is the data as expected?
     Expect(expect::Expect),
-    /// Run the publications: compute them and write them to files, which readers see change in one step
+    /// Run the publications and rollups: compute them and write them to files, which readers see change in one step
     Run(run::Run),
     /// Propose rollups for questions that were asked
     Advise(advise::Advise),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use super::output::{Digits, Format, Output, OutputArgs, print};
 use super::progress::status;
 use super::{Common, Failure, project};
 
-/// Run the publications: compute them and write them to files, which readers see change in one step.
+/// Run the publications and rollups: compute them and write them to files, which readers see change in one step.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes:\n  0 all were published\n  1 none was, or the project is wrong\n  2 wrong usage\n  \
@@ -31,7 +32,7 @@ use super::{Common, Failure, project};
     Examples:\n  bell run\n  bell run monthly_pack --dry-run\n  bell run --from 2026-01 --to 2026-02 --memory-limit 2GB --log json"
 )]
 pub struct Run {
-    /// Publications: monthly_pack, or retail.monthly_pack where several packages have one; all, if none is named
+    /// Publications and rollups: monthly_pack, or retail.monthly_pack where several packages have one; all, if none is named
     publications: Vec<String>,
     /// Of these only those whose name fits one of these patterns: monthly_*, retail.*
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
@@ -46,8 +47,8 @@ pub struct Run {
     #[arg(long)]
     dry_run: bool,
     /// So many publications at once
-    #[arg(short, long, value_name = "N", default_value_t = 1)]
-    jobs: usize,
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    jobs: NonZeroUsize,
     /// Wait so many seconds for another run that writes to the same folder; without it such a publication fails at once
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u64,
@@ -89,7 +90,7 @@ impl Run {
             from: self.from.clone(),
             to: self.to.clone(),
             dry_run: self.dry_run,
-            jobs: self.jobs,
+            jobs: self.jobs.get(),
             wait: self.wait,
         };
         let follower = Follower { log: self.log, bars: MultiProgress::new(), open: Mutex::default() };
