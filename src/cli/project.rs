@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bellwether::engine::Question;
 use bellwether::source::SourceSet;
 use bellwether::{Engine, Error};
 
@@ -36,6 +37,14 @@ pub async fn open_within(common: &Common, limits: &LimitArgs) -> Result<Engine, 
         [] => Engine::open_within(&folder, &limits.limits()).await,
         roles => Engine::open_as(&folder, &limits.limits(), &roles.iter().cloned().collect()).await,
     };
+    opened.map_err(|error| Failure::new(error, texts(&folder)))
+}
+
+/// The same for one question: folders that it cannot need are not listed.
+pub async fn open_for(question: &Question, common: &Common, limits: &LimitArgs) -> Result<Engine, Failure> {
+    let folder = folder(common)?;
+    let roles = (!common.roles.is_empty()).then(|| common.roles.iter().cloned().collect());
+    let opened = Engine::open_for(question, &folder, &limits.limits(), roles.as_ref()).await;
     opened.map_err(|error| Failure::new(error, texts(&folder)))
 }
 

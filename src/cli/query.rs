@@ -60,8 +60,9 @@ impl Query {
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let request = self.request()?;
         let mut output = Output::new(&self.output)?;
-        let engine = project::open_within(common, &self.limits).await?;
-        answer(&engine, &Question::Request(request), &mut output, &self.timing).await?;
+        let question = Question::Request(request);
+        let engine = project::open_for(&question, common, &self.limits).await?;
+        answer(&engine, &question, &mut output, &self.timing).await?;
         output.commit()?;
         Ok(ExitCode::SUCCESS)
     }

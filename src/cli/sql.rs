@@ -38,7 +38,10 @@ impl Sql {
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let output = Output::new(&self.output)?;
         let text = self.text()?;
-        let engine = interrupt::cancellable(project::open_within(common, &self.limits)).await??;
+        let engine = match text.as_deref().and_then(only_statement) {
+            Some(question) => interrupt::cancellable(project::open_for(&question, common, &self.limits)).await??,
+            None => interrupt::cancellable(project::open_within(common, &self.limits)).await??,
+        };
         match text {
             Some(text) => interrupt::cancellable(self.script(&engine, &text, output)).await??,
             None => {
@@ -50,9 +53,7 @@ impl Sql {
     }
 
     async fn script(&self, engine: &Engine, text: &str, mut output: Output) -> Result<(), Failure> {
-        for range in statements::split(text).statements() {
-            let statement = statements::in_place(text, &range);
-            let question = Question::Sql { statement, text: text.to_string() };
+        for question in questions(text) {
             answer(engine, &question, &mut output, &self.timing).await?;
         }
         output.commit()
@@ -72,4 +73,14 @@ impl Sql {
         }
         read_text(from).map(Some)
     }
+}
+
+fn questions(text: &str) -> Vec<Question> {
+    let question = |range| Question::Sql { statement: statements::in_place(text, &range), text: text.to_string() };
+    statements::split(text).statements().into_iter().map(question).collect()
+}
+
+fn only_statement(text: &str) -> Option<Question> {
+    let mut questions = questions(text);
+    if questions.len() == 1 { questions.pop() } else { None }
 }

@@ -1,5 +1,6 @@
 //! The only owner of a DataFusion session: opens a project, answers questions.
 
+mod asked_once;
 pub mod catalog_tables;
 mod changes;
 mod computed;

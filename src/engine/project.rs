@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Result};
 use crate::source::SourceSet;
 use crate::store::SourceSpec;
-use crate::store::gather::gather;
+use crate::store::gather::{Reaches, gather};
 use crate::store::inputs::input_of;
 use crate::store::manifest::Input;
 use crate::syntax;
@@ -46,11 +46,16 @@ impl Project {
 
     /// The same for texts that were read already.
     pub async fn of(sources: SourceSet, ctx: &SessionContext) -> Project {
+        Project::within(sources, ctx, &Reaches::new()).await
+    }
+
+    /// The same, with some sources not wholly looked into.
+    pub(super) async fn within(sources: SourceSet, ctx: &SessionContext, reaches: &Reaches) -> Project {
         let parsed = syntax::parse_all(sources.files());
         let mut diagnostics: Vec<Diagnostic> = parsed.iter().flat_map(|parsed| parsed.diagnostics.clone()).collect();
         let files: Vec<ast::File> = parsed.into_iter().map(|parsed| parsed.file).collect();
         let functions = Functions::of(&ctx.state());
-        let gathered = gather(&sources.root, &files, ctx, &functions).await;
+        let gathered = gather(&sources.root, &files, reaches, ctx, &functions).await;
         diagnostics.extend(gathered.diagnostics);
         let Checked { mut catalog, diagnostics: found } = check(&sources, &files, &gathered.tables, &functions);
         diagnostics.extend(found);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use datafusion::object_store::path::Path;
-use datafusion::object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, Result, UpdateVersion};
+use datafusion::object_store::{Error, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, Result, UpdateVersion};
 use futures::TryStreamExt;
 
 /// The first pause; each one is twice as long as the one before.
@@ -38,6 +38,21 @@ pub async fn list(store: &dyn ObjectStore, below: &Path) -> Result<Vec<ObjectMet
     loop {
         attempt += 1;
         match store.list(Some(below)).try_collect().await {
+            Err(Error::Generic { .. }) if attempt < ATTEMPTS => pause(attempt).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The folders and objects in a folder, without those further below. Of its own, as [`list`].
+///
+/// # Errors
+/// As [`again`].
+pub async fn list_level(store: &dyn ObjectStore, below: &Path) -> Result<ListResult> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match store.list_with_delimiter(Some(below)).await {
             Err(Error::Generic { .. }) if attempt < ATTEMPTS => pause(attempt).await,
             outcome => return outcome,
         }

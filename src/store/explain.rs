@@ -6,6 +6,7 @@ use futures::StreamExt;
 
 use super::listing::list;
 use super::pinned::Pins;
+use super::reach::Reach;
 use super::table::FileTable;
 use super::{SourceSpec, StoreError};
 use crate::diagnostic::codes;
@@ -26,7 +27,7 @@ pub async fn explain_read_error(
     if let Some(replaced) = replaced(spec, ctx).await {
         return Some(replaced);
     }
-    let table = match FileTable::open(spec, ctx).await {
+    let table = match FileTable::open(spec, &Reach::All, ctx).await {
         Ok(table) => table,
         Err(error) => return Some(error),
     };
@@ -40,7 +41,7 @@ pub async fn explain_read_error(
 
 /// A file of which the session reads a version that is no longer there.
 async fn replaced(spec: &SourceSpec, ctx: &SessionContext) -> Option<StoreError> {
-    let (location, files) = list(spec, ctx).await.ok()?;
+    let (location, files) = list(spec, &Reach::All, ctx).await.ok()?;
     let pins = Pins::of(ctx);
     let file = files.iter().find(|file| pins.is_replaced(&location.store_url, &file.meta))?;
     let error = StoreError::new(codes::FILE_UNREADABLE, "the file was replaced while it was read");

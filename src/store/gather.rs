@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast as sql;
 
+use super::reach::Reach;
 use super::{CsvOptions, Format, SourceSpec, replace_variables};
 use crate::catalog::source::Rows;
 use crate::check::functions::Functions;
@@ -30,8 +31,28 @@ pub struct Gathered {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// How far some sources, by package and name, are looked into; the others are wholly.
+pub type Reaches = HashMap<(String, String), Reach>;
+
+/// The sources whose files lie in folders of partitions, and tell their columns each by itself.
+pub fn in_folders(files: &[ast::File]) -> impl Iterator<Item = (String, String)> {
+    let is_parquet = |source: &ast::Source| match &source.from {
+        Some(From::Files { format, .. }) => format.text.eq_ignore_ascii_case("parquet"),
+        _ => false,
+    };
+    sources_of(files)
+        .filter(move |(_, source)| !source.partitions.is_empty() && is_parquet(source))
+        .map(|(package, source)| (package.to_string(), source.name.text.clone()))
+}
+
 /// Opens every source of the files; relative locations begin at `root`.
-pub async fn gather(root: &Path, files: &[ast::File], ctx: &SessionContext, functions: &Functions) -> Gathered {
+pub async fn gather(
+    root: &Path,
+    files: &[ast::File],
+    reaches: &Reaches,
+    ctx: &SessionContext,
+    functions: &Functions,
+) -> Gathered {
     let mut gathered = Gathered::default();
     let mut queries = Vec::new();
     for (package, source) in sources_of(files) {
@@ -41,7 +62,10 @@ pub async fn gather(root: &Path, files: &[ast::File], ctx: &SessionContext, func
                 continue;
             }
             Some(From::Table(path)) => registered(path, ctx).await,
-            Some(From::Files { .. }) => open_files(root, source, ctx, functions, &mut gathered).await,
+            Some(From::Files { .. }) => {
+                let reach = reaches.get(&(package.to_string(), source.name.text.clone())).unwrap_or(&Reach::All);
+                open_files(root, source, reach, ctx, functions, &mut gathered).await
+            }
             None => Err(no_from(source)),
         };
         match opened {
@@ -98,12 +122,13 @@ fn no_table(path: &ast::Path) -> Diagnostic {
 async fn open_files(
     root: &Path,
     source: &ast::Source,
+    reach: &Reach,
     ctx: &SessionContext,
     functions: &Functions,
     gathered: &mut Gathered,
 ) -> Result<Arc<dyn TableProvider>, Diagnostic> {
     let (spec, span) = spec_of(root, source, functions)?;
-    let opened = super::open(&spec, ctx).await;
+    let opened = super::open_within(&spec, reach, ctx).await;
     gathered.specs.push(spec);
     opened.map_err(|error| error.into_diagnostic(&source.name.text).at(span))
 }

@@ -7,7 +7,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
-use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 
 use super::manifest::{Input, InputFile};
 use super::table::FileTable;
@@ -48,6 +48,13 @@ pub fn input_of(table: &Arc<dyn TableSource>) -> Option<Input> {
 /// Whether a table's rows are those of files.
 pub fn is_of_files(table: &Arc<dyn TableSource>) -> bool {
     source_as_provider(table).is_ok_and(|provider| (provider.as_ref() as &dyn Any).is::<FileTable>())
+}
+
+/// Of the conditions of a scan those that are about its partitions only.
+pub fn partition_filters(table: &Arc<dyn TableProvider>, filters: &[Expr]) -> Vec<Expr> {
+    let any: &dyn Any = table.as_ref();
+    let Some(table) = any.downcast_ref::<FileTable>() else { return vec![] };
+    filters.iter().filter(|filter| table.is_about_partitions(filter)).cloned().collect()
 }
 
 /// A plan that reads only those files of a table; `None`, if it does not read that table exactly once.

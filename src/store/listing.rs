@@ -11,6 +11,7 @@ use glob::MatchOptions;
 
 use super::again;
 use super::location::{Location, locate};
+use super::reach::{self, Reach};
 use super::{SourceSpec, StoreError, manifest};
 use crate::diagnostic::codes;
 
@@ -28,13 +29,17 @@ pub(super) struct DataFile {
 /// The name that Hive and Spark give to the folder of NULL.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The files of a source, in order of their paths, with the store that all of them lie in.
-pub(super) async fn list(spec: &SourceSpec, ctx: &SessionContext) -> Result<(Location, Vec<DataFile>), StoreError> {
+/// The files of a source within reach, in order of their paths, with the store that all of them lie in.
+pub(super) async fn list(
+    spec: &SourceSpec,
+    reach: &Reach,
+    ctx: &SessionContext,
+) -> Result<(Location, Vec<DataFile>), StoreError> {
     let mut first: Option<Location> = None;
     let mut files: Vec<DataFile> = Vec::new();
     for text in &spec.locations {
         let location = locate(text, ctx)?;
-        files.extend(files_of(&location, spec).await?);
+        files.extend(files_of(&location, spec, reach, ctx).await?);
         match &first {
             Some(known) if known.store_url != location.store_url => {
                 let reason = "the locations of one source must lie in one store";
@@ -53,7 +58,12 @@ pub(super) async fn list(spec: &SourceSpec, ctx: &SessionContext) -> Result<(Loc
     }
 }
 
-async fn files_of(location: &Location, spec: &SourceSpec) -> Result<Vec<DataFile>, StoreError> {
+async fn files_of(
+    location: &Location,
+    spec: &SourceSpec,
+    reach: &Reach,
+    ctx: &SessionContext,
+) -> Result<Vec<DataFile>, StoreError> {
     if location.glob.is_none() && !location.folder {
         match location.store.head(&location.path).await {
             Ok(meta) => return Ok(vec![data_file(location, meta, &[], spec)?]),
@@ -61,7 +71,10 @@ async fn files_of(location: &Location, spec: &SourceSpec) -> Result<Vec<DataFile
             Err(error) => return Err(StoreError::from_store(&location.shown, &error)),
         }
     }
-    let listed = list_folder(location).await?;
+    let listed = match reach::listed(location, spec, reach, ctx).await {
+        Some(listed) => listed,
+        None => list_folder(location).await?,
+    };
     if location.glob.is_none() && is_published(location, &listed) {
         return published_files(location, listed, spec).await;
     }
@@ -219,7 +232,7 @@ fn partition_values(path: &str, rest: &[String], spec: &SourceSpec) -> Result<Ve
     spec.partitions.iter().map(|(name, data_type)| partition_value(path, name, data_type)).collect()
 }
 
-fn partition_value(path: &str, name: &str, data_type: &DataType) -> Result<ScalarValue, StoreError> {
+pub(super) fn partition_value(path: &str, name: &str, data_type: &DataType) -> Result<ScalarValue, StoreError> {
     let of_name = |part: &'_ str| part.split_once('=').filter(|(key, _)| *key == name).map(|(_, v)| v.to_string());
     let Some(raw) = path.split('/').find_map(of_name) else {
         let reason = format!("the file lies in no folder `{name}=…`, which `partition by` declares");

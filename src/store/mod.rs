@@ -24,6 +24,7 @@ pub mod manifest;
 mod native;
 mod pinned;
 pub mod profile;
+pub mod reach;
 pub mod rows;
 mod schema;
 pub mod statement;
@@ -45,6 +46,7 @@ use crate::diagnostic::codes;
 pub use error::{StoreError, redact};
 pub use explain::explain_read_error;
 pub use location::replace_variables;
+use reach::Reach;
 
 /// Which files hold the rows of a source, and how to read them.
 #[derive(Debug, Clone)]
@@ -128,6 +130,18 @@ impl Default for CsvOptions {
 /// # Errors
 /// A [`StoreError`] that names the file, and the row where there is one. Its code is one of `B0350`–`B0358`.
 pub async fn open(spec: &SourceSpec, ctx: &SessionContext) -> Result<Arc<dyn TableProvider>, StoreError> {
-    let table = table::FileTable::open(spec, ctx).await?;
+    open_within(spec, &Reach::All, ctx).await
+}
+
+/// The same with only the files within reach.
+///
+/// # Errors
+/// As there.
+pub async fn open_within(
+    spec: &SourceSpec,
+    reach: &Reach,
+    ctx: &SessionContext,
+) -> Result<Arc<dyn TableProvider>, StoreError> {
+    let table = table::FileTable::open(spec, reach, ctx).await?;
     table.into_provider(spec).map_err(|error| StoreError::new(codes::BAD_COLUMN_TYPE, error.strip_backtrace()))
 }

@@ -6,11 +6,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Column, ColumnStatistics, DFSchema, Statistics};
+use datafusion::common::{Column, ColumnStatistics, Statistics};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::arrow::ArrowFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
@@ -42,6 +41,7 @@ use super::listing::{DataFile, list};
 use super::manifest::{Input, InputFile};
 use super::native::{StoredDecimals, stored_schema};
 use super::pinned::Pins;
+use super::reach::{Reach, holds};
 use super::text_source::{TextFormat, TextSource};
 use super::{CsvOptions, Format, SourceSpec, StoreError, csv, footers, json, schema, text};
 use crate::diagnostic::codes;
@@ -70,9 +70,9 @@ enum Reader {
 }
 
 impl FileTable {
-    /// Lists the files and looks into each.
-    pub async fn open(spec: &SourceSpec, ctx: &SessionContext) -> Result<FileTable, StoreError> {
-        let (location, files) = list(spec, ctx).await?;
+    /// Lists the files within reach and looks into each.
+    pub async fn open(spec: &SourceSpec, reach: &Reach, ctx: &SessionContext) -> Result<FileTable, StoreError> {
+        let (location, files) = list(spec, reach, ctx).await?;
         Pins::of(ctx).pin(&location.store_url, files.iter().map(|file| &file.meta));
         let footers = footers::of_store(ctx, &location.store_url);
         let state = footers::state_with(ctx, &footers).map_err(|error| StoreError::from_reading(&spec.name, &error))?;
@@ -237,15 +237,9 @@ impl FileTable {
     /// The files whose folders can satisfy the filters, all of which are about partition columns only.
     fn pruned(&self, state: &dyn Session, filters: Vec<Expr>) -> Result<Vec<PartitionedFile>> {
         let Some(filter) = conjunction(filters) else { return Ok(self.files.clone()) };
-        let schema: SchemaRef = Arc::new(Schema::new(self.table_schema.table_partition_cols().clone()));
-        let column =
-            |at: usize| ScalarValue::iter_to_array(self.files.iter().map(|file| file.partition_values[at].clone()));
-        let columns: Vec<ArrayRef> = (0..schema.fields().len()).map(column).collect::<Result<_>>()?;
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        let expr = state.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
-        let kept = expr.evaluate(&batch)?.into_array(self.files.len())?;
-        let kept = kept.as_boolean().iter().map(|keep| keep == Some(true));
-        Ok(self.files.iter().zip(kept).filter(|(_, keep)| *keep).map(|(file, _)| file.clone()).collect())
+        let rows: Vec<&[ScalarValue]> = self.files.iter().map(|file| file.partition_values.as_slice()).collect();
+        let kept = holds(state, self.table_schema.table_partition_cols(), &rows, filter)?;
+        Ok(self.files.iter().zip(kept).filter(|(_, kept)| *kept).map(|(file, _)| file.clone()).collect())
     }
 
     /// DataFusion's reader of Parquet files with our footers: its own plan would take those of the session.
@@ -266,7 +260,7 @@ impl FileTable {
         Ok(Arc::new(source))
     }
 
-    fn is_about_partitions(&self, filter: &Expr) -> bool {
+    pub(super) fn is_about_partitions(&self, filter: &Expr) -> bool {
         let names: Vec<&str> =
             self.table_schema.table_partition_cols().iter().map(|field| field.name().as_str()).collect();
         !names.is_empty() && helpers::expr_applicable_for_cols(&names, filter)

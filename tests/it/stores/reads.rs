@@ -13,7 +13,7 @@ use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
-use super::{proxy, rows, s3, servers, total_of, two_files};
+use super::{bell, proxy, rows, s3, servers, total_of, two_files};
 use crate::runs::write;
 use crate::serve::Server;
 use crate::serve_http::request;
@@ -155,5 +155,93 @@ indicator n = sum(o.x)";
     let lines = seen.lines.lock().unwrap();
     let listings: Vec<&String> = lines.iter().filter(|line| line.contains("list-type=2")).collect();
     println!("{} listings, {} requests", listings.len(), lines.len());
-    assert_eq!(listings.len(), 10);
+    // Two levels and a folder, for the columns and for the question; of the other year nothing.
+    assert_eq!(listings.len(), 6, "{listings:#?}");
+    assert!(listings.iter().all(|line| !line.contains("2025")), "{listings:#?}");
+    assert!(lines.len() < 500, "{}", lines.len());
+}
+
+const IN_FOLDERS: &str = "
+source o { from parquet 'o/'  partition by year int, kind varchar  key id  time day  where x < 1000 }
+dimension year = o.year
+dimension kind = o.kind
+indicator n = sum(o.x)
+indicator last = sum(o.x) at (last day)
+indicator share = n / n at (all kind)
+indicator before = n at (shift 1 year)
+policy b on o to role b where kind = 'b'
+";
+
+/// Questions with conditions on folders, on one level, on both, on none, of an empty folder, of NULL.
+const OF_FOLDERS: &[&str] = &[
+    "SELECT year, kind, MEASURE(n), MEASURE(last) FROM indicators GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT kind, MEASURE(n) FROM indicators WHERE year = 2025 GROUP BY 1 ORDER BY 1",
+    "SELECT year, MEASURE(n) FROM indicators WHERE kind = 'a' GROUP BY 1 ORDER BY 1",
+    "SELECT kind, MEASURE(n), MEASURE(share) FROM indicators WHERE year = 2025 AND kind = 'a' GROUP BY 1",
+    "SELECT year, MEASURE(n) FROM indicators WHERE (year = 2024 AND kind = 'a') OR (year = 2025 AND kind <> 'a') GROUP BY 1 ORDER BY 1",
+    "SELECT year, MEASURE(n) FROM indicators WHERE kind IS NULL GROUP BY 1 ORDER BY 1",
+    "SELECT year, MEASURE(n) FROM indicators WHERE kind || year = 'b2025' GROUP BY 1 ORDER BY 1",
+    "SELECT MEASURE(n) FROM indicators WHERE year = 1999",
+    "SELECT metric_time__year, MEASURE(n), MEASURE(before) FROM indicators WHERE metric_time >= '2025-01-01' GROUP BY 1 ORDER BY 1",
+    "SELECT (SELECT MEASURE(n) FROM indicators WHERE year = 2024) AS a, (SELECT MEASURE(n) FROM indicators WHERE kind = 'b') AS b",
+    "SELECT MEASURE(n) FROM indicators WHERE year = extract(year FROM now())",
+];
+
+async fn in_folders() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "model.bell", IN_FOLDERS);
+    let kinds = [("a", 1), ("b", 10), ("__HIVE_DEFAULT_PARTITION__", 100)];
+    for (year, (kind, x)) in [2024, 2025].into_iter().flat_map(|year| kinds.map(|kind| (year, kind))) {
+        let path = folder.path().join(format!("o/year={year}/kind={kind}"));
+        std::fs::create_dir_all(&path).unwrap();
+        let sql = format!(
+            "SELECT {year} * 1000 + {x} + value AS id, {x} * (1 + value) AS x, date '{year}-03-01' AS day FROM generate_series(0, 1)"
+        );
+        std::fs::write(path.join("1.parquet"), parquet(&sql).await).unwrap();
+    }
+    folder
+}
+
+#[tokio::test]
+async fn a_question_about_some_folders_is_answered_as_over_all_of_them() {
+    let folder = in_folders().await;
+    for sql in OF_FOLDERS {
+        for role in [&[][..], &["--role", "b"]] {
+            let ask = |sql: &str| {
+                let output = bell(folder.path(), &vec![], &[&["sql", "-F", "csv", sql], role].concat());
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                String::from_utf8(output.stdout).unwrap()
+            };
+            // Of several statements all is listed first.
+            assert_eq!(ask(sql), ask(&format!("SET bell.use_rollups = true; {sql}")), "{sql} {role:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn folders_that_a_question_cannot_need_are_not_looked_into() {
+    let folder = in_folders().await;
+    std::fs::write(folder.path().join("o/year=2024/kind=a/1.parquet"), "broken").unwrap();
+    let nothing = vec![];
+    let of = |year: i32| format!("SELECT MEASURE(n) FROM indicators WHERE year = {year}");
+    assert_eq!(rows(folder.path(), &nothing, &of(2025)), "n\n333\n");
+    let queried = bell(folder.path(), &nothing, &["query", "n", "--where", "year = 2025 and kind = 'b'", "-F", "csv"]);
+    assert_eq!(String::from_utf8_lossy(&queried.stdout), "n\n30\n");
+    // What it can need is: also where the condition is of no use.
+    let either = "SELECT MEASURE(n) FROM indicators WHERE year = 2025 OR kind = 'a'".to_string();
+    for sql in [of(2024), either] {
+        let output = bell(folder.path(), &nothing, &["sql", &sql]);
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && printed.contains("kind=a/1.parquet"), "{sql}: {printed}");
+    }
+    // What lies beside the folders is told, whatever is asked.
+    std::fs::write(folder.path().join("o/year=2025/extra.parquet"), "broken").unwrap();
+    let output = bell(folder.path(), &nothing, &["sql", &of(2025)]);
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(printed.contains("extra.parquet: the file lies in no folder `kind=…`"), "{printed}");
+    // A rollup is current if all files are those that it was made from.
+    std::fs::remove_file(folder.path().join("o/year=2025/extra.parquet")).unwrap();
+    write(folder.path(), "rollup.bell", "rollup r { indicators n  by year, kind  to 'r/' }");
+    let output = bell(folder.path(), &nothing, &["sql", &of(2025)]);
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
