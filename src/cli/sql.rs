@@ -77,7 +77,7 @@ impl Sql {
 
 fn questions(text: &str) -> Vec<Question> {
     let question = |range| Question::Sql { statement: statements::in_place(text, &range), text: text.to_string() };
-    statements::split(text).statements().into_iter().map(question).collect()
+    statements::split(text).statements().map(question).collect()
 }
 
 fn only_statement(text: &str) -> Option<Question> {

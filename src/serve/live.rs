@@ -35,8 +35,10 @@ pub struct Edition {
     /// The session in which it was opened: it knows the stores of its files, and in which versions these are read.
     opened: SessionContext,
     /// By whose eyes they see with: a session to begin others from, and what was planned in those.
-    seen: Mutex<HashMap<Roles, (Arc<Engine>, Arc<KeptPlans>)>>,
+    seen: Mutex<HashMap<Roles, Seen>>,
 }
+
+type Seen = (Arc<Engine>, Arc<KeptPlans>);
 
 /// A session's edition.
 #[derive(Clone)]
@@ -100,7 +102,7 @@ impl Live {
     pub(super) fn over_the_present(&self, roles: &Roles) -> Result<Over> {
         let edition = self.present();
         let known = || edition.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = |(engine, kept): &(Arc<Engine>, Arc<KeptPlans>)| Over {
+        let over = |(engine, kept): &Seen| Over {
             number: edition.number,
             engine: Arc::new(engine.beside()),
             kept: Arc::clone(kept),
