@@ -97,7 +97,9 @@ pub struct Calendar {
     pub week_start: u8,
     /// The first month of a fiscal year, 1 = January.
     pub fiscal_start: u8,
-    /// Days that are not worked, though they may be from Monday to Friday.
+    /// The days of each week that are not worked, 0 = Monday.
+    pub weekend: BTreeSet<u8>,
+    /// Days that are not worked, though they may be of no weekend.
     pub holidays: BTreeSet<NaiveDate>,
     /// Days that are worked, though they are of a weekend (调休).
     pub workdays: BTreeSet<NaiveDate>,
@@ -113,7 +115,7 @@ impl Calendar {
         &self.periods[id.0 as usize]
     }
 
-    /// Whether a day is worked: from Monday to Friday, except for holidays, and where it is said.
+    /// Whether a day is worked: outside of weekends, except for holidays, and where it is said.
     ///
     /// ```
     /// use bellwether::catalog::calendar::Calendar;
@@ -127,7 +129,8 @@ impl Calendar {
     /// assert_eq!(days.map(|it| calendar.is_worked(day(it))), [true, false, true, false]);
     /// ```
     pub fn is_worked(&self, day: NaiveDate) -> bool {
-        self.workdays.contains(&day) || day.weekday().num_days_from_monday() < 5 && !self.holidays.contains(&day)
+        let of_weekend = self.weekend.contains(&(day.weekday().num_days_from_monday() as u8));
+        self.workdays.contains(&day) || !of_weekend && !self.holidays.contains(&day)
     }
 
     fn period_ids(&self) -> impl Iterator<Item = PeriodId> + '_ {
@@ -141,6 +144,7 @@ impl Default for Calendar {
             timezone: None,
             week_start: 0,
             fiscal_start: 1,
+            weekend: BTreeSet::from([5, 6]),
             holidays: BTreeSet::new(),
             workdays: BTreeSet::new(),
             periods: vec![],

@@ -70,6 +70,7 @@ impl<'a> Checker<'a> {
                 None
             }
         });
+        let weekend = self.weekend_of(&calendar.weekend);
         let holidays = self.days_of(&calendar.holidays);
         let workdays = self.days_of(&calendar.workdays);
         for days in &calendar.workdays {
@@ -85,10 +86,28 @@ impl<'a> Checker<'a> {
             timezone,
             week_start: week_start.unwrap_or(0),
             fiscal_start: fiscal.unwrap_or(0) + 1,
+            weekend,
             holidays,
             workdays,
             ..Calendar::default()
         }
+    }
+
+    /// The days of the week that are not worked.
+    fn weekend_of(&mut self, names: &[Name]) -> BTreeSet<u8> {
+        let Some(first) = names.first() else { return Calendar::default().weekend };
+        if names.len() == 1 && first.text.eq_ignore_ascii_case("none") {
+            return BTreeSet::new();
+        }
+        let days: BTreeSet<u8> = names.iter().map(|name| self.position_in(name, WEEKDAYS, "day of the week")).collect();
+        if days.len() == WEEKDAYS.len() {
+            self.report(
+                Diagnostic::new(codes::BAD_VALUE, "no day of the week would be worked")
+                    .at(first.span)
+                    .help("list the days that are not worked; `weekend none`, if all are"),
+            );
+        }
+        days
     }
 
     /// The days of a list; what is none is reported.
@@ -271,7 +290,7 @@ struct TableTree<'a> {
 }
 
 fn setting_of(tree: &ast::Calendar) -> Option<Span> {
-    let names = [&tree.week_starts, &tree.fiscal_year_starts];
+    let names = [tree.week_starts.as_ref(), tree.fiscal_year_starts.as_ref(), tree.weekend.first()];
     let zone = tree.timezone.as_ref().map(|zone| zone.span);
     let days = tree.holidays.iter().chain(&tree.workdays).map(|days| days.span).next();
     zone.or_else(|| names.into_iter().flatten().map(|name| name.span).next()).or(days)

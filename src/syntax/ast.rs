@@ -285,6 +285,8 @@ pub struct Calendar {
     pub week_starts: Option<Name>,
     /// `fiscal year starts april`.
     pub fiscal_year_starts: Option<Name>,
+    /// `weekend friday, saturday`; `weekend none`, where every day is worked.
+    pub weekend: Vec<Name>,
     /// `holidays 2026-01-01, 2026-10-01 to 2026-10-07`.
     pub holidays: Vec<Days>,
     /// `workdays 2026-10-10`: days that are worked although they are of a weekend.

@@ -263,12 +263,14 @@ fn calendar(node: &Node) -> Read<Calendar> {
         timezone: None,
         week_starts: None,
         fiscal_year_starts: None,
+        weekend: vec![],
         holidays: vec![],
         workdays: vec![],
         grains: vec![],
     };
     for clause in node.children() {
         match clause.rule() {
+            Rule::weekend => calendar.weekend.extend(clause.names()),
             Rule::holidays => calendar.holidays.extend(days(&clause)),
             Rule::workdays => calendar.workdays.extend(days(&clause)),
             Rule::timezone => once(&mut calendar.timezone, clause.literal(), &clause)?,

@@ -190,6 +190,10 @@ impl Lines {
             for (word, value) in settings {
                 out.word(word, value);
             }
+            if !calendar.weekend.is_empty() {
+                let days: Vec<&str> = calendar.weekend.iter().map(|day| day.text.as_str()).collect();
+                out.line(format!("weekend {}", days.join(", ")));
+            }
             for (word, days) in [("holidays", &calendar.holidays), ("workdays", &calendar.workdays)] {
                 for days in days {
                     let to = days.to.as_ref().map_or(String::new(), |to| format!(" to {}", to.text));
