@@ -1,133 +1,52 @@
 //! Up to when there are data: what a judgement must know before it calls something red that nobody has counted yet.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime};
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::common::Result as PlanResult;
 use datafusion::config::ConfigOptions;
-use datafusion::functions_aggregate::expr_fn::max;
 
 use super::cells::Cells;
 use super::question::{Asked, Question, Side};
 use super::span::Span;
+use crate::catalog::IndicatorId;
 use crate::catalog::calendar::Calendar;
-use crate::catalog::expr::{Expression, Input};
-use crate::catalog::indicator::{Additivity, AggregateKind, Indicator, Measure};
 use crate::catalog::stretch::Stretch;
-use crate::catalog::time::{cast, wall_clock};
-use crate::catalog::walk::{Around, for_each_measure};
-use crate::catalog::{Catalog, IndicatorId, SourceId};
 use crate::goal::Reason;
 
-/// The last instants of the sources that indicators are made of, as indicators of their own.
-#[derive(Debug, Clone)]
-pub(super) struct Ends {
-    /// The model with these.
-    catalog: Arc<Catalog>,
-    of: HashMap<IndicatorId, Vec<IndicatorId>>,
-}
-
-/// Which sides have them.
+/// Which sides have the last instants of what indicators with targets are made of.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EndBook {
     of: HashMap<IndicatorId, Vec<IndicatorId>>,
     sides: HashMap<Stretch, usize>,
 }
 
-impl Ends {
-    /// Those of some indicators.
-    pub(super) fn of(catalog: &Arc<Catalog>, indicators: &[IndicatorId]) -> Ends {
-        let mut ends = Ends { catalog: Arc::clone(catalog), of: HashMap::new() };
-        let mut known: Vec<((SourceId, Expression), IndicatorId)> = Vec::new();
-        for indicator in indicators {
-            let mut axes: Vec<(SourceId, Expression)> = Vec::new();
-            let asked = Expression::input(Input::Indicator(*indicator, vec![]));
-            for_each_measure(catalog, &asked, &Around::default(), &mut |measure, around| {
-                let axis = around.time.as_ref().or(catalog.source(measure.source).time.as_ref());
-                let found = axis.map(|axis| (measure.source, axis.clone()));
-                axes.extend(found.filter(|found| !axes.contains(found)));
-            });
-            for axis in axes {
-                let id = match known.iter().find(|(other, _)| *other == axis) {
-                    Some((_, id)) => *id,
-                    None => {
-                        let id = ends.add(*indicator, axis.0, &axis.1);
-                        known.push((axis, id));
-                        id
-                    }
-                };
-                ends.of.entry(*indicator).or_default().push(id);
-            }
-        }
-        ends
-    }
-
-    /// `max(time)` of a source, in microseconds since 1970, which doubles hold exactly.
-    fn add(&mut self, like: IndicatorId, source: SourceId, axis: &Expression) -> IndicatorId {
-        let catalog = Arc::make_mut(&mut self.catalog);
-        let id = IndicatorId(catalog.indicators.len() as u32);
-        let instant = wall_clock(axis.expr.clone(), &catalog.axis_type(axis), &catalog.calendar);
-        let micros = cast(cast(instant, DataType::Timestamp(TimeUnit::Microsecond, None)), DataType::Int64);
-        let measure = Measure {
-            source,
-            aggregate: Expression { expr: max(micros), inputs: axis.inputs.clone() },
-            filter: None,
-            kind: AggregateKind::Max,
-            data_type: DataType::Int64,
-            empty: ScalarValue::Int64(None),
-        };
-        let like = catalog.indicator(like).clone();
-        catalog.indicators.push(Indicator {
-            formula: Expression::input(Input::Measure(Box::new(measure))),
-            conditions: vec![],
-            time: Some(axis.clone()),
-            data_type: DataType::Int64,
-            formula_type: DataType::Int64,
-            fill: None,
-            within: None,
-            unit: None,
-            grain: None,
-            additivity: Additivity::NonAdditive,
-            ..like
+/// The questions for the last instants in these stretches of time; the first side has that number.
+pub(super) fn ask_ends(
+    asked: &Asked,
+    indicators: &[IndicatorId],
+    stretches: Vec<Stretch>,
+    first: usize,
+    options: &ConfigOptions,
+) -> PlanResult<(EndBook, Vec<Question>)> {
+    let ends = |id: &IndicatorId| Some((*id, asked.catalog.targets_of(*id).next()?.ends.clone()));
+    let mut book = EndBook { of: indicators.iter().filter_map(ends).collect(), sides: HashMap::new() };
+    let mut ends: Vec<IndicatorId> = book.of.values().flatten().copied().collect();
+    ends.sort();
+    ends.dedup();
+    let mut spans = Vec::new();
+    for stretch in stretches.into_iter().filter(|stretch| stretch.start < stretch.end) {
+        book.sides.entry(stretch).or_insert_with(|| {
+            spans.push(Span::between(stretch.start, stretch.end));
+            first + spans.len() - 1
         });
-        id
     }
-
-    /// The questions for the last instants in these stretches of time; the first side has that number.
-    pub(super) fn questions(
-        &self,
-        package: &str,
-        stretches: Vec<Stretch>,
-        first: usize,
-        options: &ConfigOptions,
-    ) -> PlanResult<(EndBook, Vec<Question>)> {
-        let mut indicators: Vec<IndicatorId> = self.of.values().flatten().copied().collect();
-        indicators.sort();
-        indicators.dedup();
-        let mut book = EndBook { of: self.of.clone(), sides: HashMap::new() };
-        let mut spans = Vec::new();
-        for stretch in stretches.into_iter().filter(|stretch| stretch.start < stretch.end) {
-            book.sides.entry(stretch).or_insert_with(|| {
-                spans.push(Span::between(stretch.start, stretch.end));
-                first + spans.len() - 1
-            });
-        }
-        if indicators.is_empty() || spans.is_empty() {
-            return Ok((EndBook::default(), vec![]));
-        }
-        let asked = Asked {
-            catalog: Arc::clone(&self.catalog),
-            package: package.to_string(),
-            by: vec![],
-            sets: vec![vec![]],
-            indicators,
-            sides: spans.into_iter().map(|span| Side { span: Some(span), conditions: vec![] }).collect(),
-            first,
-        };
-        Ok((book, asked.questions(options)?))
+    if ends.is_empty() || spans.is_empty() {
+        return Ok((EndBook::default(), vec![]));
     }
+    let sides = spans.into_iter().map(|span| Side { span: Some(span), conditions: vec![] }).collect();
+    let asked = Asked { by: vec![], sets: vec![vec![]], indicators: ends, sides, first, ..asked.clone() };
+    Ok((book, asked.questions(options)?))
 }
 
 impl EndBook {

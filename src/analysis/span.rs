@@ -80,16 +80,7 @@ impl Span {
 
     /// The stretch just before: one step of its grain, else as long as it is itself.
     pub fn before(self) -> Option<Span> {
-        match self.grain {
-            Some(grain) => self.earlier(grain.span()),
-            None => {
-                let months = months_between(self.start, self.end);
-                match months {
-                    Some(months) => self.earlier(TimeSpan { months, ..TimeSpan::default() }),
-                    None => Some(Span::of(self.start.checked_sub_signed(self.end - self.start)?, self.start)),
-                }
-            }
-        }
+        self.stretch().before(1).map(|before| Span::of(before.start, before.end))
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion::common::Result as PlanResult;
 use datafusion::config::ConfigOptions;
 
 use super::cells::{Cells, Key};
-use super::ends::{EndBook, Ends, asked_of};
+use super::ends::{EndBook, ask_ends, asked_of};
 use super::question::{Asked, Question, Side, Spare};
 use super::span::Span;
 use crate::catalog::expr::{Expression, Input};
@@ -21,6 +21,7 @@ use crate::catalog::{Catalog, IndicatorId};
 use crate::goal::amount::{Decided, Scale, Shared, Slice, Wanted, aim_of, periods_of};
 use crate::goal::pace::{LastYear, due, scaled};
 use crate::goal::{Reason, attainment, bands};
+use crate::plan::combine::value_of_nothing;
 use crate::plan::instant;
 
 /// How a judgement is asked for.
@@ -243,6 +244,12 @@ impl Bench<'_> {
         self.cells.value(self.book.side(indicator, span)?, self.set, key, indicator)
     }
 
+    /// The same of a slice that a target is for, where a count of no rows is 0.
+    fn value_of_slice(&self, indicator: IndicatorId, span: Stretch, key: &Key) -> Option<f64> {
+        let nothing = || (!key.is_empty()).then(|| value_of_nothing(self.catalog, indicator))?;
+        self.book.side(indicator, span).and_then(|_| self.value(indicator, span, key).or_else(nothing))
+    }
+
     fn slice(&self, key: &Key) -> Option<Slice> {
         Some(self.by?.iter().copied().zip(key.iter().cloned()).collect())
     }
@@ -356,8 +363,12 @@ impl Bench<'_> {
     /// The judgement of a slice.
     pub(super) fn judge(&self, subject: &Subject, key: &Key) -> Judged {
         let targets = subject.targets(self.catalog);
-        let value = self.value(subject.indicator, subject.known(self.terms), key);
         let aim = self.aim(&targets, subject, subject.span, key);
+        let known = subject.known(self.terms);
+        let value = match aim {
+            Ok(_) => self.value_of_slice(subject.indicator, known, key),
+            Err(_) => self.value(subject.indicator, known, key),
+        };
         let last_year = match subject.last_year(self.terms) {
             Some([whole, to_date]) => LastYear {
                 whole: self.value(subject.indicator, whole, key),
@@ -485,7 +496,7 @@ impl Bench<'_> {
     ) -> Option<String> {
         let rank = |span: Stretch| {
             let (target, aim) = self.aim(targets, subject, span, key).ok()?;
-            let value = self.value(subject.indicator, span, key);
+            let value = self.value_of_slice(subject.indicator, span, key);
             bands::rank_of(value, aim, attainment::attainment(value, aim, &target.judging), bands_of)
         };
         let mut ranks: Vec<Option<usize>> = subject.history(self.catalog).into_iter().rev().map(rank).collect();
@@ -542,8 +553,7 @@ pub(super) fn ask_all(
     let (mut book, mut questions, spares) = ask_values(asked, subjects, terms, options)?;
     let indicators: Vec<IndicatorId> = subjects.iter().map(|subject| subject.indicator).collect();
     let ends = subjects.iter().filter_map(|subject| asked_of(subject.span, terms.as_of)).flatten().collect();
-    let known = Ends::of(&asked.catalog, &indicators);
-    let (ends, further) = known.questions(&asked.package, ends, book.next, options)?;
+    let (ends, further) = ask_ends(asked, &indicators, ends, book.next, options)?;
     book.ends = ends;
     questions.extend(further);
     Ok((book, questions, spares))

@@ -10,8 +10,9 @@ use datafusion::config::ConfigOptions;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Key};
-use super::ends::{EndBook, Ends};
+use super::ends::{EndBook, ask_ends};
 use super::function::{Function, Texts, names};
+use super::question::Asked;
 use super::reader::{Argument, Reader};
 use super::span::Span;
 use super::standing::{Bench, Book, Judged, Subject, Terms, ask, last_ended};
@@ -139,8 +140,8 @@ impl Function for Status {
         }
         let all_of_time = Stretch { start: instant_of_day(1700), end: terms.as_of };
         let indicators: Vec<IndicatorId> = question.subjects.iter().map(|subject| subject.indicator).collect();
-        let ends = Ends::of(&catalog, &indicators);
-        let (ends, questions) = ends.questions(&question.package, vec![all_of_time], 0, options)?;
+        let asked = Asked { catalog, package: question.package.clone(), ..Asked::default() };
+        let (ends, questions) = ask_ends(&asked, &indicators, vec![all_of_time], 0, options)?;
         let latest = Latest { question, ends, all_of_time, schema: analysis.answer.schema() };
         Ok(Analysis { questions, spares: vec![], answer: Arc::new(latest) })
     }

@@ -62,6 +62,28 @@ pub fn later(at: NaiveDateTime, by: TimeSpan) -> Option<NaiveDateTime> {
 }
 
 impl Stretch {
+    /// How far it lies from the stretch just before: whole months if it is made of them, else its length.
+    pub fn step(self) -> TimeSpan {
+        if let Some(months) = self.months().and_then(|months| i32::try_from(months).ok()) {
+            return TimeSpan { months, ..TimeSpan::default() };
+        }
+        let length = self.end - self.start;
+        let rest = length - TimeDelta::days(length.num_days());
+        let days = i32::try_from(length.num_days()).unwrap_or(i32::MAX);
+        TimeSpan { months: 0, days, nanoseconds: rest.num_nanoseconds().unwrap_or(0) }
+    }
+
+    /// The same so many steps earlier; `None` before the beginning of time.
+    pub fn before(self, steps: i32) -> Option<Stretch> {
+        let TimeSpan { months, days, nanoseconds } = self.step();
+        let back = TimeSpan {
+            months: months.checked_mul(-steps)?,
+            days: days.checked_mul(-steps)?,
+            nanoseconds: nanoseconds.checked_mul(-i64::from(steps))?,
+        };
+        Some(Stretch { start: later(self.start, back)?, end: later(self.end, back)? })
+    }
+
     /// The periods of a grain that make it up; `None`, if it begins or ends within one.
     pub fn periods(self, grain: Grain, calendar: &Calendar) -> Option<Vec<Stretch>> {
         // A question for a century by seconds is none about targets.
@@ -106,6 +128,16 @@ mod tests {
             let found = containing(grain, at(day), &calendar).unwrap();
             assert_eq!((found.start, found.end), (at(start), at(end)), "{grain:?}");
         }
+    }
+
+    #[test]
+    fn what_lies_before_is_as_long() {
+        let before = |start: &str, end: &str, steps| {
+            Stretch { start: at(start), end: at(end) }.before(steps).map(|it| (it.start, it.end))
+        };
+        assert_eq!(before("2026-03-01", "2026-04-01", 2), Some((at("2026-01-01"), at("2026-02-01"))));
+        assert_eq!(before("2026-01-01", "2026-07-01", 1), Some((at("2025-07-01"), at("2026-01-01"))));
+        assert_eq!(before("2026-06-08", "2026-06-15", 1), Some((at("2026-06-01"), at("2026-06-08"))));
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub struct Target {
     pub judging: Judging,
     /// Why it is what it is.
     pub because: Option<String>,
+    /// The last instant of each source that the indicator is made of, in microseconds since 1970 (doubles hold them
+    /// exactly), as indicators that nobody can name.
+    pub ends: Vec<IndicatorId>,
 }
 
 /// How much is to be reached.

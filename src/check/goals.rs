@@ -47,7 +47,8 @@ impl<'a> Checker<'a> {
         };
         let judging = self.judging(package, tree, of, &amounts)?;
         let because = tree.because.as_ref().map(|text| text.text.clone());
-        let target = Target { item, of, every, from, to, amounts, slices, judging, because };
+        let ends = self.ends_of(of);
+        let target = Target { item, of, every, from, to, amounts, slices, judging, because, ends };
         self.refuse_conflict(&target)?;
         Ok(target)
     }

@@ -10,6 +10,7 @@ mod calendars;
 mod contexts;
 mod declare;
 mod dimensions;
+mod ends;
 mod event_views;
 mod events;
 mod exclusive;

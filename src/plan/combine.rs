@@ -1,8 +1,11 @@
 //! Drill-across: the parts of a question, joined on its groups.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::apart::needs_apart;
 use super::context::{Call, Context, Leaf, LeafKind, Leaves, Surroundings, leaf_number};
@@ -18,9 +21,10 @@ use super::part::{Part, parts_of};
 use super::rolled_up::{Rolled, rolled_up};
 use super::side_by_side::together;
 use super::windows::Periods;
-use crate::catalog::Catalog;
+
 use crate::catalog::expr::Expression;
 use crate::catalog::time::cast;
+use crate::catalog::{Catalog, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 
 /// A question answered: one row a group, with expressions for its keys and the value of each call.
@@ -251,6 +255,18 @@ pub(crate) fn inner_values(question: &Question<'_>, formula: &Expression, by: &[
     columns.push(lit(true).alias("there"));
     let nothing = values_of_nothing(vec![value], &leaves)?.into_iter().next().unwrap_or(lit(ScalarValue::Null));
     Ok(InnerValues { plan: LogicalPlanBuilder::from(joined.plan).project(columns)?.build()?, nothing })
+}
+
+/// The value of an indicator over no rows, such as the 0 of a count; `None`, if it has none.
+pub(crate) fn value_of_nothing(catalog: &Catalog, indicator: IndicatorId) -> Option<f64> {
+    let mut leaves = Leaves::of(catalog, &Frame::new(&[], &[]));
+    let value = leaves.expand(catalog, &Call { indicator, filters: vec![], modifiers: vec![] });
+    let value = values_of_nothing(vec![value], &leaves).ok()?.into_iter().next()?;
+    let value = cast(value, DataType::Float64);
+    match ExprSimplifier::new(SimplifyContext::default()).simplify(value).ok()? {
+        Expr::Literal(ScalarValue::Float64(value), _) => value,
+        _ => None,
+    }
 }
 
 /// Formulas over leaves where no leaf has rows.

@@ -3,22 +3,27 @@
 //! They are markers like `MEASURE`. The value is asked for as always; what it is compared with is a function of the
 //! row's keys, or one more indicator where targets are kept in a table.
 
+use chrono::{DateTime, NaiveDateTime};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::functions::datetime::expr_fn::now;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::combine::Answer;
 use super::context::{Call, Context};
 use super::instant::{Instants, TIMESTAMP};
-use super::judgement::{Judgement, Limit, Needs, Yardstick, Year};
+use super::judgement::{Before, Judgement, Limit, Needs, Past, Yardstick, Year};
 use super::marker::Aspect;
 use super::range::{conjuncts, merged, range_of};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input, input_number};
 use crate::catalog::indicator::Additivity;
-use crate::catalog::modifier::Modifier;
+use crate::catalog::modifier::{Modifier, TimeSpan};
+use crate::catalog::stretch::Stretch;
 use crate::catalog::target::{Amounts, SplitBy, Target, YearBefore};
-use crate::catalog::time::cast;
+use crate::catalog::time::{cast, wall_clock};
 use crate::catalog::{Catalog, DimensionId, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::goal::amount::Scale;
@@ -31,6 +36,8 @@ pub(crate) struct Groups {
     limits: Vec<Limit>,
     from: Option<Expr>,
     to: Option<Expr>,
+    /// Whether there are subtotals: rows of other periods than the finest.
+    has_subtotals: bool,
     /// Whether keys and conditions are such that a target can be about them.
     fits: bool,
 }
@@ -43,12 +50,24 @@ pub(crate) struct Compared {
     indicator: IndicatorId,
     /// For each target, the positions of what else it needs.
     extra: Vec<Needs>,
+    /// The positions of the last instants of what the indicator is made of.
+    ends: Vec<usize>,
+    /// What was before, where that decides.
+    past: Vec<Past>,
 }
 
 impl Groups {
     /// Those of a question.
     pub(crate) fn of(context: &Context<'_>) -> Groups {
-        let mut groups = Groups { times: vec![], dimensions: vec![], limits: vec![], from: None, to: None, fits: true };
+        let mut groups = Groups {
+            times: vec![],
+            dimensions: vec![],
+            limits: vec![],
+            from: None,
+            to: None,
+            has_subtotals: context.grouping.sets.is_some(),
+            fits: true,
+        };
         for (at, key) in context.grouping.keys.iter().enumerate() {
             match key.as_input() {
                 Some(Input::MetricTime(TimePart::Grain(grain))) => groups.times.push((at, *grain)),
@@ -124,41 +143,93 @@ impl Groups {
         if !calls[value].filters.is_empty() || !calls[value].modifiers.is_empty() {
             return Err(in_other_context(catalog, indicator, aspect).into());
         }
-        let mut ask = |indicator: IndicatorId, modifiers: Vec<Modifier>| {
-            calls.push(Call { indicator, filters: vec![], modifiers });
-            calls.len() - 1
-        };
         let targets: Vec<&Target> = catalog.targets_of(indicator).collect();
         if targets.is_empty() {
             return Err(without_target(catalog, indicator, aspect).into());
         }
+        let is_status = aspect == Aspect::Status && self.fits;
+        let steps = if is_status { self.steps(catalog, indicator, &targets)? } else { vec![] };
+        let ends = if is_status { targets[0].ends.clone() } else { vec![] };
+        let since = self.since_the_range(catalog);
+        let ends = ends.into_iter().map(|end| ask(calls, end, since.clone())).collect();
+        let extra: Vec<Needs> = targets.iter().map(|target| self.needs(catalog, calls, target, is_status)).collect();
+        let mut before = |step: TimeSpan, steps: usize| {
+            let moved = || vec![Modifier::Shift(step); steps];
+            let value = ask(calls, indicator, moved());
+            let amounts = targets.iter().zip(&extra);
+            let amounts = amounts.map(|(it, needs)| needs.amount.and_then(|_| amount_of(catalog, calls, it, moved())));
+            Before { value, amounts: amounts.collect() }
+        };
+        let back = most_held(&targets);
+        let mut past = |step| Past { step, periods: (1..=back).map(|steps| before(step, steps)).collect() };
+        let past = steps.into_iter().map(&mut past).collect();
+        Ok(Compared { value, aspect, indicator, extra, ends, past })
+    }
+
+    /// What a target needs besides the value.
+    fn needs(&self, catalog: &Catalog, calls: &mut Vec<Call>, target: &Target, is_status: bool) -> Needs {
         let mentioned = self.mentioned();
-        let mut extra = Vec::new();
-        for target in targets {
-            let amount = match &target.amounts {
-                Amounts::Rows(rows) if self.fits && mentioned.iter().all(|id| rows.by.contains(id)) => {
-                    Some(ask(rows.indicator, vec![]))
-                }
-                _ => None,
-            };
-            let sample = target.judging.sample.filter(|_| self.fits && aspect == Aspect::Status);
-            let sample = sample.map(|(sample, _)| ask(sample, vec![]));
-            let year = self.shared_as_last_year(target, &mentioned);
-            let year = year.map(|(by, year)| {
-                let all = Modifier::All(vec![Input::Dimension(by, TimePart::Whole)]);
-                let before = || Modifier::Shift(Grain::Year.span());
-                match year.each {
-                    Some(each) => Year::Each(ask(each, vec![all, before()])),
-                    None => Year::One([
-                        ask(indicator, vec![before()]),
-                        ask(year.sum, vec![all.clone(), before()]),
-                        ask(year.least, vec![all, before()]),
-                    ]),
-                }
-            });
-            extra.push(Needs { amount, sample, year });
+        let amount = match &target.amounts {
+            Amounts::Rows(rows) if self.fits && mentioned.iter().all(|id| rows.by.contains(id)) => {
+                amount_of(catalog, calls, target, vec![])
+            }
+            _ => None,
+        };
+        let sample = target.judging.sample.filter(|_| is_status);
+        let sample = sample.map(|(sample, _)| ask(calls, sample, vec![]));
+        let year = self.shared_as_last_year(target, &mentioned).map(|(by, year)| {
+            let all = Modifier::All(vec![Input::Dimension(by, TimePart::Whole)]);
+            let before = || Modifier::Shift(Grain::Year.span());
+            match year.each {
+                Some(each) => Year::Each(ask(calls, each, vec![all, before()])),
+                None => Year::One([
+                    ask(calls, target.of, vec![before()]),
+                    ask(calls, year.sum, vec![all.clone(), before()]),
+                    ask(calls, year.least, vec![all, before()]),
+                ]),
+            }
+        });
+        Needs { amount, sample, year }
+    }
+
+    /// All rows since the range began that had happened by now: what decides whether data are late.
+    fn since_the_range(&self, catalog: &Catalog) -> Vec<Modifier> {
+        let axis = Expression::input(Input::MetricTime(TimePart::Whole));
+        let instant = cast(axis.expr, TIMESTAMP);
+        let mut happened = instant.clone().lt(now_in(catalog));
+        if let Some(from) = &self.from {
+            happened = happened.and(instant.gt_eq(cast(from.clone(), TIMESTAMP)));
         }
-        Ok(Compared { value, aspect, indicator, extra })
+        vec![Modifier::Everything, Modifier::Where(Expression { expr: happened, inputs: axis.inputs })]
+    }
+
+    /// How far the periods before a row's own lie apart, where they decide: for each kind of rows.
+    fn steps(&self, catalog: &Catalog, indicator: IndicatorId, targets: &[&Target]) -> Result<Vec<TimeSpan>> {
+        if !self.fits || most_held(targets) == 0 {
+            return Ok(vec![]);
+        }
+        let finest = self.times.iter().map(|(_, grain)| *grain).min();
+        let asked = self.times.iter().map(|(_, grain)| *grain);
+        let mut steps: Vec<TimeSpan> =
+            asked.filter(|grain| self.has_subtotals || Some(*grain) == finest).map(Grain::span).collect();
+        if let (Some(from), Some(to)) = (&self.from, &self.to)
+            && (self.times.is_empty() || self.has_subtotals)
+        {
+            let (from, to) = (constant_instant(from), constant_instant(to));
+            let range = from.zip(to).filter(|(start, end)| start < end);
+            match range {
+                Some((start, end)) => steps.push(Stretch { start, end }.step()),
+                // A range that ends before it begins has no rows.
+                None if from.is_some() && to.is_some() => {}
+                None => return Err(held_by_unknown(catalog, indicator).into()),
+            }
+        }
+        steps.sort_by_key(|step| (step.months, step.days, step.nanoseconds));
+        steps.dedup();
+        if !steps.is_empty() && self.limits.iter().any(|limit| matches!(limit, Limit::Periods(_))) {
+            return Err(held_by_left_out(catalog, indicator).into());
+        }
+        Ok(steps)
     }
 
     /// How slices share a target, if they do so as a year earlier and the question is about one of them.
@@ -185,6 +256,18 @@ impl Groups {
         let timestamp = DataType::Timestamp(TimeUnit::Nanosecond, None);
         arguments.extend(self.times.iter().map(|(at, _)| cast(answer.keys[*at].clone(), timestamp.clone())));
         arguments.extend(self.dimensions.iter().map(|(at, _)| cast(answer.keys[*at].clone(), DataType::Utf8)));
+        let mut place = |argument: Expr| {
+            arguments.push(argument);
+            arguments.len() - 1
+        };
+        let ends = compared.ends.iter().map(|at| place(number(*at))).collect();
+        let mut before = |before: &Before| Before {
+            value: place(number(before.value)),
+            amounts: before.amounts.iter().map(|at| at.map(|at| place(number(at)))).collect(),
+        };
+        let past = compared.past.iter();
+        let past =
+            past.map(|it| Past { step: it.step, periods: it.periods.iter().map(&mut before).collect() }).collect();
         let mut targets = Vec::new();
         for (target, extra) in catalog.targets_of(compared.indicator).zip(&compared.extra) {
             let mut place = |argument: Expr| {
@@ -205,6 +288,8 @@ impl Groups {
             scale: Scale::of(catalog, compared.indicator),
             adds_up: catalog.indicator(compared.indicator).additivity == Additivity::Additive,
             targets,
+            ends,
+            past,
             keys: answer.keys.len(),
             times: self.times.clone(),
             dimensions: self.dimensions.clone(),
@@ -214,6 +299,62 @@ impl Groups {
         let name = catalog.indicator(compared.indicator).item.name.clone();
         ScalarUDF::new_from_impl(Judgement::new(compared.aspect, name, yardstick)).call(arguments)
     }
+}
+
+/// How many periods before a row's own decide about its status.
+fn most_held(targets: &[&Target]) -> usize {
+    targets.iter().filter_map(|target| target.judging.bands.hold).map(|(_, n)| n - 1).max().unwrap_or(0)
+}
+
+/// Adds a call; its position.
+fn ask(calls: &mut Vec<Call>, indicator: IndicatorId, modifiers: Vec<Modifier>) -> usize {
+    calls.push(Call { indicator, filters: vec![], modifiers });
+    calls.len() - 1
+}
+
+/// Asks for the amount of a target that is kept in a table, as far as it is decided.
+fn amount_of(catalog: &Catalog, calls: &mut Vec<Call>, target: &Target, modifiers: Vec<Modifier>) -> Option<usize> {
+    let Amounts::Rows(rows) = &target.amounts else { return None };
+    let known = |decided: &Expression| Expression {
+        expr: cast(decided.expr.clone(), TIMESTAMP).lt(now_in(catalog)),
+        inputs: decided.inputs.clone(),
+    };
+    let at = ask(calls, rows.indicator, modifiers);
+    calls[at].filters = rows.decided.iter().map(known).collect();
+    Some(at)
+}
+
+/// The wall-clock time in the calendar's zone, when the question is asked.
+fn now_in(catalog: &Catalog) -> Expr {
+    let clock = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+    cast(wall_clock(now(), &clock, &catalog.calendar), TIMESTAMP)
+}
+
+/// The instant that a bound of a range is, if that is known before any row is read.
+fn constant_instant(bound: &Expr) -> Option<NaiveDateTime> {
+    let bound = cast(bound.clone(), TIMESTAMP);
+    match ExprSimplifier::new(SimplifyContext::default()).simplify(bound).ok()? {
+        Expr::Literal(ScalarValue::TimestampNanosecond(Some(at), None), _) => {
+            Some(DateTime::from_timestamp_nanos(at).naive_utc())
+        }
+        _ => None,
+    }
+}
+
+fn held_by_unknown(catalog: &Catalog, indicator: IndicatorId) -> Diagnostic {
+    let name = &catalog.indicator(indicator).item.name;
+    let problem = format!("`STATUS({name})` looks at the periods before, and the range says no period");
+    Diagnostic::new(codes::CONTEXT, problem)
+        .note("its bands have `hold`: what was before decides about a worse status")
+        .help(format!("group by the period (`metric_time__month`), or ask `SELECT * FROM status('{name}', …)`"))
+}
+
+fn held_by_left_out(catalog: &Catalog, indicator: IndicatorId) -> Diagnostic {
+    let name = &catalog.indicator(indicator).item.name;
+    let problem = format!("`STATUS({name})` looks at the periods before, and a condition leaves some out");
+    Diagnostic::new(codes::CONTEXT, problem)
+        .note("its bands have `hold`: what was before decides about a worse status")
+        .help("write the condition as a range (`>=`, `<`, `=`, `between`), or choose among the rows of a subquery")
 }
 
 /// The value of `d = 'value'`.

@@ -15,8 +15,9 @@ use super::marker::Aspect;
 use crate::catalog::DimensionId;
 use crate::catalog::calendar::Grain;
 use crate::catalog::indicator::Direction;
+use crate::catalog::modifier::TimeSpan;
 use crate::catalog::stretch::{Stretch, containing, now};
-use crate::catalog::target::{Aim, Amounts, Level, Rows, Target};
+use crate::catalog::target::{Aim, Amounts, Bands, Level, Rows, Target};
 use crate::goal::amount::{Decided, Scale, Shared, Slice, Wanted, aim_of, periods_of};
 use crate::goal::{Reason, attainment, bands};
 
@@ -40,6 +41,22 @@ pub(crate) struct Needs {
     pub(crate) year: Option<Year>,
 }
 
+/// The periods before a row's own, the latest first: what `hold` looks at.
+#[derive(Debug, Clone)]
+pub(crate) struct Past {
+    /// How far they lie apart.
+    pub(crate) step: TimeSpan,
+    pub(crate) periods: Vec<Before>,
+}
+
+/// What was in a period before, by position.
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
+    pub(crate) value: usize,
+    /// For each target its amount, where that is in a table.
+    pub(crate) amounts: Vec<Option<usize>>,
+}
+
 /// What was a year earlier, by position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Year {
@@ -57,6 +74,10 @@ pub(crate) struct Yardstick {
     pub(crate) adds_up: bool,
     /// The targets, each with the positions of what it needs among the arguments.
     pub(crate) targets: Vec<(Target, Needs)>,
+    /// The positions of the last instants of what the indicator is made of.
+    pub(crate) ends: Vec<usize>,
+    /// For rows of each kind of period, what was before.
+    pub(crate) past: Vec<Past>,
     /// How many keys the question has.
     pub(crate) keys: usize,
     pub(crate) times: Vec<(usize, Grain)>,
@@ -152,6 +173,16 @@ impl Judged {
     }
 }
 
+/// The period and the slice that a row is of.
+#[derive(Clone)]
+struct Place {
+    span: Stretch,
+    slice: Slice,
+    /// The targets, in the order in which they count.
+    order: Vec<usize>,
+    now: NaiveDateTime,
+}
+
 struct Arguments<'a> {
     yardstick: &'a Yardstick,
     arrays: &'a [ArrayRef],
@@ -200,8 +231,12 @@ impl Arguments<'_> {
 
     fn judge(&self, row: usize, now: NaiveDateTime) -> Judged {
         let value = self.number(0, row);
-        let found = self.place(row).and_then(|(span, slice)| Ok((span, self.aim(row, span, &slice)?)));
-        let (span, (at, aim)) = match found {
+        let found = self.place(row).and_then(|(span, slice)| {
+            let place = Place { span, slice, order: self.order(span), now };
+            let found = self.aim(row, &place, None)?;
+            Ok((place, found))
+        });
+        let (place, (at, aim)) = match found {
             Ok(found) => found,
             Err(reason) => return Judged { aim: Err(reason), attained: Err(reason), status: None },
         };
@@ -212,9 +247,39 @@ impl Arguments<'_> {
             (Some((_, least)), Some(sample)) => self.number(*sample, row).unwrap_or(0.0) < least,
             _ => false,
         };
-        let rank = bands::rank_of(value, aim, attained, &judging.bands).filter(|_| !few && span.end <= now);
+        let known = !few && place.span.end <= now && !self.is_late(row, place.span);
+        let rank = bands::rank_of(value, aim, attained, &judging.bands).filter(|_| known);
+        let rank = rank.and_then(|rank| self.held(row, &place, rank, &judging.bands));
         let status = rank.map_or(bands::GREY, |rank| bands::name(rank, &judging.bands));
         Judged { aim: Ok(aim), attained, status: Some(status.to_string()) }
+    }
+
+    /// Whether nothing the indicator is made of has data since the period's beginning: nobody knows what happened.
+    fn is_late(&self, row: usize, span: Stretch) -> bool {
+        let began = span.start.and_utc().timestamp_micros() as f64;
+        let ends = &self.yardstick.ends;
+        !ends.is_empty() && ends.iter().all(|end| self.number(*end, row).is_none_or(|last| last < began))
+    }
+
+    /// What the periods before allow; `None`, if these are not known.
+    fn held(&self, row: usize, place: &Place, latest: usize, bands: &Bands) -> Option<usize> {
+        if bands.hold.is_none() {
+            return Some(latest);
+        }
+        let past = self.yardstick.past.iter().find(|past| past.step == place.span.step())?;
+        let mut ranks = vec![Some(latest)];
+        for (steps, before) in (1..).zip(&past.periods) {
+            let rank = || {
+                let place = Place { span: place.span.before(steps)?, ..place.clone() };
+                let (at, aim) = self.aim(row, &place, Some(before)).ok()?;
+                let value = self.number(before.value, row);
+                let attained = attainment::attainment(value, aim, &self.yardstick.targets[at].0.judging);
+                bands::rank_of(value, aim, attained, bands)
+            };
+            ranks.push(rank());
+        }
+        ranks.reverse();
+        bands::held(&ranks, bands)
     }
 
     /// The period and the slice that a row is of.
@@ -278,36 +343,46 @@ impl Arguments<'_> {
         }
     }
 
-    /// The first target that stands for a period and a slice, by position; those for periods like this one first.
-    fn aim(&self, row: usize, span: Stretch, slice: &Slice) -> Result<(usize, Aim), Reason> {
+    /// The targets by position, those for periods like this one first.
+    fn order(&self, span: Stretch) -> Vec<usize> {
         let yardstick = self.yardstick;
-        let decided = Decided::Current;
-        let wanted = Wanted { span, slice, level: Level::Commit, decided, known: None, last_year: None };
         let exact = |target: &Target| {
             target.every.and_then(|every| containing(every, span.start, &yardstick.scale.calendar)) == Some(span)
         };
         let mut order: Vec<usize> = (0..yardstick.targets.len()).collect();
         order.sort_by_key(|at| !exact(&yardstick.targets[*at].0));
+        order
+    }
+
+    /// The first target that stands for a period and a slice, by position: the row's own period, or one before.
+    fn aim(&self, row: usize, place: &Place, before: Option<&Before>) -> Result<(usize, Aim), Reason> {
+        let yardstick = self.yardstick;
+        let Place { span, slice, order, now } = place;
+        let (decided, known) = (Decided::Current, Some(*now));
+        let wanted = Wanted { span: *span, slice, level: Level::Commit, decided, known, last_year: None };
         let mut reason = None;
         for at in order {
-            let (target, needs) = &yardstick.targets[at];
-            let slices = match needs.year {
+            let (target, needs) = &yardstick.targets[*at];
+            // How slices shared what was two years ago is not asked for.
+            let year = needs.year.filter(|_| before.is_none());
+            let slices = match year {
                 Some(Year::Each(at)) => self.slices(at, row),
                 _ => vec![],
             };
-            let last_year = needs.year.map(|year| match year {
+            let last_year = year.map(|year| match year {
                 Year::One(places) => {
                     let [own, sum, least] = places.map(|at| self.number(at, row));
                     Shared::One { own, sum, least }
                 }
                 Year::Each(_) => Shared::Slices(&slices),
             });
+            let amount = before.map_or(needs.amount, |before| before.amounts[*at]);
             let aim = match &target.amounts {
                 Amounts::Stated(_) => aim_of(&yardstick.scale, target, &Wanted { last_year, ..wanted }),
-                Amounts::Rows(rows) => self.aim_of_rows(row, target, rows, needs.amount, &wanted),
+                Amounts::Rows(rows) => self.aim_of_rows(row, target, rows, amount, &wanted),
             };
             match aim {
-                Ok(aim) => return Ok((at, aim)),
+                Ok(aim) => return Ok((*at, aim)),
                 Err(other) => _ = reason.get_or_insert(other),
             }
         }

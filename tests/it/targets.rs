@@ -23,6 +23,10 @@ target amount { at least 900  every month from 2024-02 to 2025-11  split region 
 target n      { at least 100  every quarter }
 target wait   { at most 40  attainment target / value  every month  for each region  sample 5 of n }
 target level  { between 45 and 55  tolerance 10  every year }
+indicator held  = sum(o.x) { owner 'a@example.com' }
+indicator aov   = amount / n { owner 'a@example.com' }
+target held     { at least 450  every month  for each region  bands { green at 100%  hold 2 of 3 } }
+target aov      { at least 30  every month }
 target region_plan { of n by region, month from plan  value amount }
 ";
 
@@ -96,7 +100,39 @@ const PAIRS: &[(&str, &str)] = &[
         "SELECT value, due, pace, landing FROM status('amount', at => '2025-06', as_of => '2025-06-15')",
         "SELECT CAST(sum(x) AS double), 450E0, sum(x) / 450E0, sum(x) / 0.5E0 FROM shop.o WHERE day >= '2025-06-01' AND day < '2025-06-16'",
     ),
+    // A worse status shows where it held in two of three months, or nothing better is known.
+    (
+        "SELECT metric_time__month, region, STATUS(held) FROM shop.indicators GROUP BY metric_time__month, region",
+        HELD,
+    ),
+    (
+        "SELECT metric_time__month, region, STATUS(held) FROM shop.indicators
+         WHERE metric_time >= '2024-01-01' AND metric_time < '2026-01-01' AND region IN ('a', 'b', 'c') GROUP BY ROLLUP (metric_time__month, region)
+         HAVING region IS NOT NULL",
+        HELD,
+    ),
+    (
+        "SELECT CAST('2025-06-01' AS date), region, status FROM status('held', by => 'region', at => '2025-06', as_of => '2026-01-15')",
+        "SELECT * FROM (SELECT m, region, status FROM (SELECT m, region, CASE WHEN red + r1 + r2 >= 2 THEN 'red' ELSE 'green' END AS status
+         FROM (SELECT m, region, red, lag(red) OVER w AS r1, lag(red, 2) OVER w AS r2
+               FROM (SELECT CAST(date_trunc('month', day) AS date) AS m, region, CASE WHEN sum(x) < 450 THEN 1 ELSE 0 END AS red
+                     FROM shop.o GROUP BY 1, 2)
+               WINDOW w AS (PARTITION BY region ORDER BY m)))) WHERE m = '2025-06-01'",
+    ),
+    (
+        "SELECT CAST('2025-06-01' AS date), region, STATUS(held) FROM shop.indicators WHERE metric_time__month = '2025-06-01' GROUP BY region",
+        "SELECT CAST('2025-06-01' AS date), region, CASE WHEN sum(red) >= 2 THEN 'red' ELSE 'green' END
+         FROM (SELECT date_trunc('month', day) AS m, region, CASE WHEN sum(x) < 450 THEN 1 ELSE 0 END AS red FROM shop.o
+               WHERE day >= '2025-04-01' AND day < '2025-07-01' GROUP BY 1, 2) GROUP BY region",
+    ),
 ];
+
+const HELD: &str = "
+SELECT m, region, CASE WHEN red + coalesce(r1, 0) + coalesce(r2, 0) >= 2 OR r1 IS NULL AND red = 1 THEN 'red' ELSE 'green' END
+FROM (SELECT m, region, red, lag(red) OVER w AS r1, lag(red, 2) OVER w AS r2
+      FROM (SELECT CAST(date_trunc('month', day) AS date) AS m, region, CASE WHEN sum(x) < 450 THEN 1 ELSE 0 END AS red
+            FROM shop.o GROUP BY 1, 2)
+      WINDOW w AS (PARTITION BY region ORDER BY m))";
 
 #[tokio::test]
 async fn targets_are_what_sql_by_hand_gives() {
@@ -145,8 +181,9 @@ fn write_project(folder: &Path, dice: &mut SmallRng) {
     }
     let mut plan = String::from("month,region,amount\n");
     for month in 1..=12 {
-        for region in ["a", "b"] {
-            writeln!(plan, "2025-{month:02}-01,{region},{}", dice.random_range(5..20)).unwrap();
+        let (a, b) = (dice.random_range(5..13), dice.random_range(5..13));
+        for (region, amount) in [("a", a), ("b", b), ("c", 30 - a - b)] {
+            writeln!(plan, "2025-{month:02}-01,{region},{amount}").unwrap();
         }
     }
     let files = [("model.bell", MODEL), ("o.csv", orders.as_str()), ("plan.csv", plan.as_str())];
