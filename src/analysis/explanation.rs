@@ -162,7 +162,7 @@ impl Explanation {
                 let slices: Vec<Slice<Ratio>> =
                     keys.iter().map(|key| Slice { base: ratio(0, key), current: ratio(1, key) }).collect();
                 let below = |slice: &Slice<Ratio>| [slice.base, slice.current].map(|side| side.map(|it| it.below));
-                (of_ratio(&slices), slices.iter().map(below).collect())
+                (of_ratio(&slices, self.method), slices.iter().map(below).collect())
             }
             OverSlices::Sum | OverSlices::Neither => {
                 let slices: Vec<Slice<f64>> = keys.iter().map(sum).collect();
@@ -171,6 +171,7 @@ impl Explanation {
         };
         let breakdown = set.iter().map(|at| self.by[*at].as_str()).collect::<Vec<_>>().join(", ");
         let method = match self.over {
+            OverSlices::Ratio { .. } if self.method == Method::Chain => Method::Chain,
             OverSlices::Ratio { .. } => Method::Midpoint,
             _ => Method::Additive,
         };
@@ -262,6 +263,12 @@ impl Explanation {
                 let name = self.name(nodes[*node].indicator);
                 let text = breakdown.map_or("its tree", |breakdown| &breakdown.text);
                 let message = format!("`{name}` is {value} in {}, but `{text}` is {computed}", self.sides[*side]);
+                if self.rest == Rest::NoTarget && *side == 0 {
+                    return self
+                        .at_side(Diagnostic::new(codes::TREE_BREAKS, message), *side)
+                        .note("targets that do not fit each other leave open which part was missed")
+                        .help(format!("mend the target of `{name}` or of one of its parts"));
+                }
                 self.at_side(Diagnostic::new(codes::TREE_BREAKS, message), *side)
                     .note("a change can be followed to the parts of a tree only if the tree is an identity")
                     .help("`bell check --data` lists all periods in which it is none")

@@ -1,5 +1,7 @@
 //! How a change of a whole comes from its slices.
 
+use super::effects::Method;
+
 /// A slice on both sides: a value, or for a ratio what is divided and by what; `None` where it has no rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slice<V> {
@@ -35,12 +37,14 @@ pub fn of_sum(slices: &[Slice<f64>]) -> Vec<SliceEffect> {
     slices.iter().map(|slice| SliceEffect { effect: change(slice), rate: None, mix: None }).collect()
 }
 
-/// Slices of a ratio, in the midpoint form: a slice's rate changed at the mean of its weights, and its weight moved at
-/// the mean of its rates above or below the mean of the whole. Symmetric in time, and exact.
+/// Slices of a ratio, exactly. In the midpoint form a slice's rate changed at the mean of its weights, and its weight moved
+/// at the mean of its rates above or below the mean of the whole: symmetric in time. As a chain weights move first, at
+/// the base's rates, and then rates change, at the present weights: what price, volume and mix are to accountants.
 ///
 /// A slice that is on one side only keeps that side's rate on the other: all its effect is mix. `None` where one side
 /// has nothing to divide by.
-pub fn of_ratio(slices: &[Slice<Ratio>]) -> Option<Vec<SliceEffect>> {
+pub fn of_ratio(slices: &[Slice<Ratio>], method: Method) -> Option<Vec<SliceEffect>> {
+    let present = if method == Method::Chain { 0.0 } else { 0.5 };
     let nothing = Ratio { above: 0.0, below: 0.0 };
     let sides: Vec<[Ratio; 2]> =
         slices.iter().map(|slice| [slice.base.unwrap_or(nothing), slice.current.unwrap_or(nothing)]).collect();
@@ -50,16 +54,22 @@ pub fn of_ratio(slices: &[Slice<Ratio>]) -> Option<Vec<SliceEffect>> {
         return None;
     }
     let above = [total(0, |ratio| ratio.above), total(1, |ratio| ratio.above)];
-    let mean = (above[0] / below[0] + above[1] / below[1]) / 2.0;
-    Some(sides.iter().map(|both| ratio_effect(both, below, mean)).collect())
+    let mean = between(above[0] / below[0], above[1] / below[1], present);
+    Some(sides.iter().map(|both| ratio_effect(both, below, mean, present)).collect())
 }
 
-fn ratio_effect(both: &[Ratio; 2], below: [f64; 2], mean: f64) -> SliceEffect {
+/// A value between that of the base and the present one.
+fn between(base: f64, current: f64, present: f64) -> f64 {
+    (1.0 - present) * base + present * current
+}
+
+/// The two effects of a slice; weights that move are valued at rates so far `present`.
+fn ratio_effect(both: &[Ratio; 2], below: [f64; 2], mean: f64, present: f64) -> SliceEffect {
     let weight = [both[0].below / below[0], both[1].below / below[1]];
     let rate = |ratio: &Ratio| (ratio.below != 0.0).then(|| ratio.above / ratio.below);
     if let (Some(r0), Some(r1)) = (rate(&both[0]), rate(&both[1])) {
-        let rate = (weight[0] + weight[1]) / 2.0 * (r1 - r0);
-        let mix = (weight[1] - weight[0]) * ((r0 + r1) / 2.0 - mean);
+        let rate = between(weight[1], weight[0], present) * (r1 - r0);
+        let mix = (weight[1] - weight[0]) * (between(r0, r1, present) - mean);
         return SliceEffect { effect: rate + mix, rate: Some(rate), mix: Some(mix) };
     }
     // Written with sums instead of rates, so that what lies above nothing is not lost.

@@ -6,7 +6,7 @@ use std::path::Path;
 use bellwether::analysis::arithmetic::evaluate;
 use bellwether::analysis::effects::{Method, Shared, share};
 use bellwether::analysis::nested::{NodeEffect, Valued, effects};
-use bellwether::analysis::slices::{Ratio, Slice, of_ratio, of_sum};
+use bellwether::analysis::slices::{Ratio, Slice, SliceEffect, of_ratio, of_sum};
 use bellwether::catalog::tree::{Arithmetic, Operation};
 use bellwether::{Change, Engine};
 use datafusion::physical_plan::displayable;
@@ -52,7 +52,7 @@ fn rates_and_mix() {
         Slice { base: ratio(4000.0, 160.0), current: ratio(4000.0, 180.0) },
         Slice { base: ratio(2000.0, 40.0), current: ratio(6000.0, 150.0) },
     ];
-    let found = of_ratio(&slices).unwrap();
+    let found = of_ratio(&slices, Method::Auto).unwrap();
     let rates: Vec<f64> = found.iter().map(|slice| slice.rate.unwrap()).collect();
     let mixes: Vec<f64> = found.iter().map(|slice| slice.mix.unwrap()).collect();
     let totals: Vec<f64> = found.iter().map(|slice| slice.effect).collect();
@@ -62,9 +62,25 @@ fn rates_and_mix() {
     assert_close(&[rates.iter().sum(), mixes.iter().sum()], &[0.006417, -0.020583], 5e-7);
     assert_close(&[totals.iter().sum()], &[550.0 / 12000.0 - 600.0 / 10000.0], 1e-12);
     let back: Vec<Slice<Ratio>> = slices.iter().map(|s| Slice { base: s.current, current: s.base }).collect();
-    for (there, back) in found.iter().zip(of_ratio(&back).unwrap()) {
+    for (there, back) in found.iter().zip(of_ratio(&back, Method::Auto).unwrap()) {
         assert_close(&[there.rate.unwrap(), there.mix.unwrap()], &[-back.rate.unwrap(), -back.mix.unwrap()], 1e-15);
     }
+}
+
+/// Volume, price and mix: as a chain, the quantity first, then its mix at the planned prices, then prices.
+#[test]
+fn price_volume_mix() {
+    let slice = |[q0, p0, q1, p1]: [f64; 4]| {
+        let ratio = |quantity, price| Some(Ratio { above: quantity * price, below: quantity });
+        Slice { base: ratio(q0, p0), current: ratio(q1, p1) }
+    };
+    let slices = [[100.0, 10.0, 120.0, 9.5], [200.0, 20.0, 150.0, 21.0], [50.0, 40.0, 70.0, 38.0]].map(slice);
+    let found = of_ratio(&slices, Method::Chain).unwrap();
+    let tree = shared(&product(2), &[350.0, 7000.0 / 350.0], &[340.0, 6950.0 / 340.0], Method::Chain).1;
+    let [price, mix] = [|it: &SliceEffect| it.rate, |it: &SliceEffect| it.mix]
+        .map(|part| 340.0 * found.iter().filter_map(part).sum::<f64>());
+    assert_close(&[tree[0], price, mix], &[-200.0, -50.0, 200.0], 1e-9);
+    assert_close(&[tree[1]], &[price + mix], 1e-9);
 }
 
 #[test]
@@ -247,7 +263,8 @@ fn slices_add_up() {
             random.random_ratio(4, 5).then_some(ratio)
         };
         let slices: Vec<Slice<Ratio>> = (0..count).map(|at| Slice { base: side(at), current: side(at) }).collect();
-        let Some(found) = of_ratio(&slices) else { continue };
+        let method = if random.random() { Method::Auto } else { Method::Chain };
+        let Some(found) = of_ratio(&slices, method) else { continue };
         let total = |pick: fn(&Slice<Ratio>) -> Option<Ratio>| {
             let (above, below) =
                 slices.iter().filter_map(pick).fold((0.0, 0.0), |(a, b), r| (a + r.above, b + r.below));
@@ -263,7 +280,7 @@ fn slices_add_up() {
         sums += 1;
         worst = worst.max(if left == 0.0 { 0.0 } else { left / size });
     }
-    println!("midpoint: {sums} sums of {} draws, worst {worst:.1e}", cases());
+    println!("rates and mix: {sums} sums of {} draws, worst {worst:.1e}", cases());
     assert!(sums > cases() / 2, "{sums}");
 }
 

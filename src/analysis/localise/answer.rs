@@ -10,6 +10,7 @@ use super::gain::{Direction, Model, Sums};
 use super::scan::{Cause, Cell, Leaf, Limits, meet, scan};
 use crate::analysis::cells::{Cells, Key};
 use crate::analysis::components::OverSlices;
+use crate::analysis::effects::Method;
 use crate::analysis::nested::ROUNDING;
 use crate::analysis::slices::{Ratio, Slice, of_ratio};
 use crate::catalog::IndicatorId;
@@ -212,7 +213,7 @@ impl Located {
             Slice { base: ratio(cell.base), current: ratio(cell.current) },
             Slice { base: ratio(rest(whole.base, cell.base)), current: ratio(rest(whole.current, cell.current)) },
         ];
-        of_ratio(&slices).map_or(0.0, |effects| effects[0].effect)
+        of_ratio(&slices, Method::Midpoint).map_or(0.0, |effects| effects[0].effect)
     }
 
     /// The indicator's values for a cell on both sides; `constant` is what is added to a ratio.
