@@ -73,8 +73,11 @@ pub(super) async fn of(
     }
     let by = names_of(engine, alert, &alert.causes);
     let mut explained = explain(engine, alert, happening, as_of, &by, most, &mut causes).await;
+    // What is told of no slices may be told of the parts of a tree.
     if explained.as_ref().is_err_and(|error| is(error, codes::NOT_SLICEABLE)) {
         explained = explain(engine, alert, happening, as_of, &[], most, &mut causes).await;
+    } else if explained.as_ref().is_err_and(|error| is(error, codes::NO_TARGET)) {
+        explained = explain(engine, alert, happening, as_of, &[], most, &mut causes).await.or(explained);
     }
     match explained {
         // Nobody asked by what to break it down.

@@ -11,26 +11,18 @@ use datafusion::config::ConfigOptions;
 use super::Analysis;
 use super::arithmetic::evaluate;
 use super::cells::Cells;
-use super::components::OverSlices;
 use super::explanation::Explanation;
 use super::nested::TOLERANCE;
-use super::question::Asked;
 use super::reader::{Argument, Reader};
 use super::rows::{schema, to_batch};
 use super::span::Span;
-use super::standing::{Bench, Book, Subject, Terms, ask_values};
-use super::status::whole;
+use super::targeted::{SIDES, Targeted, Wanted, targeted};
 use crate::catalog::expr::Input;
-use crate::catalog::target::Level;
 use crate::catalog::tree::Arithmetic;
-use crate::catalog::{Catalog, DimensionId, IndicatorId};
+use crate::catalog::{Catalog, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
-use crate::goal::amount::Decided;
 use crate::source;
-
-/// The side of the targets, and that of the values.
-const SIDES: [usize; 2] = [0, 1];
 
 /// What answers why a target was missed.
 ///
@@ -46,63 +38,28 @@ pub(super) fn against_target(
     options: &ConfigOptions,
 ) -> Result<Analysis> {
     let catalog = Arc::clone(&explanation.catalog);
-    let name = &catalog.indicator(explanation.root).item.name;
     let refused = |code, message: String, argument| reader.at(Diagnostic::new(code, message), argument, 0);
     let Some(period) = period else {
         return Err(refused(codes::REQUEST, "a target is of a period and of all its rows".to_string(), Argument::Base)
             .help("say the period (`current`), and leave conditions out: ask for slices (`by`) instead")
             .into());
     };
-    if catalog.targets_of(explanation.root).next().is_none() {
-        return Err(refused(codes::NO_TARGET, format!("`{name}` has no target"), Argument::Indicator)
-            .help(format!("declare `target {name} {{ … }}`"))
-            .into());
-    }
-    if matches!(explanation.over, OverSlices::Ratio { .. }) {
-        let message = format!("the target of `{name}` does not say how much each slice weighs");
-        return Err(refused(codes::NOT_SLICEABLE, message, Argument::By)
-            .help("leave `by` out, or explain the sums and counts that it is the ratio of")
-            .into());
-    }
-    let terms = Terms { as_of: now, level: Level::Commit, decided: Decided::Current };
-    let span = period.stretch();
-    let (mut parts, mut questions, mut spares, mut first) = (vec![], vec![], vec![], 0);
-    for set in &explanation.sets {
-        let own: Vec<(String, Input)> = set.iter().map(|at| by[*at].clone()).collect();
-        let indicators: Vec<IndicatorId> = match set.is_empty() {
-            true => catalog.nodes_below(explanation.root).iter().map(|node| node.indicator).collect(),
-            false => vec![explanation.root],
-        };
-        let subjects: Vec<Subject> = indicators.into_iter().map(|indicator| Subject { indicator, span }).collect();
-        let dimensions = own.iter().map(|(_, input)| whole(input)).collect();
-        let asked =
-            Asked { catalog: Arc::clone(&catalog), package: package.to_string(), by: own, first, ..Asked::default() };
-        let found = ask_values(&asked, &subjects, &terms, options);
-        let (book, own, spare) = found.map_err(|error| reader.at_dimension(error.into()))?;
-        first = book.next;
-        questions.extend(own);
-        spares.extend(spare);
-        parts.push(Part { set: set.clone(), subjects, dimensions, book });
-    }
+    let below: Vec<IndicatorId> = catalog
+        .nodes_below(explanation.root)
+        .iter()
+        .map(|node| node.indicator)
+        .filter(|id| *id != explanation.root)
+        .collect();
+    let wanted = Wanted { root: explanation.root, over: explanation.over, below, sets: &explanation.sets, period, now };
+    let (targeted, questions, spares) = targeted(&catalog, package, &by, wanted, reader, options)?;
     let places = (0..by.len()).map(|at| reader.place(Argument::By, at)).collect();
-    Ok(Analysis { questions, spares, answer: Arc::new(Against { explanation, terms, parts, places }) })
-}
-
-/// What is asked of a set of dimensions.
-#[derive(Debug)]
-struct Part {
-    set: Vec<usize>,
-    subjects: Vec<Subject>,
-    /// The dimensions, if targets can be about them.
-    dimensions: Option<Vec<DimensionId>>,
-    book: Book,
+    Ok(Analysis { questions, spares, answer: Arc::new(Against { explanation, targeted, places }) })
 }
 
 #[derive(Debug)]
 struct Against {
     explanation: Explanation,
-    terms: Terms,
-    parts: Vec<Part>,
+    targeted: Targeted,
     /// Where the dimensions are named.
     places: Vec<Option<source::Span>>,
 }
@@ -110,29 +67,12 @@ struct Against {
 impl Against {
     /// Targets and values as the two sides of a change.
     fn sides(&self, cells: &Cells) -> Cells {
-        let mut sides = Cells::default();
-        for part in &self.parts {
-            let set: Vec<usize> = (0..part.set.len()).collect();
-            let bench = Bench {
-                catalog: &self.explanation.catalog,
-                terms: &self.terms,
-                book: &part.book,
-                cells,
-                set: &set,
-                by: part.dimensions.as_deref(),
-            };
-            for subject in &part.subjects {
-                for key in bench.keys(subject) {
-                    let [value, target] = bench.value_and_target(subject, &key);
-                    for (side, amount) in SIDES.into_iter().zip([target, value]) {
-                        if let Some(amount) = amount {
-                            sides.put(side, &part.set, &key, subject.indicator, amount);
-                        }
-                    }
-                }
-            }
-        }
+        let mut sides = self.targeted.sides(cells);
         self.infer(&mut sides);
+        if let Some(planned) = &self.targeted.planned {
+            let sets = self.explanation.sets.iter().filter(|set| !set.is_empty());
+            sets.for_each(|set| planned.put_in(&mut sides, set));
+        }
         sides
     }
 
@@ -167,10 +107,7 @@ impl Against {
         let mut sets = self.explanation.sets.clone();
         for (at, place) in self.places.iter().enumerate() {
             if !covered(&[at]) {
-                let by = &self.explanation.by[at];
-                let diagnostic =
-                    Diagnostic::new(codes::NO_TARGET, format!("no target of `{name}` is for slices of `{by}`"))
-                        .help(format!("split the target by `{by}`, or leave it out here"));
+                let diagnostic = self.no_slices(&name, &self.explanation.by[at]);
                 return Err(match place {
                     Some(place) => diagnostic.at(*place),
                     None => diagnostic,
@@ -187,6 +124,19 @@ impl Against {
             });
         }
         Ok(Explanation { catalog: Arc::new(catalog), sets, ..self.explanation.clone() })
+    }
+
+    fn no_slices(&self, name: &str, by: &str) -> Diagnostic {
+        let message = format!("no target of `{name}` is for slices of `{by}`");
+        let diagnostic = Diagnostic::new(codes::NO_TARGET, message);
+        let Some(planned) = &self.targeted.planned else {
+            return diagnostic.help(format!("split the target by `{by}`, or leave it out here"));
+        };
+        let others = planned.names(&self.explanation.catalog);
+        let others = others.map(|names| format!(" (or split those of {names}, which it is the ratio of)"));
+        diagnostic
+            .note("a ratio's target does not share itself among slices: each has a ratio of its own")
+            .help(format!("write `for each {by}` in the target{}, or leave it out here", others.unwrap_or_default()))
     }
 }
 

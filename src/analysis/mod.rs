@@ -24,6 +24,7 @@ mod identity;
 pub mod localise;
 pub mod nested;
 mod outline;
+mod planned;
 mod question;
 mod reader;
 mod rows;
@@ -33,6 +34,7 @@ pub mod slices;
 pub mod span;
 mod standing;
 mod status;
+mod targeted;
 pub mod watch;
 
 use std::fmt::Debug;

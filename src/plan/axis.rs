@@ -185,7 +185,7 @@ pub(crate) enum Precision {
 }
 
 /// Definitions of one dimension are cast to a common type, which does not make them something else.
-fn uncast(expression: Expression) -> Expression {
+pub(crate) fn uncast(expression: Expression) -> Expression {
     let Expression { expr, inputs } = expression;
     match expr {
         Expr::Cast(cast) => uncast(Expression { expr: *cast.expr, inputs }),

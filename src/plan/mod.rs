@@ -73,6 +73,7 @@ mod values;
 pub mod view;
 mod windows;
 
+pub(crate) use axis::uncast;
 pub use digit_sum::digit_sum;
 pub use digits::digit_functions;
 pub(crate) use digits::takes_digits;

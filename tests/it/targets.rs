@@ -125,6 +125,25 @@ const PAIRS: &[(&str, &str)] = &[
          FROM (SELECT date_trunc('month', day) AS m, region, CASE WHEN sum(x) < 450 THEN 1 ELSE 0 END AS red FROM shop.o
                WHERE day >= '2025-04-01' AND day < '2025-07-01' GROUP BY 1, 2) GROUP BY region",
     ),
+    // Slices of a ratio: by planned sums, and by rates at the weights that there are.
+    (
+        "SELECT path, base, current, effect, rate, mix FROM explain_change('aov', base => 'target', current => '2025-05', by => 'region')
+         WHERE breakdown = 'region' AND level = 1",
+        "WITH s AS (SELECT o.region, 900 * CASE o.region WHEN 'a' THEN 0.5E0 WHEN 'b' THEN 0.3E0 ELSE 0.2E0 END AS a0, b0, a1, b1
+           FROM (SELECT region, CAST(sum(x) AS double) AS a1, count(*) AS b1 FROM shop.o WHERE date_trunc('month', day) = '2025-05-01' GROUP BY region) AS o
+           JOIN (SELECT region, CAST(amount AS double) AS b0 FROM shop.plan WHERE month = '2025-05-01') AS p ON o.region = p.region),
+         t AS (SELECT sum(a0) AS ta0, sum(b0) AS tb0, sum(a1) AS ta1, CAST(sum(b1) AS double) AS tb1 FROM s),
+         e AS (SELECT region, a0 / b0 AS r0, a1 / b1 AS r1, (b0 / tb0 + b1 / tb1) / 2 * (a1 / b1 - a0 / b0) AS rate,
+                 (b1 / tb1 - b0 / tb0) * ((a0 / b0 + a1 / b1) / 2 - (ta0 / tb0 + ta1 / tb1) / 2) AS mix FROM s CROSS JOIN t)
+         SELECT 'region = ' || region, r0, r1, rate + mix, rate, mix FROM e",
+    ),
+    (
+        "SELECT path, effect, rate, mix FROM explain_change('wait', base => 'target', current => '2025-05', by => 'region')
+         WHERE breakdown = 'region' AND level = 1",
+        "SELECT 'region = ' || region, r AS effect, r AS rate, 0E0 FROM (
+           SELECT region, count(*) * 1E0 / sum(count(*)) OVER () * (avg(CAST(wait AS double)) - 40) AS r
+           FROM shop.o WHERE date_trunc('month', day) = '2025-05-01' GROUP BY region)",
+    ),
 ];
 
 const HELD: &str = "
