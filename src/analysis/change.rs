@@ -167,9 +167,14 @@ impl Function for Change {
 /// The base that is the target.
 pub const TARGET: &str = "target";
 
+/// Whether a base is the target.
+pub(super) fn is_target(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case(TARGET)
+}
+
 impl Change {
     fn is_against_target(&self) -> bool {
-        self.base.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(TARGET))
+        self.base.as_deref().is_some_and(is_target)
     }
 
     /// The periods of both sides.

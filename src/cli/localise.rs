@@ -18,7 +18,7 @@ pub struct Localise {
     /// The indicator: gmv, or retail.gmv where several packages have one
     indicator: String,
     /// What is compared with: 2026-09, '2026-07 to 2026-09' (the mean of its periods), 'previous 4 weeks', 'previous
-    /// year'; default: the period just before
+    /// year', 'target'; default: the period just before
     #[arg(long, value_name = "PERIOD")]
     from: Option<String>,
     /// The period that is explained

@@ -28,6 +28,8 @@ pub struct Located {
     pub over: OverSlices,
     /// The dimensions' names.
     pub by: Vec<String>,
+    /// Whether the base is what was to be reached.
+    pub is_due: bool,
     /// How far the search goes.
     pub limits: Limits,
     /// What the sides are called: those of the base, then the current one.
@@ -91,7 +93,7 @@ impl Located {
     }
 
     /// What is summed: a sum, or the two of a ratio.
-    fn parts(&self) -> Vec<IndicatorId> {
+    pub(super) fn parts(&self) -> Vec<IndicatorId> {
         match self.over {
             OverSlices::Ratio { above, below, .. } => vec![above, below],
             OverSlices::Sum | OverSlices::Neither => vec![self.root],
@@ -121,7 +123,7 @@ impl Located {
         }
     }
 
-    fn no_value(&self, side: usize) -> Diagnostic {
+    pub(super) fn no_value(&self, side: usize) -> Diagnostic {
         let current = side + 1 == self.sides.len();
         let which = if current { "current side" } else { "base" };
         let message = format!("`{}` has no value on the {which}, {}", self.name, self.sides[side]);
@@ -183,6 +185,14 @@ impl Located {
         let all =
             |holds: fn([f64; 2]) -> bool| leaves.iter().all(|leaf| holds(leaf.sums.base) && holds(leaf.sums.current));
         let periods = self.periods();
+        if self.is_due {
+            let short = |leaf: &Leaf| leaf.sums.base[0] < leaf.sums.base[1];
+            let share = matches!(self.over, OverSlices::Ratio { .. }) && leaves.iter().all(short);
+            return match all(|[value, _]| 0.0 <= value) {
+                true => Ok(Model::Due { share: share && all(|[above, below]| above <= below) }),
+                false => Err(self.negative()),
+            };
+        }
         match self.over {
             OverSlices::Ratio { .. } if all(|[above, below]| 0.0 <= above && above <= below) => Ok(Model::Share),
             OverSlices::Ratio { .. } if all(|[above, below]| 0.0 <= above && 0.0 <= below) => Ok(Model::Rate),
@@ -193,13 +203,17 @@ impl Located {
     }
 
     fn negative(&self) -> Diagnostic {
-        let message = format!("`{}` is a ratio, and what it divides is negative in some slices", self.name);
+        let what = if matches!(self.over, OverSlices::Sum) { "it" } else { "what it divides" };
+        let message = format!("`{}` has no slices to blame: {what} is negative in some", self.name);
         let diagnostic = Diagnostic::new(codes::NOT_SLICEABLE, message);
         let diagnostic = match self.dimensions {
             Some(place) => diagnostic.at(place),
             None => diagnostic,
         };
-        diagnostic.help("localise the sum above the line")
+        diagnostic.help(match self.is_due {
+            true => "compare with a period instead of the target",
+            false => "localise the sum above the line",
+        })
     }
 
     /// What a cell did to the whole.

@@ -17,6 +17,11 @@ pub enum Model {
         /// How many periods the base is the sum of.
         periods: f64,
     },
+    /// Against amounts that were to be reached, which are known exactly: Poisson, or binomial for shares of cases.
+    Due {
+        /// Whether it is a share of cases.
+        share: bool,
+    },
 }
 
 /// Which way the whole changed: only cells that changed so are to blame.
@@ -52,6 +57,7 @@ impl Sums {
     fn sides(&self, model: Model) -> [[f64; 2]; 2] {
         match model {
             Model::Share | Model::Rate => [self.base, self.current],
+            Model::Due { .. } => [[self.base[0], 1.0], [self.current[0], 1.0]],
             Model::Sum { periods } | Model::Signed { periods } => [[self.base[0], periods], [self.current[0], 1.0]],
         }
     }
@@ -59,8 +65,7 @@ impl Sums {
 
 /// The log-likelihood ratio of "its rate changed in this direction" against "it has one rate".
 ///
-/// Both sides are samples: a base of a few cases proves little. Against a base that is known exactly this is
-/// `bad * ln(q1 / q0) + (n - bad) * ln((1 - q1) / (1 - q0))`, see [`share_gain`].
+/// Both sides are samples: a base of a few cases proves little. Only what was to be reached is known exactly.
 pub fn gain(model: Model, sums: &Sums, direction: Direction) -> f64 {
     let [[base, base_exposure], [current, exposure]] = sums.sides(model);
     if base_exposure <= 0.0 || exposure <= 0.0 {
@@ -78,6 +83,9 @@ pub fn gain(model: Model, sums: &Sums, direction: Direction) -> f64 {
         // The mean of more base periods varies less.
         return difference * difference / (2.0 * sums.leaves * (1.0 + 1.0 / periods));
     }
+    if let Model::Due { share } = model {
+        return due_gain(share, sums);
+    }
     let rate = (base + current) / (base_exposure + exposure);
     let mut gain = likelihood(current, rate * exposure) + likelihood(base, rate * base_exposure);
     if model == Model::Share {
@@ -88,12 +96,11 @@ pub fn gain(model: Model, sums: &Sums, direction: Direction) -> f64 {
     gain.max(0.0)
 }
 
-/// The gain of a share against a base rate that is known exactly: `bad` of `n` cases where `rate` was expected.
-pub fn share_gain(n: f64, bad: f64, rate: f64) -> f64 {
-    if n <= 0.0 || bad / n <= rate {
-        return 0.0;
-    }
-    likelihood(bad, rate * n) + likelihood(n - bad, (1.0 - rate) * n)
+/// The gain against an amount that is known exactly: of a share `bad * ln(q1 / q0) + (n - bad) * ln((1 - q1) / (1 - q0))`.
+fn due_gain(share: bool, sums: &Sums) -> f64 {
+    let ([due, _], [found, cases]) = (sums.base, sums.current);
+    let rest = if share { likelihood(cases - found, cases - due) } else { due - found };
+    (likelihood(found, due) + rest).max(0.0)
 }
 
 fn likelihood(found: f64, expected: f64) -> f64 {

@@ -7,6 +7,7 @@
 //! Invariant: leaves add up to the whole on every side, or the answer is refused; only then is a cell the sum of its leaves.
 
 mod answer;
+mod due;
 pub mod gain;
 pub mod scan;
 
@@ -14,16 +15,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::change::{TARGET, is_target};
 use super::components::{OverSlices, over_slices};
 use super::function::{Function, Texts, names, number};
 use super::question::{Asked, Side};
 use super::reader::{Argument, ONE_TIME, Reader};
 use super::span::Span;
+use super::targeted::Wanted;
 use super::{Analysis, Model};
 use crate::catalog::{Catalog, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
 use answer::Located;
+use due::due;
 
 /// Which combination of dimension values is to blame? In SQL `localise('stall_rate', by => …)`, on the command line
 /// `bell localise`.
@@ -42,7 +46,7 @@ pub struct Localise {
     /// The indicator by name: a sum, a count, or a ratio of them.
     pub indicator: String,
     /// What is compared with: a period, several (`2026-06 to 2026-09`, of which the mean is taken), or `previous period`,
-    /// `previous year`, `previous 4 weeks`, …; without it, the period just before.
+    /// `previous year`, `previous 4 weeks`, …; `target`; without it, the period just before.
     pub base: Option<String>,
     /// The period that is explained.
     pub current: Option<String>,
@@ -109,10 +113,11 @@ impl Function for Localise {
     }
 
     fn prepare(&self, model: &mut Model<'_>) -> Result<Analysis> {
-        let options = model.options;
+        let (options, now) = (model.options, model.now);
         let mut reader = Reader::new(model);
         let (package, root) = reader.indicator(&self.indicator)?;
         let (base, current) = self.sides(&mut reader)?;
+        let against_target = base.is_empty();
         let by = reader.dimensions(&self.by, &package, ONE_TIME)?;
         let conditions = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let mut catalog = Catalog::clone(reader.catalog());
@@ -126,17 +131,28 @@ impl Function for Localise {
         let sides: Vec<Side> = base.iter().chain([&current]).map(side).collect();
         let all: Vec<usize> = (0..by.len()).collect();
         let catalog = Arc::new(catalog);
+        let names = base.iter().chain([&current]).map(Span::to_string);
+        let target = against_target.then(|| "the target".to_string());
         let located = Located {
             name: catalog.indicator(root).item.name.clone(),
             root,
             over,
             by: by.iter().map(|(name, _)| name.clone()).collect(),
             limits: scan::Limits { causes: self.causes, depth: self.depth, chance: CHANCE },
-            sides: base.iter().chain([&current]).map(Span::to_string).collect(),
+            is_due: against_target,
+            sides: target.into_iter().chain(names).collect(),
             places: [Argument::Base, Argument::Current].map(|side| reader.place(side, 0)),
             dimensions: reader.place(Argument::By, 0),
         };
-        let asked = Asked { first: 0, catalog, package, by, sets: vec![vec![], all], indicators, sides };
+        let sets = vec![vec![], all];
+        if against_target {
+            if !self.conditions.is_empty() {
+                return Err(reader.at(of_all_rows(), Argument::Where, 0).into());
+            }
+            let wanted = Wanted { root, over, below: vec![], sets: &sets, period: current, now };
+            return due(located, &catalog, &package, &by, wanted, &reader, options);
+        }
+        let asked = Asked { first: 0, catalog, package, by, sets, indicators, sides };
         let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
         Ok(Analysis { spares: asked.spares(options)?, questions, answer: Arc::new(located) })
     }
@@ -145,13 +161,24 @@ impl Function for Localise {
 /// A cause that chance alone brings about in more than one of twenty searches is none.
 const CHANCE: f64 = 0.05;
 
+/// Why conditions and targets do not go together.
+fn of_all_rows() -> Diagnostic {
+    Diagnostic::new(codes::REQUEST, "a target is of a period and of all its rows")
+        .help("leave the condition out, or compare with a period")
+}
+
 impl Localise {
+    /// The periods of the base, none if that is the target, and the one that is explained.
     fn sides(&self, reader: &mut Reader<'_, '_>) -> Result<(Vec<Span>, Span), Diagnostic> {
         let Some(current) = &self.current else {
             return Err(Diagnostic::new(codes::REQUEST, "a change is explained from one side to another")
                 .help("say which period is explained (current)"));
         };
         let current = reader.span(Argument::Current, current, None)?;
+        if self.base.as_deref().is_some_and(is_target) {
+            reader.add(Argument::Base, TARGET);
+            return Ok((vec![], current));
+        }
         let base = reader.spans(self.base.as_deref().unwrap_or("previous period"), self.base.is_some(), current)?;
         Ok((base, current))
     }

@@ -117,11 +117,14 @@ impl<'s> Search<'s> {
         let varying: Vec<usize> = (0..dimensions).filter(varies).collect();
         let sets = subsets(&varying, limits.depth);
         let sums: Vec<Sums> = leaves.iter().map(|leaf| leaf.sums).collect();
-        let whole = sums.iter().flat_map(|sums| [sums.base[0], sums.current[0]]).all(|value| value.fract() == 0.0);
-        let cases = !matches!(model, Model::Signed { .. }) && (whole || model == Model::Share);
+        // What was to be reached is no number of cases.
+        let base = |sums: &Sums| if matches!(model, Model::Due { .. }) { 0.0 } else { sums.base[0] };
+        let whole = sums.iter().flat_map(|sums| [base(sums), sums.current[0]]).all(|value| value.fract() == 0.0);
+        let is_share = matches!(model, Model::Share | Model::Due { share: true });
+        let cases = !matches!(model, Model::Signed { .. }) && (whole || is_share);
         let mut search = Search { model, direction, leaves, sets, scale: 1.0, cases, cells: 0.0 };
         // The scatter of shares is known; the size of an amount is only known from how leaves scatter.
-        if model != Model::Share {
+        if !is_share {
             search.scale = search.scatter(&sums).filter(|scatter| *scatter > 0.0).unwrap_or(1.0);
         }
         let all: Vec<usize> = (0..leaves.len()).collect();
