@@ -1,8 +1,8 @@
-//! [`Footers`]: what is known of Parquet files, kept within a bound, also from one session to the next.
+//! `Footers`: what is known of Parquet files, kept within a bound, also from one session to the next.
 //!
 //! DataFusion keeps footers by the path in a store, and takes one for the file's if size and time are the same. But two
 //! stores have files of one path, and a file can be replaced by one of its size within a second (most stores tell no
-//! finer times). So here they are kept by store and path, and used only for the version that is read: see [`Pins`].
+//! finer times). So here they are kept by store and path, and used only for the version that is read: see `Pins`.
 
 use std::fmt;
 use std::sync::Arc;
