@@ -43,10 +43,20 @@ impl Engine {
         let ctx = Engine::session(limits)?;
         // Where the first look fails, the second one tells why.
         let reaches = reaches(question, &sources, &ctx, roles).await.unwrap_or_default();
-        let second = Engine::session(limits)?;
-        footers::share(&ctx, &second);
-        opened(second, sources, &reaches, roles).await
+        let within = opened(beside(&ctx, limits)?, sources.clone(), &reaches, roles).await?;
+        // Over more files a question could be planned in another way, which must not need more than was listed.
+        match reaches.is_empty() || told_by(question, &within, &reaches).await.as_ref() == Some(&reaches) {
+            true => Ok(within),
+            false => opened(beside(&ctx, limits)?, sources, &Reaches::new(), roles).await,
+        }
     }
+}
+
+/// A session that knows the footers of another one.
+fn beside(known: &SessionContext, limits: &Limits) -> Result<SessionContext> {
+    let ctx = Engine::session(limits)?;
+    footers::share(known, &ctx);
+    Ok(ctx)
 }
 
 async fn opened(
@@ -76,7 +86,12 @@ async fn reaches(
         return None;
     }
     let engine = opened(ctx.clone(), sources.clone(), &one, roles).await.ok()?;
-    let (state, plan) = question.plan(&engine).await.ok()?;
+    told_by(question, &engine, &one).await
+}
+
+/// The same for these sources, as the plan of a question tells it that an engine makes.
+async fn told_by(question: &Question, engine: &Engine, sources: &Reaches) -> Option<Reaches> {
+    let (state, plan) = question.plan(engine).await.ok()?;
     // What is not made from files may look anywhere; and at another moment, other folders may be meant.
     if changes_by_itself(&plan).ok()? || all_inputs_of(&plan).ok()?.is_err() {
         return None;
@@ -88,7 +103,7 @@ async fn reaches(
     for source in &engine.catalog().sources {
         let name = (source.item.package.clone(), source.item.name.clone());
         let Rows::Table(table) = &source.rows else { continue };
-        if one.contains_key(&name) {
+        if sources.contains_key(&name) {
             tables.push((name, source_as_provider(table).ok()?));
         }
     }
