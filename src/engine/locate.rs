@@ -141,7 +141,18 @@ fn event_view(columns: &[Column], ctx: &SessionContext) -> Option<String> {
     })
 }
 
+/// The column that a statement neither groups by nor aggregates, by its last name.
+fn ungrouped(message: &str) -> Option<&str> {
+    let (before, _) = message.split_once("\" must appear in the GROUP BY clause")?;
+    let column = before.rsplit('"').next()?;
+    column.rsplit('.').next()
+}
+
 fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
+    if let Some(column) = ungrouped(message) {
+        return Diagnostic::new(codes::SQL, format!("`{column}` is neither grouped by nor in an aggregate"))
+            .help(format!("add `{column}` to GROUP BY, or put it into an aggregate"));
+    }
     let table = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
     let Some(table) = table else { return Diagnostic::new(codes::SQL, message.lines().next().unwrap_or(message)) };
     let last = table.rsplit('.').next().unwrap_or(table);
