@@ -20,6 +20,9 @@ dimension customer = lines.order.customer.customer_name
 dimension number   = lines.order.customer.id
 dimension code     = lines.order.customer.country.code
 dimension order_no = lines.order.order_id
+dimension who      = customers.id
+dimension called   = customers.customer_name
+indicator latest   = max(orders.order_id)
 dimension country  = lines.order.customer.country.country_name
 dimension way      = lines.order.way
 dimension kind     = lines.kind
@@ -188,4 +191,24 @@ async fn the_first_rows_are_found_before_their_details() {
     );
     let ours = engine.sql(&ask("ORDER BY 4 DESC NULLS LAST LIMIT 2")).await.unwrap().collect().await.unwrap();
     assert_eq!(rows(&ours), rows(&plain.sql(&by_hand).await.unwrap().collect().await.unwrap()));
+}
+
+#[tokio::test]
+async fn two_facts_meet_on_keys_and_their_details() {
+    let ours = "SELECT who, called, MEASURE(total), MEASURE(latest) FROM indicators GROUP BY 1, 2";
+    let theirs = format!(
+        "SELECT coalesce(a.id, b.id), coalesce(a.customer_name, b.customer_name), total, latest
+         FROM (SELECT id, customer_name, sum(amount) AS total FROM {JOINED} GROUP BY 1, 2) a
+         FULL JOIN (SELECT id, customer_name, max(order_id) AS latest
+                    FROM orders LEFT JOIN customers ON customer_id = id GROUP BY 1, 2) b
+         ON (a.id IS NOT DISTINCT FROM b.id) AND (a.customer_name IS NOT DISTINCT FROM b.customer_name)"
+    );
+    for seed in 0..6 {
+        let (_folder, engine, plain) = projects(seed).await;
+        let frame = engine.sql(ours).await.unwrap();
+        let plan = frame.clone().into_optimized_plan().unwrap().display_indent().to_string();
+        assert_eq!(plan.matches("SubqueryAlias: $details").count(), 2, "{plan}");
+        let by_hand = plain.sql(&theirs).await.unwrap().collect().await.unwrap();
+        assert_eq!(rows(&frame.collect().await.unwrap()), rows(&by_hand), "seed {seed}");
+    }
 }
