@@ -31,7 +31,9 @@ use crate::plan::digits_at_scan::DigitsAtScan;
 use crate::plan::first_rows::FirstRowsBeforeLookups;
 use crate::plan::narrow::NarrowDecimals;
 use crate::plan::null_safe::NullSafeJoins;
+use crate::plan::percentile_values::percentiles;
 use crate::plan::rules::ExpandMeasures;
+use crate::plan::shared_percentiles::SharedPercentiles;
 use crate::plan::view::{IndicatorView, event_columns};
 use crate::plan::{
     Aspect, BellOptions, aspect_functions, digit_functions, digit_sum, measure, measure_aspect, measure_udaf,
@@ -54,6 +56,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         aspect_functions().into_iter().for_each(|function| ctx.register_udaf(function));
         modifier_functions().into_iter().for_each(|function| ctx.register_udf(function));
         ctx.register_udaf(digit_sum().as_ref().clone());
+        ctx.register_udaf(percentiles().as_ref().clone());
         ctx.register_udf(period_start_function().as_ref().clone());
         digit_functions().into_iter().for_each(|function| ctx.register_udf(function.as_ref().clone()));
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
@@ -62,6 +65,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         ctx.add_optimizer_rule(Arc::new(NarrowDecimals::default()));
         ctx.add_optimizer_rule(Arc::new(DigitsAtScan::default()));
         ctx.add_optimizer_rule(Arc::new(FirstRowsBeforeLookups::default()));
+        ctx.add_optimizer_rule(Arc::new(SharedPercentiles::default()));
         let state = ctx.state_ref();
         let mut state = state.write();
         state.register_expr_planner(Arc::new(IndicatorDivision))?;

@@ -20,24 +20,27 @@ pub(crate) struct Station<'s> {
     pub(crate) add_up: &'s dyn Fn(LogicalPlan, Vec<Expr>) -> Result<LogicalPlan>,
 }
 
-/// What is asked of cells.
+/// What is asked of rows, or of cells.
 pub(super) struct Again<'a> {
     pub(super) keys: &'a [(usize, Expr)],
-    /// Sums and extremes of their parts.
-    pub(super) calls: &'a [Expr],
+    /// What they are added up to, under names.
+    pub(super) parts: &'a [Expr],
     /// About how many there are.
-    pub(super) cells: Option<usize>,
+    pub(super) rows: Option<usize>,
     /// How many times fewer there must be after.
     pub(super) factor: usize,
+    /// Whether it pays only in place of the question's own grouping, which then has little left to do.
+    pub(super) instead: bool,
 }
 
 impl Again<'_> {
-    /// The joined rows and what is asked of them, if all others are joined by way of one source and that makes them fewer.
-    pub(super) fn late_lookup(&self, scan: &Scan<'_>) -> Result<Option<(LogicalPlanBuilder, Vec<Expr>)>> {
+    /// The joined rows, added up on the way, if all others are joined by way of one source and that makes them fewer.
+    pub(super) fn late_lookup(&self, scan: &Scan<'_>) -> Result<Option<LogicalPlanBuilder>> {
         let Some((path, name, far)) = scan.only_way() else { return Ok(None) };
         let here = [scan.root_name(), name];
         let is_here = |column: &Expr| matches!(column, Expr::Column(column) if column.relation.as_ref().is_some_and(|relation| here.contains(relation)));
-        let own: Vec<Expr> = self.keys.iter().flat_map(|(_, key)| columns_of(key)).filter(is_here).collect();
+        let asked: Vec<Expr> = self.keys.iter().flat_map(|(_, key)| columns_of(key)).collect();
+        let own: Vec<Expr> = asked.iter().filter(|column| is_here(column)).cloned().collect();
         let joined: Vec<_> =
             far.iter().flat_map(|path| scan.joined_by(path)).filter(|(column, _)| is_here(column)).collect();
         let sizes = scan.sizes();
@@ -45,31 +48,37 @@ impl Again<'_> {
             let others = joined.iter().filter(|(joined, _)| joined == column).filter_map(|(_, rows)| *rows);
             sizes.values(column).into_iter().chain(others).min()
         };
-        let columns = distinct(&own.iter().chain(joined.iter().map(|(column, _)| column)).cloned().collect::<Vec<_>>());
-        let after = columns.iter().try_fold(self.factor, |cells, column| Some(cells.saturating_mul(values(column)?)));
-        let fewer = after.zip(self.cells).is_some_and(|(after, before)| after <= before);
-        let Some(calls) = self.once_more().filter(|_| fewer || self.factor == 0) else { return Ok(None) };
+        let combinations = |columns: &[Expr]| {
+            distinct(columns).iter().try_fold(1_usize, |cells, column| Some(cells.saturating_mul(values(column)?)))
+        };
+        let after =
+            combinations(&own.iter().chain(joined.iter().map(|(column, _)| column)).cloned().collect::<Vec<_>>());
+        let fewer = after.zip(self.rows).is_some_and(|(after, before)| after.saturating_mul(self.factor) <= before);
+        let as_many =
+            || combinations(&asked).zip(after).is_some_and(|(groups, after)| groups.saturating_mul(2) >= after);
+        if !(fewer && (!self.instead || as_many()) || self.factor == 0) {
+            return Ok(None);
+        }
         let add_up = |rows: LogicalPlan, needed: Vec<Expr>| {
             let needed = needed.iter().flat_map(columns_of).filter(is_here);
             let groups = distinct(&own.iter().cloned().chain(needed).collect::<Vec<_>>());
-            let parts = self.calls.iter().enumerate().map(|(at, call)| call.clone().alias(part(at)));
-            aggregate(rows, groups, parts.collect())
+            aggregate(rows, groups, self.parts.to_vec())
         };
-        let rows = scan.build_by_way_of(&Station { path, add_up: &add_up })?;
-        Ok(Some((rows, calls)))
+        scan.build_by_way_of(&Station { path, add_up: &add_up }).map(Some)
     }
+}
 
-    /// The same calls over what they give: a sum of sums, a greatest of greatests. None where one has a filter, which acts
-    /// on what is joined.
-    fn once_more(&self) -> Option<Vec<Expr>> {
-        let over = |(at, call): (usize, &Expr)| {
-            let Expr::AggregateFunction(function) = call else { return None };
-            let mut function = function.clone();
-            function.params.args = vec![Expr::Column(Column::new_unqualified(part(at)))];
-            function.params.filter.is_none().then_some(Expr::AggregateFunction(function))
-        };
-        self.calls.iter().enumerate().map(over).collect()
-    }
+/// Calls that are made twice: under names, and over what they give, a sum of sums or a greatest of greatests. None where
+/// one has a filter, which acts on what is joined.
+pub(super) fn twice(calls: &[Expr]) -> Option<(Vec<Expr>, Vec<Expr>)> {
+    let over = |(at, call): (usize, &Expr)| {
+        let Expr::AggregateFunction(function) = call else { return None };
+        let mut function = function.clone();
+        function.params.args = vec![Expr::Column(Column::new_unqualified(part(at)))];
+        let plain = function.params.filter.is_none();
+        plain.then(|| (call.clone().alias(part(at)), Expr::AggregateFunction(function)))
+    };
+    calls.iter().enumerate().map(over).collect()
 }
 
 fn part(at: usize) -> String {

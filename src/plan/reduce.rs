@@ -22,10 +22,11 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator
 
 use super::combine::Question;
 use super::guards::guarded;
-use super::late_lookup::Again;
+use super::late_lookup::{Again, twice};
 use super::part::Placed;
 use super::rows::{aggregate, columns_of, distinct};
 use super::running::{Final, Finals};
+use super::scan::Scan;
 use crate::catalog::source::Source;
 
 /// About how many periods a time that is cut to a grain has, if nobody knows.
@@ -90,25 +91,30 @@ pub(crate) fn reduced(
         || placed.scan.joins()
         || sets.is_some_and(|sets| sets.len() > 1)
         || plan.calls.iter().filter(|call| call.later.is_some()).count() > 1;
-    if !worthwhile || !plan.are_few(&root, sets) {
-        return Ok(None);
-    }
     let mut rows = LogicalPlanBuilder::from(rows.clone());
     if let Some(condition) = conjunction(inner).map(guarded) {
         rows = rows.filter(condition)?;
     }
+    let rows = rows.build()?;
+    let unconditioned = outer.is_empty() && plan.instant.is_none();
+    if !worthwhile || !plan.are_few(&root, sets) {
+        return if unconditioned { plan.on_the_way(&root, placed.scan.clone().over(rows)) } else { Ok(None) };
+    }
     let few = root.cells(&plan.columns);
-    let cells = aggregate(rows.build()?, std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?;
+    let cells = aggregate(rows, std::mem::take(&mut plan.columns), std::mem::take(&mut plan.partials))?;
     let mut scan = placed.scan.clone().narrowed_by(&outer).over(cells);
     scan.row_count = few;
-    let again = Again { keys: &plan.keys, calls: &plan.outputs, cells: few, factor: root.factor };
-    let late = if outer.is_empty() && plan.instant.is_none() { again.late_lookup(&scan)? } else { None };
-    let (rows, calls) = match (late, conjunction(outer).map(guarded)) {
-        (Some(late), _) => late,
-        (None, Some(condition)) => (scan.build()?.filter(condition)?, plan.outputs),
-        (None, None) => (scan.build()?, plan.outputs),
+    if unconditioned && let Some((parts, calls)) = twice(&plan.outputs) {
+        let again = Again { keys: &plan.keys, parts: &parts, rows: few, factor: root.factor, instead: false };
+        if let Some(rows) = again.late_lookup(&scan)? {
+            return Ok(Some(Reduced { rows, keys: plan.keys, instant: None, calls, finals: plan.finals }));
+        }
+    }
+    let rows = match conjunction(outer).map(guarded) {
+        Some(condition) => scan.build()?.filter(condition)?,
+        None => scan.build()?,
     };
-    Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls, finals: plan.finals }))
+    Ok(Some(Reduced { rows, keys: plan.keys, instant: plan.instant, calls: plan.outputs, finals: plan.finals }))
 }
 
 /// About how many rows the conditions leave. Where they leave half of them, adding up all before pays nearly as often as
@@ -232,6 +238,25 @@ impl Cells {
             cells.finals.push((leaf, value));
         }
         Ok(Some(cells))
+    }
+
+    /// The rows, added up where they are joined, not before.
+    fn on_the_way(self, root: &Root<'_>, scan: Scan<'_>) -> Result<Option<Reduced>> {
+        let computed = self.columns.iter().any(|column| !matches!(column, Expr::Column(_)));
+        let filtered = |call: &Expr| matches!(call, Expr::AggregateFunction(call) if call.params.filter.is_some());
+        if computed || self.outputs.iter().any(filtered) {
+            return Ok(None);
+        }
+        let (keys, parts) = (&self.keys, &self.partials);
+        let again = Again { keys, parts, rows: root.rows, factor: root.factor, instead: true };
+        let reduced = |rows| Reduced {
+            rows,
+            keys: self.keys.clone(),
+            instant: None,
+            calls: self.outputs.clone(),
+            finals: self.finals.clone(),
+        };
+        Ok(again.late_lookup(&scan)?.map(reduced))
     }
 
     /// What is computed from each row.

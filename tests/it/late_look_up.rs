@@ -141,6 +141,42 @@ async fn it_is_the_sql_by_hand() {
     assert!(late * 2 > asked);
 }
 
+/// Too few lines have the same order to be added up by it first: they are by its customer, whom nobody looks up for a line.
+#[tokio::test]
+async fn rows_are_added_up_where_they_are_joined() {
+    let (mut asked, mut on_the_way) = (0, 0);
+    for seed in 0..6 {
+        let (folder, _, plain) = projects(seed).await;
+        for table in ["countries", "customers", "orders", "lines"] {
+            let file = folder.path().join(format!("{table}.parquet"));
+            let copy = format!("COPY (SELECT * FROM {table}) TO '{}' STORED AS PARQUET", file.display());
+            plain.sql(&copy).await.unwrap().collect().await.unwrap();
+        }
+        std::fs::write(folder.path().join("model.bell"), MODEL.replace("csv", "parquet")).unwrap();
+        let engine = Engine::open(folder.path()).await.unwrap();
+        engine.sql("SET bell.reduce_factor = 5").await.unwrap();
+        for (keys, by_hand) in
+            [("number", "id"), ("code", "code"), ("number, code", "id, code"), ("kind, number", "kind, id")]
+        {
+            for (value, aggregate) in VALUES {
+                for (rest, by_hand_too) in [("", ""), (" WHERE kind > 0", " WHERE kind > 0")] {
+                    let sql = format!("SELECT {keys}, {value} FROM indicators{rest} GROUP BY {keys}");
+                    let frame = engine.sql(&sql).await.unwrap();
+                    let plan = frame.clone().into_optimized_plan().unwrap().to_string();
+                    on_the_way += usize::from(plan.contains("groupBy=[[lines.order.customer_id]]"));
+                    let ours = rows(&frame.collect().await.unwrap());
+                    let theirs = format!("SELECT {by_hand}, {aggregate} FROM {JOINED}{by_hand_too} GROUP BY {by_hand}");
+                    let theirs = plain.sql(&theirs).await.unwrap().collect().await.unwrap();
+                    assert_eq!(ours, rows(&theirs), "seed {seed}: {sql}");
+                    asked += 1;
+                }
+            }
+        }
+    }
+    println!("{on_the_way} of {asked} were added up on their way");
+    assert!(on_the_way * 4 > asked);
+}
+
 #[tokio::test]
 async fn details_are_looked_up_after() {
     let (mut asked, mut after) = (0, 0);

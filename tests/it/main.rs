@@ -21,6 +21,7 @@ mod late_look_up;
 mod localise;
 mod manual;
 mod metricflow;
+mod percentiles;
 mod policies;
 mod processes;
 mod restated;
