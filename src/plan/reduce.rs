@@ -249,14 +249,8 @@ impl Cells {
         }
         let (keys, parts) = (&self.keys, &self.partials);
         let again = Again { keys, parts, rows: root.rows, factor: root.factor, instead: true };
-        let reduced = |rows| Reduced {
-            rows,
-            keys: self.keys.clone(),
-            instant: None,
-            calls: self.outputs.clone(),
-            finals: self.finals.clone(),
-        };
-        Ok(again.late_lookup(&scan)?.map(reduced))
+        let Some(rows) = again.late_lookup(&scan)? else { return Ok(None) };
+        Ok(Some(Reduced { rows, keys: self.keys, instant: None, calls: self.outputs, finals: self.finals }))
     }
 
     /// What is computed from each row.

@@ -110,7 +110,12 @@ fn place(expr: &Expr, aggregate: &Aggregate, asked: &mut Vec<Asked>) -> Place {
 fn percentile(expr: &Expr, aggregate: &Aggregate) -> Option<(Expr, Option<Box<Expr>>, f64)> {
     let Expr::AggregateFunction(AggregateFunction { func, params }) = expr else { return None };
     let [value, Expr::Literal(ScalarValue::Float64(Some(fraction)), _)] = params.args.as_slice() else { return None };
-    let is_plain = func.name() == "percentile_cont" && !params.distinct && params.null_treatment.is_none();
+    // Two draws of random values are not the same values.
+    let is_plain = func.name() == "percentile_cont"
+        && !params.distinct
+        && params.null_treatment.is_none()
+        && !value.is_volatile()
+        && !params.filter.as_ref().is_some_and(|filter| filter.is_volatile());
     let of_doubles = value.get_type(aggregate.input.schema()).is_ok_and(|data_type| data_type == DataType::Float64);
     if !is_plain || !of_doubles || !(0.0..=1.0).contains(fraction) {
         return None;

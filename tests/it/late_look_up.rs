@@ -155,17 +155,22 @@ async fn rows_are_added_up_where_they_are_joined() {
         std::fs::write(folder.path().join("model.bell"), MODEL.replace("csv", "parquet")).unwrap();
         let engine = Engine::open(folder.path()).await.unwrap();
         engine.sql("SET bell.reduce_factor = 5").await.unwrap();
-        for (keys, by_hand) in
-            [("number", "id"), ("code", "code"), ("number, code", "id, code"), ("kind, number", "kind, id")]
-        {
+        for (keys, by_hand) in [
+            ("number", "id"),
+            ("code", "code"),
+            ("number, code", "id, code"),
+            ("kind, number", "kind, id"),
+            ("ROLLUP (number)", "ROLLUP (id)"),
+            ("CUBE (number, code)", "CUBE (id, code)"),
+        ] {
             for (value, aggregate) in VALUES {
-                for (rest, by_hand_too) in [("", ""), (" WHERE kind > 0", " WHERE kind > 0")] {
-                    let sql = format!("SELECT {keys}, {value} FROM indicators{rest} GROUP BY {keys}");
+                for condition in ["", " WHERE kind > 0"] {
+                    let sql = grouped(keys, value, &format!("indicators{condition}"));
                     let frame = engine.sql(&sql).await.unwrap();
                     let plan = frame.clone().into_optimized_plan().unwrap().to_string();
                     on_the_way += usize::from(plan.contains("groupBy=[[lines.order.customer_id]]"));
                     let ours = rows(&frame.collect().await.unwrap());
-                    let theirs = format!("SELECT {by_hand}, {aggregate} FROM {JOINED}{by_hand_too} GROUP BY {by_hand}");
+                    let theirs = grouped(by_hand, aggregate, &format!("{JOINED}{condition}"));
                     let theirs = plain.sql(&theirs).await.unwrap().collect().await.unwrap();
                     assert_eq!(ours, rows(&theirs), "seed {seed}: {sql}");
                     asked += 1;
@@ -174,7 +179,7 @@ async fn rows_are_added_up_where_they_are_joined() {
         }
     }
     println!("{on_the_way} of {asked} were added up on their way");
-    assert!(on_the_way * 4 > asked);
+    assert!(on_the_way * 2 > asked);
 }
 
 #[tokio::test]
