@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 use super::measures::{decimal_argument, empty_value, kind_of};
 use super::resolve::{Named, Place, Resolver, Scope, Typed, arguments, is_call};
-use super::{Checker, Failure};
+use super::{Checker, Failure, ordered};
 use crate::catalog::calendar::{Grain, PeriodId, TimePart};
 use crate::catalog::expr::{At, Expression, Fold, Input, Per};
 use crate::catalog::modifier::{Among, Edge, End, Modifier, TimeSpan};
@@ -356,11 +356,12 @@ impl Resolver<'_, '_> {
         inner.filters = self.filters.clone();
         let resolved = inner.aggregate_arguments(call.clone())?;
         let typed = inner.typed(resolved)?;
-        let Expr::AggregateFunction(function) = &typed.expression.expr else {
+        let aggregate = ordered::decided(typed.expression, by).map_err(|problem| problem.at(place))?;
+        let Expr::AggregateFunction(function) = &aggregate.expr else {
             return Err(Diagnostic::new(codes::REFUSED_EXPRESSION, "this is not an aggregate").at(place).into());
         };
         let empty = empty_value(function, &typed.data_type, kind_of(function));
-        Ok(Fold { by: by.to_vec(), data_type: typed.data_type, empty, aggregate: typed.expression })
+        Ok(Fold { by: by.to_vec(), data_type: typed.data_type, empty, aggregate })
     }
 
     fn fold_input(&mut self, fold: Fold) -> sql::Expr {

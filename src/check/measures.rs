@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::VisitMut;
 use super::contexts::{is_at, is_per};
 use super::events::is_conversion;
 use super::resolve::{Place, Resolver, Scope, arguments, is_call};
-use super::{Checker, Failure};
+use super::{Checker, Failure, ordered};
 use crate::catalog::SourceId;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::{AggregateKind, Measure};
@@ -182,18 +182,20 @@ impl Resolver<'_, '_> {
         let resolved = inner.aggregate_arguments(call)?;
         let typed = inner.typed(resolved)?;
         let source = self.source_of(&typed.expression, of.or(bare), place)?;
+        let apart = ordered::key_of(&self.checker.catalog, source);
+        let aggregate = ordered::decided(typed.expression, &apart).map_err(|problem| problem.at(place))?;
         let mut filters = self.filters.clone();
         if let Some(filter) = filter {
             filters.push(self.condition(&filter, Some(source))?);
         }
-        let Expr::AggregateFunction(function) = &typed.expression.expr else {
+        let Expr::AggregateFunction(function) = &aggregate.expr else {
             return Err(Diagnostic::new(codes::REFUSED_EXPRESSION, "this is not an aggregate").at(place).into());
         };
         let kind = kind_of(function);
         let empty = empty_value(function, &typed.data_type, kind);
         Ok(Measure {
             source,
-            aggregate: typed.expression,
+            aggregate,
             filter: filters.into_iter().reduce(and),
             kind,
             data_type: typed.data_type,

@@ -21,6 +21,7 @@ mod identity;
 mod indicators;
 mod joins;
 mod measures;
+pub(crate) mod ordered;
 pub mod percentile;
 mod planned;
 mod policies;

@@ -25,11 +25,14 @@ pub fn hash_of(files: &[File], catalog: &Catalog, publication: &Publication) -> 
     hashed(&definition_of(files, catalog, &asked, publication.item.span))
 }
 
+/// The form of what rollups store: another one, when other columns are stored for the same definition.
+const FORM: u32 = 2;
+
 /// The hash of what a rollup stores. The states of aggregates are DataFusion's, whose form may change with its version.
 pub fn hash_of_rollup(files: &[File], catalog: &Catalog, rollup: &Rollup) -> String {
     let asked = (&rollup.indicators, &rollup.by);
     let definition = definition_of(files, catalog, &asked, rollup.item.span);
-    hashed(&format!("{definition}\nDataFusion {}", datafusion::DATAFUSION_VERSION))
+    hashed(&format!("{definition}\nform {FORM}\nDataFusion {}", datafusion::DATAFUSION_VERSION))
 }
 
 fn hashed(text: &str) -> String {

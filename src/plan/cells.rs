@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, TableReference};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue, TableReference};
 use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -24,11 +24,14 @@ use super::guards::guarded;
 use super::lean;
 use super::options::Rewrites;
 use super::part::{Part, PlacedLeaf, parts_of};
+use super::rows::columns_of;
 use super::scan::Scan;
-use super::states::{merge_of, state_of};
+use super::states::{arguments_of, merge_of, state_of};
 use crate::catalog::expr::{Expression, Fold, Input};
+use crate::catalog::modifier::Modifier;
 use crate::catalog::rollup::Rollup;
 use crate::catalog::{Catalog, IndicatorId, SourceId};
+use crate::check::ordered::takes_one;
 use crate::diagnostic::{Diagnostic, codes};
 
 /// A table that a rollup stores.
@@ -49,10 +52,10 @@ pub struct Cells {
 pub fn cells_of(catalog: &Catalog, rollup: &Rollup) -> Result<Vec<Cells>> {
     let question = question_of(catalog);
     let mut tables: Vec<Cells> = Vec::new();
-    for part in parts_of_rollup(&question, rollup)? {
-        let source = part.key.source;
-        let mut scan = part.scan(&question);
-        let laid_out = LaidOut::of(&question, &part, rollup, &mut scan)?;
+    for stored in parts_of_rollup(&question, rollup)? {
+        let source = stored.part.key.source;
+        let mut scan = stored.part.scan(&question);
+        let laid_out = LaidOut::of(&question, &stored, rollup, &mut scan)?;
         let own = catalog.source(source).item.name.clone();
         let twice = tables.iter().filter(|table| table.source == source).count();
         let name = if twice == 0 { own } else { format!("{own}_{}", twice + 1) };
@@ -65,9 +68,16 @@ pub fn cells_of(catalog: &Catalog, rollup: &Rollup) -> Result<Vec<Cells>> {
     Ok(tables)
 }
 
+/// A part of the question that a rollup is.
+pub(super) struct RollupPart {
+    pub(super) part: Part,
+    /// The numbers of leaves that look at the first or the last of something: among the rows that their filters admit.
+    at_edges: Vec<usize>,
+}
+
 /// The parts of the question that a rollup is: all indicators in it by all its keys, as they are without modifiers, which
 /// only say which cells are looked at.
-pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Result<Vec<Part>, Diagnostic> {
+pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Result<Vec<RollupPart>, Diagnostic> {
     let keys: Vec<Expression> = rollup.by.iter().map(|(_, input)| Expression::input(input.clone())).collect();
     let frame = Frame::new(&keys, &[]);
     let mut leaves = Leaves::of(question.catalog, &frame);
@@ -75,13 +85,22 @@ pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Resul
         leaves.expand(question.catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![] });
     }
     let mut bare: Vec<Leaf> = Vec::new();
-    let mut waiting = leaves.leaves;
-    while let Some(leaf) = waiting.pop() {
+    let mut at_edges: Vec<Leaf> = Vec::new();
+    let mut waiting: Vec<(Leaf, bool)> = leaves.leaves.into_iter().map(|leaf| (leaf, false)).collect();
+    while let Some((leaf, inside_edge)) = waiting.pop() {
+        let edge = |modifier: &Modifier| matches!(modifier, Modifier::Edge(_));
+        let at_edge = inside_edge || leaf.around.modifiers.iter().any(edge);
         let around = Surroundings { modifiers: vec![], ..leaf.around };
         match leaf.kind {
-            LeafKind::Fold(fold) => waiting.extend(inside(question, &frame, &fold, &around, leaf.asked)),
+            LeafKind::Fold(fold) => {
+                let inner = inside(question, &frame, &fold, &around, leaf.asked);
+                waiting.extend(inner.into_iter().map(|leaf| (leaf, at_edge)));
+            }
             kind => {
                 let leaf = Leaf { kind, around, asked: leaf.asked };
+                if at_edge && !at_edges.contains(&leaf) {
+                    at_edges.push(leaf.clone());
+                }
                 if !bare.contains(&leaf) {
                     bare.push(leaf);
                 }
@@ -89,7 +108,12 @@ pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Resul
         }
     }
     bare.reverse();
-    parts_of(question, &frame, &bare)
+    let stored = |part: Part| {
+        let numbers = part.leaf_numbers().into_iter();
+        let at_edges = numbers.filter(|number| bare.get(*number).is_some_and(|leaf| at_edges.contains(leaf)));
+        RollupPart { at_edges: at_edges.collect(), part }
+    };
+    Ok(parts_of(question, &frame, &bare)?.into_iter().map(stored).collect())
 }
 
 /// The aggregates inside an aggregate over `per`.
@@ -154,10 +178,11 @@ pub(super) enum Kind {
 impl LaidOut {
     pub(super) fn of(
         question: &Question<'_>,
-        part: &Part,
+        stored: &RollupPart,
         rollup: &Rollup,
         scan: &mut Scan<'_>,
     ) -> Result<LaidOut, Diagnostic> {
+        let part = &stored.part;
         let refused = |reason: &str| Err(cannot(rollup, reason));
         if !part.key.child_conditions.is_empty() || !part.key.child_filters.is_empty() || part.key.redated.is_some() {
             return refused("a condition looks at rows that join to the source's, of which there may be several");
@@ -170,8 +195,11 @@ impl LaidOut {
             keys.push((name.clone(), input.clone(), scan.place(&flat)));
         }
         let mut ways: Vec<Vec<Expr>> = Vec::new();
-        for conditions in &part.alternatives {
-            let way = all_of(conditions, scan);
+        let filtered =
+            part.leaves.iter().filter(|leaf| stored.at_edges.contains(&leaf.number) && !leaf.filters.is_empty());
+        let admitted = filtered.map(|leaf| leaf.conditions.iter().chain(&leaf.filters).cloned().collect());
+        for conditions in part.alternatives.iter().cloned().chain(admitted) {
+            let way = all_of(&conditions, scan);
             if !ways.iter().any(|known| alike(known, &way)) {
                 ways.push(way);
             }
@@ -194,7 +222,7 @@ impl LaidOut {
         let mut unique: Vec<State> = ways.iter().enumerate().filter_map(|(at, way)| number_of_rows(at, way)).collect();
         for state in states {
             let kind = kind_of(&state.call, &schema, approximate(&state.only_for));
-            let (kind, exact) = kind.map_err(|reason| cannot(rollup, &reason))?;
+            let (kind, exact) = kind.map_err(|why| cannot(rollup, &why.reason).help(why.help))?;
             let only_for = if exact { vec![] } else { state.only_for };
             let same =
                 |known: &&mut State| known.call == state.call && known.kind == kind && alike(&known.when, &state.when);
@@ -253,12 +281,13 @@ impl State {
     /// What puts stored states together.
     pub(super) fn put_together(&self, schema: &DFSchema, state: Expr) -> Result<Expr> {
         let merged = |call: &AggregateFunction, state: Expr| -> Result<Expr> {
-            let arguments = call.params.args.iter().map(|argument| {
+            let arguments = arguments_of(call).into_iter().map(|argument| {
+                let kind = argument.get_type(schema)?;
                 let constant = match argument {
-                    Expr::Literal(value, _) => Some(value.clone()),
+                    Expr::Literal(value, _) => Some(value),
                     _ => None,
                 };
-                Ok((argument.get_type(schema)?, constant))
+                Ok((kind, constant))
             });
             Ok(merge_of(call, arguments.collect::<Result<_>>()?, state))
         };
@@ -313,15 +342,79 @@ fn filtered(call: Expr, conditions: &[Expr]) -> Result<Expr> {
     }
 }
 
-const FLOATING: &str = "adds up floating-point numbers";
+const APPROXIMATE: &str = "name the indicator under `approximate`";
+
+/// Why an aggregate cannot be stored, and what can be done about it.
+struct Refusal {
+    reason: String,
+    help: String,
+}
+
+impl Refusal {
+    fn new(reason: String) -> Refusal {
+        Refusal { reason, help: LEAVE_OUT.to_string() }
+    }
+
+    /// Of sums of floating-point numbers.
+    fn of_floating(call: &AggregateFunction, schema: &DFSchema) -> Refusal {
+        let shown = Expr::AggregateFunction(call.clone()).schema_name().to_string();
+        let number = call.params.args.first().and_then(|argument| only_double(argument, schema));
+        let (why, help) = match (number, call.func.name()) {
+            (Some(number), _) => {
+                let digits = number.chars().filter(char::is_ascii_digit).count();
+                let scale = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+                let exact = format!("cast({number} as decimal({digits}, {scale}))");
+                (format!(" (`{number}` is a double)"), format!("write it as an exact decimal, `{exact}`, or "))
+            }
+            (None, "sum" | "avg") => (
+                String::new(),
+                "declare the column as a decimal (`columns { amount decimal(15, 2) }`), or ".to_string(),
+            ),
+            // Deviations are computed from doubles, whatever the values are.
+            (None, _) => Default::default(),
+        };
+        Refusal {
+            reason: format!(
+                "`{shown}` adds up floating-point numbers{why}, and its last digits would depend on what is stored"
+            ),
+            help: format!("{help}{APPROXIMATE}"),
+        }
+    }
+}
+
+/// A literal that makes an expression over other numbers one of doubles.
+fn only_double(expr: &Expr, schema: &DFSchema) -> Option<String> {
+    let floating = |column: &Expr| column.get_type(schema).is_ok_and(|kind| kind.is_floating());
+    if columns_of(expr).iter().any(floating) {
+        return None;
+    }
+    let mut found = None;
+    let walked = expr.apply(|part| {
+        Ok(match part {
+            // Whatever is cast to another type is none any more.
+            Expr::Cast(cast) if !cast.field.data_type().is_floating() => TreeNodeRecursion::Jump,
+            Expr::Literal(ScalarValue::Float64(Some(value)), _) => {
+                found = Some(value.to_string());
+                TreeNodeRecursion::Stop
+            }
+            _ => TreeNodeRecursion::Continue,
+        })
+    });
+    walked.ok().and(found)
+}
 
 /// How an aggregate is stored, and whether what is put together is exact; or why it cannot be.
-fn kind_of(call: &AggregateFunction, schema: &DFSchema, approximate: bool) -> Result<(Kind, bool), String> {
+fn kind_of(call: &AggregateFunction, schema: &DFSchema, approximate: bool) -> Result<(Kind, bool), Refusal> {
     let params = &call.params;
     let name = call.func.name();
     let shown = || Expr::AggregateFunction(call.clone()).schema_name().to_string();
+    let needs_rows = || Err(Refusal::new(format!("`{}` needs the rows themselves", shown())));
+    // What they order by ends with what decides, and is stored with the value.
+    if takes_one(call) && !params.order_by.is_empty() && !params.distinct {
+        return Ok((Kind::Kept, true));
+    }
     if !params.order_by.is_empty() || params.null_treatment.is_some() {
-        return Err(format!("`{}` depends on an order, and needs the rows themselves", shown()));
+        return Err(Refusal::new(format!("`{}` depends on an order, and needs the rows themselves", shown())));
     }
     let argument = params.args.first().map(|argument| (argument, argument.get_type(schema)));
     let whole_numbers = match &argument {
@@ -330,14 +423,21 @@ fn kind_of(call: &AggregateFunction, schema: &DFSchema, approximate: bool) -> Re
     };
     let inexact = |kind: Kind| match approximate {
         true => Ok((kind, false)),
-        false => Err(format!("`{}` {FLOATING}, and its last digits would depend on what is stored", shown())),
+        false => Err(Refusal::of_floating(call, schema)),
+    };
+    let estimate = || match approximate {
+        true => Ok((Kind::Kept, false)),
+        false => Err(Refusal {
+            reason: format!("`{}` is an estimate, which would depend on what is stored", shown()),
+            help: APPROXIMATE.to_string(),
+        }),
     };
     match name {
         "count" if params.distinct && params.args.len() == 1 => match approximate {
             true => Ok((Kind::Estimated, false)),
             false => Ok((Kind::Kept, true)),
         },
-        _ if params.distinct => Err(format!("`{}` needs the rows themselves", shown())),
+        _ if params.distinct => needs_rows(),
         "count" => Ok((Kind::Count, true)),
         "min" => Ok((Kind::Min, true)),
         "max" => Ok((Kind::Max, true)),
@@ -345,16 +445,9 @@ fn kind_of(call: &AggregateFunction, schema: &DFSchema, approximate: bool) -> Re
         "sum" => inexact(Kind::Sum),
         "avg" if whole_numbers => Ok((Kind::Kept, true)),
         "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor" | "approx_distinct" => Ok((Kind::Kept, true)),
-        "avg"
-        | "var_pop"
-        | "var"
-        | "var_samp"
-        | "stddev"
-        | "stddev_pop"
-        | "stddev_samp"
-        | "approx_median"
-        | "approx_percentile_cont" => inexact(Kind::Kept),
-        _ => Err(format!("`{}` needs the rows themselves", shown())),
+        "avg" | "var_pop" | "var" | "var_samp" | "stddev" | "stddev_pop" | "stddev_samp" => inexact(Kind::Kept),
+        "approx_median" | "approx_percentile_cont" => estimate(),
+        _ => needs_rows(),
     }
 }
 
@@ -382,15 +475,12 @@ pub fn changes_by_itself(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
+const LEAVE_OUT: &str = "leave that indicator or key out of the rollup";
+
 fn cannot(rollup: &Rollup, reason: &str) -> Diagnostic {
     Diagnostic::new(codes::BAD_ROLLUP, format!("rollup `{}` cannot be stored: {reason}", rollup.item.name))
         .at(rollup.item.span)
-        .help(match reason.contains(FLOATING) {
-            true => {
-                "declare the column as a decimal (`columns { amount decimal(15, 2) }`), or name the indicator under `approximate`"
-            }
-            false => "leave that indicator or key out of the rollup",
-        })
+        .help(LEAVE_OUT)
 }
 
 /// A column of a table of cells.

@@ -18,7 +18,9 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlan
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::axis::Axis;
-use super::cells::{Kind, LaidOut, State, call_of, column, parts_of_rollup, question_of, relation, rows_name};
+use super::cells::{
+    Kind, LaidOut, RollupPart, State, call_of, column, parts_of_rollup, question_of, relation, rows_name,
+};
 use super::combine::Question;
 use super::edges::PlacedEdge;
 use super::frame::Role;
@@ -120,7 +122,7 @@ fn fit<'r>(
     }
     let plain = question_of(question.catalog);
     let parts = parts_of_rollup(&plain, rollup)?;
-    let same_rows = |stored: &Part| stored.key.source == key.source && stored.key.axis == key.axis;
+    let same_rows = |stored: &RollupPart| stored.part.key.source == key.source && stored.part.key.axis == key.axis;
     let Some(at) = parts.iter().position(same_rows) else {
         return Ok(Err(vec!["it goes by another time of these rows".to_string()]));
     };
@@ -146,16 +148,6 @@ pub(super) fn looks_elsewhere(part: &Part) -> Option<&'static str> {
     }
     if !key.child_conditions.is_empty() || !key.child_filters.is_empty() {
         return Some("a condition looks at rows that join to the source's");
-    }
-    let at_an_edge = !part.frame().edges.is_empty();
-    if at_an_edge && !key.counted.is_empty() {
-        return Some("a filter decides which rows are the first or the last of something");
-    }
-    if at_an_edge && part.frame().window().is_some() {
-        return Some("in windows of time, the first or the last of something is looked for among the rows");
-    }
-    if !at_an_edge && !key.own.is_empty() {
-        return Some("the last period is looked for among the rows that fulfil a condition");
     }
     None
 }
@@ -305,6 +297,7 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
     fn edges(&mut self) -> Result<Vec<PlacedEdge>> {
         let part = self.part;
         let mut placed = Vec::new();
+        let counted = if part.frame().edges.is_empty() { None } else { self.counted()? };
         for edge in &part.frame().edges {
             let by = self.expression(&edge.edge.by)?;
             let mut per = Vec::new();
@@ -312,29 +305,49 @@ impl<'o, 'c, 's> Over<'o, 'c, 's> {
                 per.extend(self.expression(key)?);
             }
             let (end, origin, group) = (edge.edge.end, edge.origin, edge.group.clone().unwrap_or_default());
-            placed.extend(by.map(|by| PlacedEdge { end, by, per, group, counted: None, origin }));
+            let counted = counted.clone();
+            placed.extend(by.map(|by| PlacedEdge { end, by, per, group, counted, origin }));
         }
         Ok(placed)
     }
 
+    /// Which cells have rows that the filters admit; only among these an end is looked for.
+    fn counted(&mut self) -> Result<Option<Expr>> {
+        let key = &self.part.key;
+        if key.counted.is_empty() {
+            return Ok(None);
+        }
+        let conditions: Vec<Expression> = key.own.iter().chain(&key.counted).cloned().collect();
+        let found = self.with_rows(&conditions)?;
+        if found.is_none() {
+            let reason = "a filter decides which rows are the first or the last of something, and its cells do not tell which have such rows";
+            return Ok(self.miss(reason));
+        }
+        Ok(found.map(guarded))
+    }
+
+    /// The condition that some row of a cell fulfils these conditions; `None`, if cells do not tell.
+    fn with_rows(&mut self, conditions: &[Expression]) -> Result<Option<Expr>> {
+        let laid_out = self.laid_out;
+        let wanted = self.parts_of(conditions);
+        for at in by_most_conditions(laid_out.ways.iter().map(Vec::as_slice)) {
+            if let Some(rest) = self.rest(&wanted, &laid_out.ways[at])? {
+                let there = column(self.rollup, &rows_name(at)).gt(lit(0_i64));
+                return Ok(conjunction([there].into_iter().chain(rest)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Some row of a cell fulfils the conditions of some indicator.
     fn groups(&mut self) -> Result<Option<Expr>> {
-        let (laid_out, part) = (self.laid_out, self.part);
+        let part = self.part;
         let mut ways: Vec<Expr> = Vec::new();
         // Without any, every row counts.
         let every = vec![vec![]];
         let alternatives = if part.alternatives.is_empty() { &every } else { &part.alternatives };
         for conditions in alternatives {
-            let wanted = self.parts_of(conditions);
-            let mut found = None;
-            for at in by_most_conditions(laid_out.ways.iter().map(Vec::as_slice)) {
-                if let Some(rest) = self.rest(&wanted, &laid_out.ways[at])? {
-                    let there = column(self.rollup, &rows_name(at)).gt(lit(0_i64));
-                    found = conjunction([there].into_iter().chain(rest));
-                    break;
-                }
-            }
-            match found {
+            match self.with_rows(conditions)? {
                 Some(found) if ways.contains(&found) => {}
                 Some(found) => ways.push(found),
                 None if conditions.is_empty() => {

@@ -9,32 +9,39 @@ use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray, new_null_array};
-use datafusion::arrow::compute::{cast, interleave};
+use datafusion::arrow::compute::{SortOptions, cast, interleave};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use datafusion::common::{Result, ScalarValue, internal_err};
-use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment, Sort};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
 };
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+
+/// What a state is of: the arguments of its aggregate, and what that orders by.
+pub(crate) fn arguments_of(call: &AggregateFunction) -> Vec<Expr> {
+    let order = call.params.order_by.iter().map(|sort| sort.expr.clone());
+    call.params.args.iter().cloned().chain(order).collect()
+}
 
 /// The state of an aggregate over its arguments: one structure.
 pub(crate) fn state_of(call: &AggregateFunction) -> Expr {
-    let mut params = call.params.clone();
-    params.distinct = false;
-    let inner = Inner { function: Arc::clone(&call.func), distinct: call.params.distinct };
-    let signature = Signature::any(params.args.len(), Volatility::Immutable);
+    let args = arguments_of(call);
+    let inner = Inner::of(call);
+    let signature = Signature::any(args.len(), Volatility::Immutable);
     let name = format!("bell_state_of_{}", inner.name());
     let func = Arc::new(AggregateUDF::from(StateOf { name, inner, signature }));
+    let filter = call.params.filter.clone();
+    let params = AggregateFunctionParams { args, filter, distinct: false, order_by: vec![], null_treatment: None };
     Expr::AggregateFunction(AggregateFunction { func, params })
 }
 
-/// The value of an aggregate whose states a column holds. The arguments' types (and values, where they are constants) are
-/// those of the call that the states are of.
+/// The value of an aggregate whose states a column holds. The types (and values, where they are constants) are those of
+/// [`arguments_of`] the call that the states are of.
 pub(crate) fn merge_of(call: &AggregateFunction, arguments: Vec<(DataType, Option<ScalarValue>)>, state: Expr) -> Expr {
-    let inner = Inner { function: Arc::clone(&call.func), distinct: call.params.distinct };
+    let inner = Inner::of(call);
     let name = format!("bell_merge_of_{}", inner.name());
     let signature = Signature::any(1, Volatility::Immutable);
     AggregateUDF::from(MergeOf { name, inner, arguments, signature }).call(vec![state])
@@ -45,22 +52,41 @@ pub(crate) fn merge_of(call: &AggregateFunction, arguments: Vec<(DataType, Optio
 struct Inner {
     function: Arc<AggregateUDF>,
     distinct: bool,
+    /// How it orders by the last of what its states are of.
+    order: Vec<SortOptions>,
+    ignore_nulls: bool,
 }
 
 impl Inner {
+    fn of(call: &AggregateFunction) -> Inner {
+        let AggregateFunctionParams { distinct, order_by, null_treatment, .. } = &call.params;
+        let options = |sort: &Sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
+        Inner {
+            function: Arc::clone(&call.func),
+            distinct: *distinct,
+            order: order_by.iter().map(options).collect(),
+            ignore_nulls: *null_treatment == Some(NullTreatment::IgnoreNulls),
+        }
+    }
+
     fn name(&self) -> String {
         if self.distinct { format!("{}_distinct", self.function.name()) } else { self.function.name().to_string() }
     }
 
-    fn state_fields(&self, arguments: &[FieldRef]) -> Result<Fields> {
-        let return_field = self.function.return_field(arguments)?;
-        let args = StateFieldsArgs {
-            name: "state",
-            input_fields: arguments,
-            return_field,
-            ordering_fields: &[],
-            is_distinct: self.distinct,
-        };
+    /// How many of what its states are of are arguments; by the others it orders.
+    fn own(&self, all: usize) -> usize {
+        all.saturating_sub(self.order.len())
+    }
+
+    fn return_field(&self, all: &[FieldRef]) -> Result<FieldRef> {
+        self.function.return_field(&all[..self.own(all.len())])
+    }
+
+    fn state_fields(&self, all: &[FieldRef]) -> Result<Fields> {
+        let (input_fields, ordering_fields) = all.split_at(self.own(all.len()));
+        let return_field = self.return_field(all)?;
+        let is_distinct = self.distinct;
+        let args = StateFieldsArgs { name: "state", input_fields, return_field, ordering_fields, is_distinct };
         let fields = self.function.state_fields(args)?.into_iter().enumerate();
         // Names must not depend on how a call is written.
         Ok(fields.map(|(at, field)| Field::new(format!("s{at}"), field.data_type().clone(), true)).collect())
@@ -69,13 +95,12 @@ impl Inner {
     /// The accumulator of one group, over the arguments that the aggregate itself has. Some aggregates (`approx_distinct`)
     /// write states of groups in another form than those without groups, which only the former read: where there are
     /// accumulators of groups, they are used for one group, too.
-    fn of_one(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        let copy = || AccumulatorArgs { return_field: Arc::clone(&args.return_field), ..args };
-        let nothing = self.function.accumulator(copy())?;
-        match self.function.groups_accumulator_supported(copy()) {
+    fn of_one(&self, args: &AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        let nothing = self.with_args(args, |args| self.function.accumulator(args))?;
+        match self.has_groups(args)? {
             true => {
-                let groups = Mutex::new(self.function.create_groups_accumulator(copy())?);
-                let none = self.state_of_nothing(copy())?;
+                let groups = Mutex::new(self.groups(args)?);
+                let none = self.state_of_nothing(args)?;
                 let none = none.iter().map(|part| ScalarValue::try_from_array(part, 0)).collect::<Result<_>>()?;
                 Ok(Box::new(OneGroup { groups, nothing, none, empty: true }))
             }
@@ -83,18 +108,39 @@ impl Inner {
         }
     }
 
+    fn has_groups(&self, args: &AccumulatorArgs<'_>) -> Result<bool> {
+        self.with_args(args, |args| Ok(self.function.groups_accumulator_supported(args)))
+    }
+
+    fn groups(&self, args: &AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        self.with_args(args, |args| self.function.create_groups_accumulator(args))
+    }
+
     /// The state of a group whose rows a filter leaves out. Without groups the same state may look otherwise (a count of 0
     /// that is there, which groups take for one of values).
-    fn state_of_nothing(&self, args: AccumulatorArgs<'_>) -> Result<Vec<ArrayRef>> {
+    fn state_of_nothing(&self, args: &AccumulatorArgs<'_>) -> Result<Vec<ArrayRef>> {
         let row: Vec<ArrayRef> = args.expr_fields.iter().map(|field| new_null_array(field.data_type(), 1)).collect();
-        let mut group = self.function.create_groups_accumulator(args)?;
+        let mut group = self.groups(args)?;
         group.update_batch(&row, &[0], Some(&BooleanArray::from(vec![false])), 1)?;
         group.state(EmitTo::All)
     }
 
-    fn args<'a>(&self, args: AccumulatorArgs<'a>) -> Result<AccumulatorArgs<'a>> {
-        let return_field = self.function.return_field(args.expr_fields)?;
-        Ok(AccumulatorArgs { return_field, is_distinct: self.distinct, ..args })
+    /// Does something with the arguments that the aggregate itself would have.
+    fn with_args<T>(&self, all: &AccumulatorArgs<'_>, act: impl FnOnce(AccumulatorArgs<'_>) -> Result<T>) -> Result<T> {
+        let own = self.own(all.exprs.len());
+        let order = all.exprs[own..].iter().zip(&self.order);
+        let order: Vec<_> = order.map(|(expr, options)| PhysicalSortExpr::new(Arc::clone(expr), *options)).collect();
+        act(AccumulatorArgs {
+            return_field: self.return_field(all.expr_fields)?,
+            schema: all.schema,
+            ignore_nulls: self.ignore_nulls,
+            order_bys: &order,
+            is_reversed: false,
+            name: all.name,
+            is_distinct: self.distinct,
+            exprs: &all.exprs[..own],
+            expr_fields: &all.expr_fields[..own],
+        })
     }
 }
 
@@ -192,17 +238,17 @@ impl AggregateUDFImpl for StateOf {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let fields = self.inner.state_fields(args.expr_fields)?;
-        let inner = self.inner.of_one(self.inner.args(args)?)?;
+        let inner = self.inner.of_one(&args)?;
         Ok(Box::new(OneState { fields, inner }))
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        self.inner.args(args).is_ok_and(|args| self.inner.function.groups_accumulator_supported(args))
+        self.inner.has_groups(&args).unwrap_or(false)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         let fields = self.inner.state_fields(args.expr_fields)?;
-        let inner = self.inner.function.create_groups_accumulator(self.inner.args(args)?)?;
+        let inner = self.inner.groups(&args)?;
         Ok(Box::new(GroupStates { fields, inner }))
     }
 }
@@ -293,11 +339,11 @@ struct MergeOf {
 }
 
 impl MergeOf {
-    /// Does something with the arguments that the aggregate itself would have.
+    /// Does something with the arguments that the states are of.
     fn with_args<T>(
         &self,
         args: &AccumulatorArgs<'_>,
-        act: impl FnOnce(AccumulatorArgs<'_>) -> Result<T>,
+        act: impl FnOnce(&AccumulatorArgs<'_>) -> Result<T>,
     ) -> Result<T> {
         let fields = self.fields();
         let schema = Schema::new(fields.clone());
@@ -308,10 +354,10 @@ impl MergeOf {
             }
         };
         let exprs: Vec<_> = self.arguments.iter().enumerate().map(expr).collect();
-        act(AccumulatorArgs {
-            return_field: self.inner.function.return_field(&fields)?,
+        act(&AccumulatorArgs {
+            return_field: self.inner.return_field(&fields)?,
             schema: &schema,
-            ignore_nulls: false,
+            ignore_nulls: self.inner.ignore_nulls,
             order_bys: &[],
             is_reversed: false,
             name: args.name,
@@ -341,7 +387,7 @@ impl AggregateUDFImpl for MergeOf {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.inner.function.return_field(&self.fields())?.data_type().clone())
+        Ok(self.inner.return_field(&self.fields())?.data_type().clone())
     }
 
     fn state_fields(&self, _: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -354,11 +400,11 @@ impl AggregateUDFImpl for MergeOf {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        self.with_args(&args, |args| Ok(self.inner.function.groups_accumulator_supported(args))).unwrap_or(false)
+        self.with_args(&args, |args| self.inner.has_groups(args)).unwrap_or(false)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        let inner = self.with_args(&args, |args| self.inner.function.create_groups_accumulator(args))?;
+        let inner = self.with_args(&args, |args| self.inner.groups(args))?;
         let fields = self.states()?;
         let empty = self.with_args(&args, |args| self.inner.state_of_nothing(args))?;
         let empty = structure(&fields, empty)?.columns().to_vec();

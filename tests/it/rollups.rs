@@ -222,15 +222,60 @@ async fn asked(engine: &Engine, text: &str) -> String {
     }
 }
 
+const STOCK: &str = "
+source s { from csv 's/*.csv'  key id  time day  columns { q decimal(10, 2)  id bigint } }
+source loose { from csv 's/*.csv'  time day  columns { q decimal(10, 2)  id bigint } }
+dimension product = s.product
+dimension place = s.place
+dimension product_and_place = s.product || s.place
+";
+
+/// Stock in two files; days, amounts and places may be missing, and many rows are of the same day.
+fn stock(folder: &Path, model: &str, which: usize) {
+    write(folder, "model.bell", &format!("{STOCK}{model}"));
+    std::fs::create_dir_all(folder.join("s")).unwrap();
+    for file in 0..which {
+        let mut rows = String::from("id,product,place,keeper,day,q\n");
+        for at in (0..300).filter(|at| at % 2 == file) {
+            let place = ["north", "south", "", "east"][at * 7 % 11 % 4];
+            let (month, day) = (at % 5 + 1, at * 13 % 27 + 1);
+            let date = if at % 17 == 0 { String::new() } else { format!("2026-{month:02}-{day:02}") };
+            let q = if at % 19 == 0 { String::new() } else { format!("{}.25", at * 31 % 97) };
+            rows += &format!("{at},p{},{place},k{},{date},{q}\n", at % 6, at % 9);
+        }
+        write(folder, &format!("s/{file}.csv"), &rows);
+    }
+}
+
+/// Asks for each measure in many ways, with and without rollups; how often each was answered by one, and how often at all.
+async fn compared(folder: &Path, measures: &[&str]) -> Vec<(usize, usize)> {
+    let (stored, rows) = (Engine::open(folder).await.unwrap(), Engine::open(folder).await.unwrap());
+    rows.sql("SET bell.use_rollups = false").await.unwrap();
+    let mut counts = vec![(0, 0); measures.len()];
+    let keys =
+        ["metric_time__month", "product", "place", "metric_time__month, place", "metric_time__week, product", ""];
+    for by in keys {
+        for condition in ["true", "place = 'north'", "metric_time >= '2026-02-01' AND metric_time < '2026-04-01'"] {
+            for (at, measure) in measures.iter().enumerate() {
+                let keys = if by.is_empty() { String::new() } else { format!("{by}, ") };
+                let group = if by.is_empty() { String::new() } else { format!(" GROUP BY {by} ORDER BY {by}") };
+                let text = format!("SELECT {keys}{measure} AS v FROM indicators WHERE {condition}{group}");
+                let with = asked(&stored, &text).await;
+                assert_eq!(with, asked(&rows, &text).await, "{text}");
+                let explained = stored.explain(&text, Stage::Plan).await.unwrap_or_default();
+                counts[at].0 += usize::from(with.starts_with('+') && explained.contains(": from `public."));
+                counts[at].1 += usize::from(with.starts_with('+'));
+            }
+        }
+    }
+    counts
+}
+
 #[tokio::test]
 async fn closing_values_are_those_of_the_rows() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let model = "
-source s { from csv 's.csv'  key id  time day  columns { q decimal(10, 2)  id bigint } }
-dimension product = s.product
-dimension place = s.place
-dimension product_and_place = s.product || s.place
 indicator held    = sum(s.q) at (last day)
 indicator each    = sum(s.q) at (last day per s.product)
 indicator overall = sum(s.q) at (last day overall)
@@ -238,43 +283,80 @@ indicator opened  = count(*) of s at (first day)
 indicator seen    = count(distinct s.keeper) at (last day per month)
 indicator north   = sum(s.q) at (last day) where s.place = 'north'
 indicator newest  = max(s.q) at (last day) filter (where s.place <> 'south')
+indicator kept    = sum(s.q) at (last day) filter (where s.keeper <> 'k1')
+indicator strict  = sum(s.q) at (last day) filter (where s.keeper <> 'k1') where s.place <> 'north'
 indicator change  = held / held at (shift 1 month) - 1
 indicator share   = held / held at (all product)
-rollup daily { indicators held, opened, seen, north, newest  by day, product, place  to 'rollups/daily/' }
+indicator recent  = held at (trailing 45 days)
+indicator so_far  = kept at (to date quarter)
+indicator running = north at (cumulative)
+rollup daily { indicators held, opened, seen, north, newest, kept, strict  by day, product, place  to 'rollups/daily/' }
 ";
-    write(folder, "model.bell", model);
-    let mut rows = String::from("id,product,place,keeper,day,q\n");
-    for at in 0..300 {
-        let place = ["north", "south", "", "east"][at * 7 % 11 % 4];
-        let (month, day) = (at % 5 + 1, at * 13 % 27 + 1);
-        let date = if at % 17 == 0 { String::new() } else { format!("2026-{month:02}-{day:02}") };
-        let q = if at % 19 == 0 { String::new() } else { format!("{}.25", at * 31 % 97) };
-        rows += &format!("{at},p{},{place},k{},{date},{q}\n", at % 6, at % 9);
+    for files in [1, 2] {
+        stock(folder, model, files);
+        run(folder);
     }
-    write(folder, "s.csv", &rows);
-    run(folder);
-    let (stored, rows) = (Engine::open(folder).await.unwrap(), Engine::open(folder).await.unwrap());
-    rows.sql("SET bell.use_rollups = false").await.unwrap();
-    let (mut used, mut answered) = (0, 0);
-    for by in ["metric_time__month", "product", "place", "metric_time__month, place", "metric_time__week, product", ""]
-    {
-        for condition in ["true", "place = 'north'", "metric_time >= '2026-02-01' AND metric_time < '2026-04-01'"] {
-            for measure in ["held", "each", "overall", "opened", "seen", "north", "newest", "change", "share"] {
-                let keys = if by.is_empty() { String::new() } else { format!("{by}, ") };
-                let group = if by.is_empty() { String::new() } else { format!(" GROUP BY {by} ORDER BY {by}") };
-                let text = format!("SELECT {keys}MEASURE({measure}) AS v FROM indicators WHERE {condition}{group}");
-                let with = asked(&stored, &text).await;
-                assert_eq!(with, asked(&rows, &text).await, "{text}");
-                answered += usize::from(with.starts_with('+'));
-                let explained = stored.explain(&text, Stage::Plan).await.unwrap_or_default();
-                let from_cells = explained.contains(": from `public.daily`");
-                // A filter decides which rows are the last ones: those are looked for among the rows.
-                assert!(!from_cells || measure != "newest", "{explained}");
-                used += usize::from(from_cells);
-            }
-        }
+    let names = [
+        "held", "each", "overall", "opened", "seen", "north", "newest", "kept", "strict", "change", "share", "recent",
+        "so_far", "running",
+    ];
+    let mut measures: Vec<String> = names.iter().map(|name| format!("MEASURE({name})")).collect();
+    measures.push("MEASURE(held) FILTER (WHERE place <> 'east')".to_string());
+    measures.push("MEASURE(recent) FILTER (WHERE product <> 'p1')".to_string());
+    let measures: Vec<&str> = measures.iter().map(String::as_str).collect();
+    for (measure, (used, answered)) in measures.iter().zip(compared(folder, &measures).await) {
+        assert!(answered >= 6 && used == answered, "{measure}: {used} of {answered} from the rollup");
     }
-    assert!(answered > 130 && used > 100, "{answered} questions were answered, {used} of them from the rollup");
+    // Who keeps it is neither a key nor stored with this condition.
+    let explained = Engine::open(folder).await.unwrap();
+    let text = "SELECT MEASURE(held) FILTER (WHERE place <> 'east' OR product_and_place = 'x') AS v FROM indicators";
+    assert!(explained.explain(text, Stage::Plan).await.unwrap().contains(": from `public.daily`"));
+}
+
+/// Of rows of the same day, the one with the greatest key is the last one, in every run and from every rollup.
+#[tokio::test]
+async fn first_and_last_values_are_those_of_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = "
+indicator opening = first_value(s.q order by s.day)
+indicator closing = last_value(s.q order by s.day)
+indicator latest  = first_value(s.q order by s.day desc)
+indicator known   = last_value(s.q order by s.day) ignore nulls
+indicator keeper  = last_value(s.keeper order by s.day, s.product desc)
+indicator much    = last_value(s.q > 40 order by s.day)
+indicator north   = last_value(s.q order by s.day) where s.place = 'north'
+indicator kept    = last_value(s.q order by s.day) filter (where s.keeper <> 'k1')
+indicator change  = closing / closing at (shift 1 month) - 1
+indicator recent  = closing at (trailing 45 days)
+indicator anyway  = last_value(loose.q order by loose.day)
+rollup daily { indicators opening, closing, latest, known, keeper, much, north, kept  by day, product, place  to 'rollups/daily/' }
+rollup free  { indicators anyway  by month  to 'rollups/free/' }
+";
+    for files in [1, 2] {
+        stock(folder, model, files);
+        super::runs::run(folder, 0, &[]);
+    }
+    let names = ["opening", "closing", "latest", "known", "keeper", "much", "north", "kept", "change", "recent"];
+    let mut measures: Vec<String> = names.iter().map(|name| format!("MEASURE({name})")).collect();
+    measures.push("MEASURE(closing) FILTER (WHERE place <> 'east')".to_string());
+    let measures: Vec<&str> = measures.iter().map(String::as_str).collect();
+    for (measure, (used, answered)) in measures.iter().zip(compared(folder, &measures).await) {
+        assert!(answered >= 6 && used == answered, "{measure}: {used} of {answered} from the rollup");
+    }
+    let by_hand = "SELECT product, q AS v FROM (SELECT product, q, row_number() OVER (PARTITION BY product \
+                   ORDER BY day DESC NULLS FIRST, id DESC) AS n FROM s) WHERE n = 1 ORDER BY 1";
+    let asked = sql(folder, "SELECT product, MEASURE(closing) AS v FROM indicators GROUP BY 1 ORDER BY 1");
+    assert_eq!(asked, sql(folder, by_hand));
+    assert_eq!(asked, sql(folder, "SELECT product, MEASURE(latest) AS v FROM indicators GROUP BY 1 ORDER BY 1"));
+    // Without a key, the value itself decides: the greatest of those of the last day.
+    let anyway = "SELECT metric_time__month AS m, MEASURE(anyway) AS v FROM indicators GROUP BY 1 ORDER BY 1";
+    let by_hand = "SELECT m, q AS v FROM (SELECT date_trunc('month', day)::date AS m, q, row_number() OVER \
+                   (PARTITION BY date_trunc('month', day) ORDER BY day DESC NULLS FIRST, q DESC NULLS FIRST) AS n FROM s) \
+                   WHERE n = 1 ORDER BY 1";
+    assert_eq!(sql(folder, anyway), sql(folder, by_hand));
+    let explained = bell(folder, &["explain", anyway]);
+    assert!(String::from_utf8_lossy(&explained.stdout).contains(": from `public.free`"), "{explained:?}");
 }
 
 /// How many rows the scans of a file gave.
