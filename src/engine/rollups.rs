@@ -108,7 +108,7 @@ async fn stored(
             at: manifest.published_at.clone(),
             late,
         }),
-        Err(error) => Stored::Unusable(error.to_string()),
+        Err(error) => Stored::Unusable(format!("{error}: `bell run {name}` computes it anew")),
     }
 }
 
@@ -181,7 +181,10 @@ fn later(at: DateTime<Utc>, span: TimeSpan) -> Option<DateTime<Utc>> {
 }
 
 /// The table of exactly the files that a manifest names, with the columns that planning gave it.
-async fn table_of(
+///
+/// # Errors
+/// A [`StoreError`] that names a file which is gone, or is no longer what was written.
+pub async fn table_of(
     rollup: &Rollup,
     cells: &Cells,
     destination: &Destination,
@@ -201,6 +204,11 @@ async fn table_of(
         StoreError::new(crate::diagnostic::codes::SCHEMAS_DIFFER, error.strip_backtrace()).in_file(&destination.shown)
     };
     let source = provider_as_source(table);
+    let there = input_of(&source).map_or(0, |input| input.files.iter().map(|file| file.size).sum());
+    if there != manifest.bytes {
+        let reason = format!("its files have {there} bytes, and {} were written", manifest.bytes);
+        return Err(StoreError::new(crate::diagnostic::codes::FILE_UNREADABLE, reason).in_file(&destination.shown));
+    }
     let plan = LogicalPlanBuilder::scan(rollup.item.name.as_str(), Arc::clone(&source), None).map_err(unfit)?;
     let columns = typed(cells.plan.schema(), plan.schema());
     if columns.is_none() {

@@ -1,6 +1,6 @@
 //! A published folder between two runs: what is current, what is left over, and how the new takes the old one's place.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::store::again::{again, list};
 use crate::store::destination::Destination;
 use crate::store::manifest::{
-    self, DATA, EXPECTED, FAILED, FOLDER, Failed, Finding, Found, MANIFEST, Manifest, REMEMBERED, RESTATED, Ran,
+    self, DATA, EXPECTED, FAILED, FOLDER, Failed, File, Finding, Found, MANIFEST, Manifest, REMEMBERED, RESTATED, Ran,
     Restated,
 };
 
@@ -31,6 +31,31 @@ pub type Current = Option<(Manifest, UpdateVersion)>;
 /// [`Error::Data`] with the reason.
 pub async fn current(destination: &Destination) -> Result<Current> {
     manifest::read(destination.store.as_ref(), &destination.folder, &destination.shown).await.map_err(told)
+}
+
+/// What is published there as far as it is still whole, and the files that are gone or have another length than when they
+/// were written: a run makes these anew, whatever else it does.
+///
+/// # Errors
+/// [`Error::Data`], if nobody can tell.
+pub async fn sound(destination: &Destination, current: &Current) -> Result<(Option<Manifest>, Vec<File>)> {
+    let Some((manifest, _)) = current else { return Ok((None, vec![])) };
+    let there = lengths(destination).await?;
+    let is_whole = |file: &File| there.get(&destination.below(&file.path)) == Some(&file.bytes);
+    let mut manifest = manifest.clone();
+    let (whole, lost) = std::mem::take(&mut manifest.files).into_iter().partition(is_whole);
+    manifest.files = whole;
+    manifest.rows = manifest.files.iter().map(|file| file.rows).sum();
+    manifest.bytes = manifest.files.iter().map(|file| file.bytes).sum();
+    Ok((Some(manifest), lost))
+}
+
+/// The lengths of the data files that there are.
+async fn lengths(destination: &Destination) -> Result<HashMap<Path, u64>> {
+    let data = format!("{FOLDER}/{DATA}");
+    let listed = list(destination.store.as_ref(), &destination.below(&data)).await;
+    let listed = listed.map_err(|error| told(destination.failed(&data, &error)))?;
+    Ok(listed.into_iter().map(|meta| (meta.location, meta.size)).collect())
 }
 
 fn told(error: StoreError) -> Error {

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDateTime;
+use datafusion::common::DFSchema;
 use serde_json::{Map, Value};
 
 use super::question::{Range, frame_of, looks_at_own_periods};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::period::Period;
-use crate::catalog::publication::Publication;
+use crate::catalog::publication::{FileFormat, Publication};
 use crate::catalog::stretch::{containing, later, now};
 use crate::catalog::walk::{Around, for_each_measure};
 use crate::catalog::{Catalog, SourceId};
@@ -18,7 +19,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::plan::cells::changes_by_itself;
 use crate::store::inputs::inputs_of;
-use crate::store::manifest::{Input as Read, InputFile, Manifest};
+use crate::store::manifest::{Column, Input as Read, InputFile, Manifest};
 
 /// What there is to compute.
 pub(super) enum Changed {
@@ -98,6 +99,33 @@ fn facts(
     facts.into_iter().filter(|id| !joined(*id) && alone(*id)).map(|id| name(id).clone()).collect()
 }
 
+/// A column that is another one than in the files of the run before: files of both cannot be read as one table. The types of
+/// sources may change without the definition, and those of formulas with it.
+pub(super) fn changed_columns(publication: &Publication, before: &Manifest, now: &DFSchema) -> Option<String> {
+    let inside = |name: &str| !before.partitions.iter().any(|partition| partition == name);
+    let then: Vec<&Column> = before.columns.iter().filter(|column| inside(&column.name)).collect();
+    let now: Vec<_> = now.fields().iter().filter(|field| inside(field.name())).collect();
+    if publication.format == FileFormat::Json {
+        return None;
+    }
+    if let Some(new) = now.iter().find(|field| !then.iter().any(|column| column.name == *field.name())) {
+        return Some(format!("`{}` is new", new.name()));
+    }
+    then.into_iter().find_map(|Column { name, data_type: was }| {
+        let Some(field) = now.iter().find(|field| field.name() == name) else {
+            return Some(format!("`{name}` is gone"));
+        };
+        let is = field.data_type().to_string();
+        let differs = publication.format == FileFormat::Parquet && plain(was) != plain(&is);
+        differs.then(|| format!("`{name}` was {was} and is {is}"))
+    })
+}
+
+/// Texts are written alike, in whatever form they are held in memory.
+fn plain(data_type: &str) -> &str {
+    if matches!(data_type, "Utf8View" | "LargeUtf8") { "Utf8" } else { data_type }
+}
+
 /// The partitions whose values no longer change.
 pub(super) struct Held {
     column: String,
@@ -105,6 +133,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.periods.is_empty()
+    }
+
     /// Whether the partition with these values is one of them.
     pub(super) fn holds(&self, partition: &Map<String, Value>) -> bool {
         partition.get(&self.column).and_then(Value::as_str).is_some_and(|period| self.periods.contains(period))

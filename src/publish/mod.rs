@@ -201,8 +201,33 @@ struct Planned {
     range: Option<Range>,
     /// The partitions whose values no longer change.
     held: Held,
+    /// Files of the run before that are gone or cut off.
+    lost: Vec<File>,
+    /// A column that is another one than in the files of the run before.
+    other_columns: Option<String>,
     frame: DataFrame,
     inputs: Vec<Input>,
+}
+
+impl Planned {
+    /// Why what stays of the run before cannot stand beside what is new, and what can be done.
+    fn unfit(&self, before: &Manifest, name: &str) -> Option<(String, &'static str)> {
+        const ALL: &str = "run all of it, without --from and --to";
+        if self.range.is_some() && before.definition != self.definition {
+            return Some((format!("the definition of `{name}` has changed since the last run"), ALL));
+        }
+        let stays = |range: &Range| self.lost.iter().find(|file| !range.holds_file(file));
+        if let Some(lost) = self.range.as_ref().and_then(stays) {
+            return Some((format!("a file of `{name}` that would stay is gone or cut off: {}", lost.path), ALL));
+        }
+        let help = match self.range {
+            Some(_) => ALL,
+            None if self.held.is_empty() => return None,
+            None => "let it be what it was, or take `final after` out for one run, which opens those periods again",
+        };
+        let why = self.other_columns.as_ref()?;
+        Some((format!("files of `{name}` that stay could not be read beside the new ones: {why}"), help))
+    }
 }
 
 impl Job<'_> {
@@ -227,8 +252,9 @@ impl Job<'_> {
         match found {
             Some(destination) if self.asked.dry_run => {
                 let current = folder::current(&destination).await?;
-                let before = current.as_ref().map(|(manifest, _)| manifest);
-                let Some(planned) = self.plan(asked, before, report)? else { return Ok(()) };
+                let (before, lost) = folder::sound(&destination, &current).await?;
+                let before = before.as_ref();
+                let Some(planned) = self.plan(asked, before, lost, report)? else { return Ok(()) };
                 self.require_fit(&destination, &current, &planned).await?;
                 report.expectations = self.gate.planned(self.publication)?;
                 report.outcome = Outcome::Planned;
@@ -237,7 +263,7 @@ impl Job<'_> {
             }
             Some(destination) => self.locked(&destination, asked, report).await,
             None => {
-                self.plan(asked, None, report)?;
+                self.plan(asked, None, vec![], report)?;
                 report.expectations = self.gate.planned(self.publication)?;
                 report.outcome = Outcome::Planned;
                 Ok(())
@@ -246,12 +272,20 @@ impl Job<'_> {
     }
 
     /// What is to be computed, given what is there; `None`, if nothing is.
-    fn plan(&self, asked: Option<Range>, before: Option<&Manifest>, report: &mut Report) -> Result<Option<Planned>> {
+    fn plan(
+        &self,
+        asked: Option<Range>,
+        before: Option<&Manifest>,
+        lost: Vec<File>,
+        report: &mut Report,
+    ) -> Result<Option<Planned>> {
+        report.lost = lost.len();
         let (catalog, project) = (self.engine.catalog(), self.engine.project());
         let definition = definition::hash_of(&project.files, catalog, self.publication);
         report.definition.clone_from(&definition);
-        let same = before.filter(|before| before.definition == definition);
-        let range = match (asked, same) {
+        let same = before.filter(|before| before.definition == definition && lost.is_empty());
+        let backfill = asked.is_some();
+        let mut range = match (asked, same) {
             (None, Some(before)) => match late::changed(self.engine, self.publication, before)? {
                 Changed::Nothing => {
                     report.outcome = Outcome::Current;
@@ -263,7 +297,12 @@ impl Job<'_> {
             },
             (asked, _) => asked,
         };
-        let frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
+        let mut frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
+        let other_columns = before.and_then(|before| late::changed_columns(self.publication, before, frame.schema()));
+        if let (false, true, Some(_)) = (backfill, range.is_some(), &other_columns) {
+            range = None;
+            frame = question::frame_of(self.engine, self.publication, None)?;
+        }
         let inputs = inputs_of(frame.logical_plan())?;
         report.inputs.clone_from(&inputs);
         report.shared = self.shared_about(range.as_ref()).map(|shared| shared.name.clone());
@@ -271,7 +310,7 @@ impl Job<'_> {
             report.alone.clone_from(reason);
         }
         let held = late::final_partitions(catalog, self.publication, before);
-        Ok(Some(Planned { definition, inputs, range, held, frame }))
+        Ok(Some(Planned { definition, inputs, range, held, lost, other_columns, frame }))
     }
 
     /// The question that it shares, if that is about this range.
@@ -303,7 +342,9 @@ impl Job<'_> {
     ) -> Result<()> {
         let started = Instant::now();
         let mut current = folder::current(destination).await?;
-        let planned = self.plan(asked, current.as_ref().map(|(manifest, _)| manifest), report)?;
+        let (before, lost) = folder::sound(destination, &current).await?;
+        let before = before.as_ref();
+        let planned = self.plan(asked, before, lost, report)?;
         let Some(planned) = planned else { return Ok(()) };
         self.require_fit(destination, &current, &planned).await?;
         if let (true, Some((manifest, version))) = (lock.taken_over(), &mut current) {
@@ -317,7 +358,6 @@ impl Job<'_> {
             (self.watch)(&Event::Cleaned(&self.publication.qualified(), cleaned));
         }
         self.expect(destination, report).await?;
-        let before = current.as_ref().map(|(manifest, _)| manifest);
         let (schema, files) = self.compute(destination, &planned, report).await?;
         let mut manifest = self.manifest(&schema, files.clone(), before, &planned);
         if let Some(before) = before {
@@ -360,6 +400,8 @@ impl Job<'_> {
         at: &str,
     ) -> Result<Moved> {
         let replaced = |file: &&File| planned.range.as_ref().is_none_or(|range| range.holds_file(file));
+        // What was said in a file that is lost, nobody knows.
+        let comparable = |file: &File| !planned.lost.iter().any(|lost| lost.partition == file.partition);
         let comparison = Comparison {
             ctx: self.engine.context(),
             calendar: &self.engine.catalog().calendar,
@@ -368,7 +410,7 @@ impl Job<'_> {
             schema,
             before,
             old: before.files.iter().filter(replaced).cloned().collect(),
-            new,
+            new: new.into_iter().filter(|file| comparable(file)).collect(),
             run: &self.id,
             at,
             because: &restated::cause(before, &planned.definition, &planned.inputs),
@@ -387,14 +429,8 @@ impl Job<'_> {
                 format!("{shown}: this is the folder of publication `{other}`; remove it, or choose another one");
             return Err(Error::Data(message));
         }
-        if planned.range.is_some() && manifest.definition != planned.definition {
-            let message = format!("the definition of `{name}` has changed since the last run");
-            return Err(Diagnostic::new(codes::BAD_BACKFILL, message)
-                .at(self.publication.item.span)
-                .help("run all of it, without --from and --to")
-                .into());
-        }
-        Ok(())
+        let Some((message, help)) = planned.unfit(manifest, &name) else { return Ok(()) };
+        Err(Diagnostic::new(codes::BAD_BACKFILL, message).at(self.publication.item.span).help(help).into())
     }
 
     /// The rows from the question that it shares, or else from its own.

@@ -58,6 +58,8 @@ pub struct Report {
     pub kept: usize,
     /// How many files of earlier runs, or of killed ones, were removed.
     pub cleaned: usize,
+    /// How many files of the run before were gone or cut off: they are made anew, and their values are compared with nothing.
+    pub lost: usize,
     /// How many published values of periods that were over moved: `bell.restatements` has them.
     pub restated: u64,
     /// How many would have moved, but are of periods that are final.
@@ -89,6 +91,7 @@ impl Report {
             files: 0,
             kept: 0,
             cleaned: 0,
+            lost: 0,
             restated: 0,
             held: 0,
             expectations: vec![],

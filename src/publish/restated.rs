@@ -26,7 +26,7 @@ use crate::catalog::time::{cast, later, local};
 use crate::error::{Error, Result};
 use crate::store::destination::Destination;
 use crate::store::manifest::{File, Input, InputFile, Manifest, Restated};
-use crate::store::{CsvOptions, Format, SourceSpec, open};
+use crate::store::{CsvOptions, Format, SourceSpec, StoreError, open};
 
 /// More values than these are counted, but not listed.
 const LISTED: usize = 10_000;
@@ -127,7 +127,10 @@ impl Comparison<'_> {
                 .collect(),
             types: if self.publication.format == FileFormat::Parquet { vec![] } else { inside },
         };
-        let table = open(&spec, self.ctx).await.map_err(|error| Error::Data(error.to_string()))?;
+        let unreadable = |error: StoreError| {
+            format!("{error}; what is published there cannot be read: remove that file, and run again")
+        };
+        let table = open(&spec, self.ctx).await.map_err(|error| Error::Data(unreadable(error)))?;
         let column = |(name, kind): &(String, DataType)| {
             cast(Expr::Column(Column::new_unqualified(name)), kind.clone()).alias(name)
         };

@@ -108,7 +108,10 @@ impl Job<'_> {
         if self.asked.dry_run {
             let current = folder::current(&destination).await?;
             self.require_own(&destination, &current).await?;
-            let work = self.work(current.as_ref().map(|(manifest, _)| manifest), &report.definition)?;
+            let (before, lost) = folder::sound(&destination, &current).await?;
+            let before = self.readable(&destination, before).await;
+            report.lost = lost.len();
+            let work = self.work(before.as_ref(), &lost, &report.definition)?;
             report.outcome = if matches!(work, Work::Nothing) { Outcome::Current } else { Outcome::Planned };
             report.inputs = self.read_by(&work)?;
             return Ok(());
@@ -142,13 +145,16 @@ impl Job<'_> {
             manifest.fence = Some(self.id.clone());
             *version = folder::replace(destination, manifest, Some(version)).await?;
         }
-        let before = current.as_ref().map(|(manifest, _)| manifest);
         if current.is_some() || !lock.taken_over() {
-            report.cleaned = folder::clean(destination, before).await?;
+            report.cleaned = folder::clean(destination, current.as_ref().map(|(manifest, _)| manifest)).await?;
             (self.watch)(&Event::Cleaned(&self.name, report.cleaned));
         }
         let started = Instant::now();
-        let work = self.work(before, &report.definition)?;
+        let (before, lost) = folder::sound(destination, &current).await?;
+        let before = self.readable(destination, before).await;
+        let before = before.as_ref();
+        report.lost = lost.len();
+        let work = self.work(before, &lost, &report.definition)?;
         let (plan, kept) = match &work {
             Work::Nothing => {
                 report.outcome = Outcome::Current;
@@ -187,8 +193,15 @@ impl Job<'_> {
         }
     }
 
-    /// What is to be done, given what is there.
-    fn work(&self, before: Option<&Manifest>, definition: &str) -> Result<Work> {
+    /// What is there, if it can be read: what cannot is computed anew, as if there were nothing.
+    async fn readable(&self, destination: &Destination, before: Option<Manifest>) -> Option<Manifest> {
+        let before = before?;
+        let table = rollups::table_of(self.rollup, self.table, destination, &before, self.engine.context()).await;
+        (before.files.is_empty() || table.is_ok()).then_some(before)
+    }
+
+    /// What is to be done, given what is there and what is lost of it.
+    fn work(&self, before: Option<&Manifest>, lost: &[File], definition: &str) -> Result<Work> {
         let current = self.inputs(&self.table.plan)?;
         let Some(before) = before.filter(|before| before.definition == definition) else { return Ok(Work::All) };
         let root = rollups::root_of(self.engine.catalog(), self.table);
@@ -196,9 +209,12 @@ impl Job<'_> {
         if rollups::others_changed(&current, &before.runs, name).is_some() {
             return Ok(Work::All);
         }
-        let Some((table, Input { source, .. })) = &root else { return Ok(Work::Nothing) };
+        let Some((table, Input { source, .. })) = &root else {
+            return Ok(if lost.is_empty() { Work::Nothing } else { Work::All });
+        };
         let there = rollups::files_of(&current, source);
-        let still = |run: &&Made| rollups::files_of(&run.inputs, source).is_subset(&there);
+        let is_whole = |run: &Made| !lost.iter().any(|file| file.run == run.run);
+        let still = |run: &&Made| is_whole(run) && rollups::files_of(&run.inputs, source).is_subset(&there);
         let kept: Vec<&Made> = before.runs.iter().filter(still).collect();
         let read: BTreeSet<InputFile> = kept.iter().flat_map(|run| rollups::files_of(&run.inputs, source)).collect();
         if read == there && kept.len() == before.runs.len() {

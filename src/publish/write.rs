@@ -142,6 +142,11 @@ impl<'d> Files<'d> {
     }
 
     fn start(&mut self, values: Map<String, Value>) -> Result<()> {
+        if let Some((name, _)) = values.iter().find(|(_, value)| value.as_str() == Some(HIVE_NULL)) {
+            let shown = &self.destination.shown;
+            let message = format!("{shown}: a folder `{name}={HIVE_NULL}` means NULL, and `{name}` has that very text");
+            return Err(Error::Data(format!("{message}; leave `{name}` out of `partitioned by`")));
+        }
         let folders = values.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or(HIVE_NULL)));
         let file = format!("part-0.{}", self.format.name());
         let parts = [FOLDER, DATA, &self.run].map(str::to_string).into_iter().chain(folders).chain([file]);

@@ -95,7 +95,8 @@ impl Destination {
         }
         let (folder, query) = self.text.split_once('?').map_or((self.text.as_str(), None), |(a, b)| (a, Some(b)));
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{}/{path}{query}", folder.trim_end_matches('/'))
+        // In the names of objects values are encoded already; a URL is decoded once when it is read.
+        format!("{}/{}{query}", folder.trim_end_matches('/'), path.replace('%', "%25"))
     }
 
     /// What a store's error about a path below the folder means.
@@ -126,5 +127,26 @@ fn local_path(text: &str, root: &FilePath) -> Result<Option<PathBuf>, StoreError
             .map(Some)
             .map_err(|()| StoreError::new(codes::BAD_LOCATION, "this is not the URL of a local folder").in_file(text)),
         _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::object_store::memory::InMemory;
+    use datafusion::object_store::path::PathPart;
+
+    use super::*;
+
+    #[test]
+    fn the_location_of_a_file_leads_to_it() {
+        let ctx = SessionContext::new();
+        let lake = url::Url::parse("s3://lake").unwrap();
+        ctx.register_object_store(&lake, Arc::new(InMemory::new()));
+        let folder = Destination::at("s3://lake/输出/a b/", FilePath::new("/"), &ctx).unwrap();
+        for value in ["华东", "a/b", "50%", "%2F", "x#y?z", "[a]*", "k=v", ".."] {
+            let path = format!("_bell/data/{}", PathPart::from(format!("region={value}").as_str()).as_ref());
+            let located = locate(&folder.location(&path), &ctx).unwrap();
+            assert_eq!((located.path, located.glob.is_none()), (folder.below(&path), true), "{value}");
+        }
     }
 }

@@ -105,6 +105,41 @@ fn runs_read_what_is_new_and_keep_the_rest() {
 }
 
 #[test]
+fn a_stored_table_that_is_damaged_is_computed_anew() {
+    let folder = project();
+    let folder = folder.path();
+    run(folder);
+    write(folder, "o/3.csv", "id,buyer,region,x,day\n5,c,1,5,2026-02-28\n");
+    let second = run(folder);
+    let data = folder.join("rollups/daily/o/_bell/data");
+    let of_run = |report: &Value| data.join(report["run"].as_str().unwrap()).join("part-0.parquet");
+    // Of a run whose file is gone, what it read is read again.
+    std::fs::remove_file(of_run(&second)).unwrap();
+    assert!(!answer(folder).1, "a file of it is gone");
+    let healed = run(folder);
+    assert_eq!(
+        (read(&healed), healed["lost"].as_u64(), healed["kept"].as_u64()),
+        (vec!["3.csv".into()], Some(1), Some(1))
+    );
+    assert!(answer(folder).1);
+    // Cut off, or overwritten by something of the same length.
+    let damages: [fn(Vec<u8>) -> Vec<u8>; 2] =
+        [|whole| whole[..whole.len() / 2].to_vec(), |whole| vec![7; whole.len()]];
+    for damage in damages {
+        for entry in std::fs::read_dir(&data).unwrap() {
+            let file = entry.unwrap().path().join("part-0.parquet");
+            std::fs::write(&file, damage(std::fs::read(&file).unwrap())).unwrap();
+        }
+        let explained = bell(folder, &["explain", BY_REGION]);
+        let explained = String::from_utf8_lossy(&explained.stdout).into_owned();
+        assert!(explained.contains("`bell run daily` computes it anew"), "{explained}");
+        assert!(!answer(folder).1);
+        assert_eq!(run(folder)["outcome"], "published");
+        assert!(answer(folder).1);
+    }
+}
+
+#[test]
 fn another_definition_needs_another_table() {
     let folder = project();
     let folder = folder.path();

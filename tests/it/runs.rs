@@ -404,3 +404,103 @@ fn the_examples_of_the_manual_work_as_printed() {
     assert_eq!(named(&first).len(), named(&last).len());
     assert_ne!(first["run"], last["run"]);
 }
+
+/// The data files of a published folder, by their names below it.
+fn data_files(folder: &Path) -> Vec<PathBuf> {
+    let manifest = std::fs::read(folder.join("_bell/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let files = manifest["files"].as_array().unwrap().iter();
+    files.map(|file| folder.join(file["path"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn files_that_are_lost_are_made_anew() {
+    let model = "
+source o { from csv 'o.csv'  key id  time at_time  columns { region varchar } }
+indicator orders = count(*) of o
+publish daily { indicators orders  by day  to 'out/'  format csv  partitioned by day  lookback 1 day }
+source out { from csv 'out/'  partition by day date }
+indicator told = sum(out.orders)
+";
+    let (before, after) = model.split_once("source out").unwrap();
+    let folder = project(before);
+    let folder = folder.path();
+    run(folder, 0, &[]);
+    assert_eq!(run(folder, 0, &[])[0]["outcome"], "current");
+    let told = || sql(folder, "SELECT MEASURE(told) AS v FROM indicators");
+    for damage in ["remove", "cut off"] {
+        let file = data_files(&folder.join("out")).remove(0);
+        match damage {
+            "remove" => std::fs::remove_file(file).unwrap(),
+            _ => std::fs::write(file, "or").unwrap(),
+        }
+        // What stays beside a part would lack it.
+        let refused = bell(folder, &["run", "--from", "2026-03-01"]);
+        let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && stderr.contains("is gone or cut off: _bell/data/"), "{stderr}");
+        let planned = &run(folder, 0, &["--dry-run"])[0];
+        assert_eq!((planned["outcome"].as_str(), planned["lost"].as_u64()), (Some("planned"), Some(1)));
+        let healed = &run(folder, 0, &[])[0];
+        assert_eq!((healed["outcome"].as_str(), healed["rows"].as_u64()), (Some("published"), Some(5)), "{damage}");
+        // Nobody knows what was said in it, so that nothing is said to have moved.
+        assert_eq!(healed["restated"], 0);
+        std::fs::write(folder.join("model.bell"), format!("{before}source out{after}")).unwrap();
+        assert_eq!(told(), "v\n5\n");
+        std::fs::write(folder.join("model.bell"), before).unwrap();
+    }
+}
+
+#[test]
+fn a_text_that_reads_as_null_is_no_partition() {
+    let folder = project(
+        "
+source o { from csv 'o.csv'  key id }
+dimension region = o.region
+indicator n = count(*) of o
+publish by_region { indicators n  by region  to 'out/'  partitioned by region }
+",
+    );
+    std::fs::write(folder.path().join("o.csv"), "id,region\n1,__HIVE_DEFAULT_PARTITION__\n2,\n").unwrap();
+    let refused = bell(folder.path(), &["run"]);
+    let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(stderr.contains("leave `region` out of `partitioned by`"), "{stderr}");
+}
+
+/// Files of two types cannot be read as one table.
+#[test]
+fn files_that_stay_have_the_types_of_the_new_ones() {
+    let model = "
+source o { from csv 'o.csv'  key id  time at_time }
+indicator sales = sum(o.x)
+publish parts { indicators sales  by month  to 'parts/'  partitioned by month  lookback 1 month }
+publish ended { indicators sales  by month  to 'ended/'  partitioned by month  final after 1 day }
+";
+    let folder = project(model);
+    let folder = folder.path();
+    write(folder, "o.csv", "id,x,at_time\n1,10,2026-01-05\n2,20,2026-02-05\n");
+    run(folder, 0, &[]);
+    // The definition is the same; the numbers are none of integers any more.
+    write(folder, "o.csv", "id,x,at_time\n1,10,2026-01-05\n2,20,2026-02-05\n3,1.5,2026-03-05\n");
+    let refused = bell(folder, &["run", "parts", "--from", "2026-03"]);
+    let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        stderr.contains("`sales` was Int64 and is Float64") && stderr.contains("without --from and --to"),
+        "{stderr}"
+    );
+    let reports = run(folder, 3, &[]);
+    assert_eq!((reports[0]["outcome"].as_str(), reports[0]["rows"].as_u64()), (Some("published"), Some(3)));
+    let refused = reports[1]["error"].as_str().unwrap();
+    assert!(refused.contains("`sales` was Int64 and is Float64"), "{refused}");
+    let reader = "source p { from parquet 'parts/'  partition by month date }\nindicator told = sum(p.sales)\n";
+    write(folder, "model.bell", &format!("{model}{reader}"));
+    assert_eq!(sql(folder, "SELECT MEASURE(told) AS v FROM indicators"), "v\n31.5\n");
+    // As the error says.
+    write(folder, "model.bell", &model.replace("sum(o.x)", "cast(sum(o.x) as bigint)"));
+    run(folder, 0, &["ended"]);
+    // Another column is another table, too.
+    let more = model
+        .replace("sum(o.x)", "cast(sum(o.x) as bigint)")
+        .replace("sales  by month  to 'ended/'", "sales, n  by month  to 'ended/'");
+    write(folder, "model.bell", &format!("{more}indicator n = count(*) of o\n"));
+    assert!(run(folder, 1, &["ended"])[0]["error"].as_str().unwrap().contains("`n` is new"));
+}
