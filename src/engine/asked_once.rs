@@ -22,7 +22,7 @@ use crate::catalog::source::Rows;
 use crate::error::Result;
 use crate::plan::cells::{cells_of, changes_by_itself};
 use crate::source::SourceSet;
-use crate::store::footers;
+use crate::store;
 use crate::store::gather::{Reaches, in_folders};
 use crate::store::inputs::{all_inputs_of, partition_filters};
 use crate::store::reach::Reach;
@@ -52,10 +52,10 @@ impl Engine {
     }
 }
 
-/// A session that knows the footers of another one.
+/// A session that knows what another one knows of files.
 fn beside(known: &SessionContext, limits: &Limits) -> Result<SessionContext> {
     let ctx = Engine::session(limits)?;
-    footers::share(known, &ctx);
+    store::share(known, &ctx);
     Ok(ctx)
 }
 

@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, render};
 use crate::engine::{Engine, Limits, Project};
 use crate::error::Result;
 use crate::source::SourceSet;
-use crate::store::footers;
+use crate::store;
 
 /// What somebody may see: everything, or what roles may.
 pub type Roles = Option<BTreeSet<String>>;
@@ -194,7 +194,7 @@ async fn read(
 ) -> Result<(SourceSet, Project, SessionContext)> {
     let ctx = Engine::session_within(pool)?;
     if let Some(before) = before {
-        footers::share(before, &ctx);
+        store::share(before, &ctx);
     }
     let sources = SourceSet::load(folder)?;
     let project = Project::of(SourceSet::clone(&sources), &ctx).await;

@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::guess::{Guess, fits};
 use super::listing::DataFile;
+use super::looked::Looked;
 use super::table::CONCURRENT_FILES;
 use super::{CsvOptions, SourceSpec, StoreError, text};
 use crate::diagnostic::codes;
@@ -32,23 +33,28 @@ pub(super) async fn look_through(
     files: &[DataFile],
     spec: &SourceSpec,
     options: &CsvOptions,
+    looked: (&Looked, &str),
 ) -> Result<CsvShape, StoreError> {
+    let (looked, place) = looked;
+    let how = format!("{options:?} {:?}", spec.types);
     let look = async |file: DataFile| {
         let compression = text::compression_of(options.compression.as_deref(), &file.meta.location)?;
-        let (options, declared) = (options.clone(), spec.types.clone());
-        let work = move |reader| Scan::of(reader, &options, &declared);
-        let scan = text::read(store, &file.meta.location, compression, work)
-            .await
-            .map_err(|error| StoreError::from_reading(&file.shown, &error))?
-            .map_err(|error| error.in_file(&file.shown))?;
-        Ok((scan, file.shown))
+        let scan = looked.find((place, &how), &file.meta, async {
+            let (options, declared) = (options.clone(), spec.types.clone());
+            let work = move |reader| Scan::of(reader, &options, &declared);
+            text::read(store, &file.meta.location, compression, work)
+                .await
+                .map_err(|error| StoreError::from_reading(&file.shown, &error))?
+                .map_err(|error| error.in_file(&file.shown))
+        });
+        Ok((scan.await?, file.shown))
     };
     let mut looked = pin!(futures::stream::iter(files.to_vec()).map(look).buffered(CONCURRENT_FILES));
     let mut whole: Option<(Scan, String)> = None;
     while let Some((scan, shown)) = looked.try_next().await? {
         whole = Some(match whole {
-            Some((before, first)) => (before.merge(scan, &first, &shown)?, first),
-            None => (scan, shown),
+            Some((before, first)) => (before.merge(&scan, &first, &shown)?, first),
+            None => (Scan::clone(&scan), shown),
         });
     }
     let (scan, _) = whole.ok_or_else(|| StoreError::new(codes::FILE_MISSING, "no file"))?;
@@ -56,6 +62,7 @@ pub(super) async fn look_through(
 }
 
 /// What was found in one file, or in several.
+#[derive(Clone)]
 struct Scan {
     columns: Vec<(String, Guess)>,
     line_breaks: bool,
@@ -115,9 +122,9 @@ impl Scan {
     }
 
     /// Columns are read by position, so files must agree in names and order; types are guessed over all of them.
-    fn merge(mut self, other: Scan, first: &str, second: &str) -> Result<Scan, StoreError> {
+    fn merge(mut self, other: &Scan, first: &str, second: &str) -> Result<Scan, StoreError> {
         let names = |scan: &Scan| scan.columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        let (mine, theirs) = (names(&self), names(&other));
+        let (mine, theirs) = (names(&self), names(other));
         if mine != theirs {
             let reason = format!("{} ({first} has {})", difference(&mine, &theirs), mine.join(", "));
             return Err(StoreError::new(codes::SCHEMAS_DIFFER, reason).in_file(second));

@@ -21,6 +21,7 @@ use datafusion::object_store::path::{Path, PathPart};
 use datafusion::prelude::SessionContext;
 
 use super::pinned::Pins;
+use super::versions;
 
 /// The footers that sessions know, those of all stores within one bound; the longest unused ones go first.
 struct Footers(Arc<FileMetadataCache>);
@@ -38,8 +39,8 @@ impl Footers {
     }
 }
 
-/// A session shall know what another one does, so that it looks only into files that are new.
-pub fn share(from: &SessionContext, to: &SessionContext) {
+/// A session shall know what another one does.
+pub(super) fn share(from: &SessionContext, to: &SessionContext) {
     let footers = Footers::of(from);
     to.state_ref().write().config_mut().set_extension(footers);
 }
@@ -85,6 +86,10 @@ impl Cache<Path, CachedFileMetadataEntry> for OfStore {
     }
 
     fn put(&self, path: &Path, footer: CachedFileMetadataEntry) -> Option<CachedFileMetadataEntry> {
+        // Without a tag, a file of that length may take its place within the second.
+        if footer.meta.e_tag.is_none() && !versions::is_settled(&footer.meta) {
+            return None;
+        }
         self.all.put(&self.key(path), footer)
     }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::csv::{check_field, declared_type};
 use super::guess::Guess;
 use super::listing::DataFile;
+use super::looked::Looked;
 use super::table::CONCURRENT_FILES;
 use super::{SourceSpec, StoreError, text};
 use crate::diagnostic::codes;
@@ -25,20 +26,25 @@ pub(super) async fn look_through(
     files: &[DataFile],
     spec: &SourceSpec,
     compression: Option<&str>,
+    looked: (&Looked, &str),
 ) -> Result<Schema, StoreError> {
+    let (looked, place) = looked;
+    let how = format!("{compression:?} {:?}", spec.types);
     let look = async |file: DataFile| {
         let compression = text::compression_of(compression, &file.meta.location)?;
-        let declared = spec.types.clone();
-        let found = text::read(store, &file.meta.location, compression, move |reader| columns_of(reader, declared))
-            .await
-            .map_err(|error| StoreError::from_reading(&file.shown, &error))?
-            .map_err(|error| error.in_file(&file.shown))?;
-        Ok((found, file.shown))
+        let found = looked.find((place, &how), &file.meta, async {
+            let declared = spec.types.clone();
+            text::read(store, &file.meta.location, compression, move |reader| columns_of(reader, declared))
+                .await
+                .map_err(|error| StoreError::from_reading(&file.shown, &error))?
+                .map_err(|error| error.in_file(&file.shown))
+        });
+        Ok((found.await?, file.shown))
     };
     let mut looked = pin!(futures::stream::iter(files.to_vec()).map(look).buffered(CONCURRENT_FILES));
     let mut columns: Vec<Column> = Vec::new();
     while let Some((found, shown)) = looked.try_next().await? {
-        for column in found {
+        for column in found.iter().cloned() {
             add(&mut columns, column).map_err(|error| error.in_file(&shown))?;
         }
     }
@@ -54,6 +60,7 @@ pub(super) async fn look_through(
 }
 
 /// A field of the objects: Arrow's inference for its JSON kind, ours for what its texts hold.
+#[derive(Clone)]
 struct Column {
     name: String,
     json_type: DataType,

@@ -194,7 +194,7 @@ pub struct InputFile {
     pub path: String,
     /// Its bytes.
     pub size: u64,
-    /// Its version, where the store has one.
+    /// Its version, where the store has one; else when it was listed, if length and time do not tell it from another.
     pub etag: Option<String>,
     /// When it was last changed, in UTC.
     pub modified: String,

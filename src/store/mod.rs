@@ -13,13 +13,14 @@ pub mod destination;
 mod distinct;
 mod error;
 mod explain;
-pub mod footers;
+mod footers;
 pub mod gather;
 mod guess;
 pub mod inputs;
 mod json;
 mod listing;
 mod location;
+mod looked;
 pub mod manifest;
 mod native;
 mod pinned;
@@ -34,6 +35,7 @@ mod tests;
 mod text;
 mod text_source;
 pub mod verify;
+mod versions;
 
 use std::sync::Arc;
 
@@ -122,6 +124,12 @@ impl Default for CsvOptions {
             compression: None,
         }
     }
+}
+
+/// A session shall know what another one knows of files, so that it looks only into those that are new or have changed.
+pub fn share(from: &SessionContext, to: &SessionContext) {
+    footers::share(from, to);
+    looked::Looked::share(from, to);
 }
 
 /// Opens a source as a table; needs the network for remote locations. The files are listed once, here: files that

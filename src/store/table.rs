@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -38,12 +39,13 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::distinct::distinct_counts;
 use super::listing::{DataFile, list};
+use super::looked::Looked;
 use super::manifest::{Input, InputFile};
 use super::native::{StoredDecimals, stored_schema};
 use super::pinned::Pins;
 use super::reach::{Reach, holds};
 use super::text_source::{TextFormat, TextSource};
-use super::{CsvOptions, Format, SourceSpec, StoreError, csv, footers, json, schema, text};
+use super::{CsvOptions, Format, SourceSpec, StoreError, csv, footers, json, schema, text, versions};
 use crate::diagnostic::codes;
 
 /// How many files are looked into at once.
@@ -55,6 +57,7 @@ pub(super) struct FileTable {
     /// The source's name.
     source: String,
     store_url: ObjectStoreUrl,
+    listed: DateTime<Utc>,
     files: Vec<PartitionedFile>,
     names: Vec<String>,
     table_schema: TableSchema,
@@ -72,11 +75,14 @@ enum Reader {
 impl FileTable {
     /// Lists the files within reach and looks into each.
     pub async fn open(spec: &SourceSpec, reach: &Reach, ctx: &SessionContext) -> Result<FileTable, StoreError> {
+        let listed = Utc::now();
         let (location, files) = list(spec, reach, ctx).await?;
         Pins::of(ctx).pin(&location.store_url, files.iter().map(|file| &file.meta));
         let footers = footers::of_store(ctx, &location.store_url);
         let state = footers::state_with(ctx, &footers).map_err(|error| StoreError::from_reading(&spec.name, &error))?;
-        let (file_schema, reader) = look_into(spec, &state, footers, &location.store, &files).await?;
+        let (file_schema, reader) =
+            look_into(spec, &state, footers, (&location.store, location.store_url.as_str()), &files, &Looked::of(ctx))
+                .await?;
         let file_schema = Arc::new(file_schema);
         check_columns(&file_schema, spec)?;
         let partition =
@@ -86,6 +92,7 @@ impl FileTable {
         let mut table = FileTable {
             source: spec.name.clone(),
             store_url: location.store_url,
+            listed,
             names: files.iter().map(|file| file.shown.clone()).collect(),
             files: Vec::new(),
             statistics: Statistics::new_unknown(table_schema.table_schema()),
@@ -124,7 +131,7 @@ impl FileTable {
                 false => name.clone(),
             },
             size: file.object_meta.size,
-            etag: file.object_meta.e_tag.clone(),
+            etag: versions::tag_of(&file.object_meta, self.listed),
             modified: file.object_meta.last_modified.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
         };
         Input { source: self.source.clone(), files: self.files.iter().zip(&self.names).map(file).collect() }
@@ -150,6 +157,7 @@ impl FileTable {
         FileTable {
             source: self.source.clone(),
             store_url: self.store_url.clone(),
+            listed: self.listed,
             files,
             names,
             table_schema: self.table_schema.clone(),
@@ -335,9 +343,11 @@ async fn look_into(
     spec: &SourceSpec,
     state: &SessionState,
     footers: Arc<FileMetadataCache>,
-    store: &Arc<dyn ObjectStore>,
+    (store, place): (&Arc<dyn ObjectStore>, &str),
     files: &[DataFile],
+    looked: &Looked,
 ) -> Result<(Schema, Reader), StoreError> {
+    let looked = (looked, place);
     match &spec.format {
         Format::Parquet => {
             let format = Arc::new(ParquetFormat::new().with_options(state.default_table_options().parquet));
@@ -359,13 +369,13 @@ async fn look_into(
             }
         }
         Format::Csv(options) => {
-            let shape = csv::look_through(store, files, spec, options).await?;
+            let shape = csv::look_through(store, files, spec, options, looked).await?;
             schema::check_names(&shape.schema, &spec.types)?;
             let reader = csv_reader(options, files, shape.line_breaks)?;
             Ok((shape.schema, reader))
         }
         Format::Json { compression } => {
-            let schema = json::look_through(store, files, spec, compression.as_deref()).await?;
+            let schema = json::look_through(store, files, spec, compression.as_deref(), looked).await?;
             Ok((schema, Reader::Text(TextFormat::Json(compression.clone()))))
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwether::Engine;
 use bellwether::engine::Limits;
-use bellwether::store::footers;
+use bellwether::store;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::object_store::ObjectStoreExt;
@@ -58,7 +58,7 @@ async fn opened(address: &str, bucket: &str, folder: &Path, before: Option<&Sess
     let ctx = Engine::session(&Limits::default()).unwrap();
     ctx.register_object_store(&url::Url::parse(bucket).unwrap(), s3(address));
     if let Some(before) = before {
-        footers::share(before, &ctx);
+        store::share(before, &ctx);
     }
     Engine::with_context(ctx, folder).await.unwrap()
 }
@@ -107,6 +107,48 @@ async fn footers_are_kept_from_one_session_to_the_next_and_never_those_of_anothe
     .await;
     let third = opened(&address, "s3://lake", folder.path(), Some(known)).await;
     assert_eq!(total(&third).await, "502500");
+}
+
+#[tokio::test]
+async fn texts_that_are_the_same_are_not_looked_into_again() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(data.path(), "o.csv", "id,x\n1,10\n2,20\n");
+    write(data.path(), "p.json", "{\"id\": 1, \"y\": 3}\n");
+    let port = servers::files(data.path().to_path_buf()).rsplit_once(':').unwrap().1.parse().unwrap();
+    let (address, seen) = proxy::to(port, 0.0, 1);
+    let model = "
+source o { from csv 'PLACE/o.csv'  key id }
+source p { from json 'PLACE/p.json'  key id  columns { y decimal(5, 1) } }
+indicator most  = max(o.x)
+indicator total = sum(p.y)
+";
+    write(folder.path(), "model.bell", &model.replace("PLACE", &address));
+    let gets = |name: &str| {
+        let lines = seen.lines.lock().unwrap();
+        lines.iter().filter(|line| line.starts_with("GET") && line.contains(name)).count()
+    };
+    let open = async |before: Option<&SessionContext>| {
+        let ctx = Engine::session(&Limits::default()).unwrap();
+        if let Some(before) = before {
+            store::share(before, &ctx);
+        }
+        Engine::with_context(ctx, folder.path()).await.unwrap()
+    };
+    let first = open(None).await;
+    assert_eq!((gets("o.csv"), gets("p.json")), (1, 1));
+    let second = open(Some(first.context())).await;
+    let third = open(Some(second.context())).await;
+    assert_eq!((gets("o.csv"), gets("p.json")), (1, 1), "they are the same");
+    // Another type declared is another way to look.
+    write(folder.path(), "model.bell", &model.replace("PLACE", &address).replace("decimal(5, 1)", "decimal(6, 2)"));
+    let fourth = open(Some(third.context())).await;
+    assert_eq!((gets("o.csv"), gets("p.json")), (1, 2));
+    // What is known of a file is of one version of it.
+    write(data.path(), "o.csv", "id,x\n1,10\n2,twenty\n");
+    let fifth = open(Some(fourth.context())).await;
+    assert_eq!((gets("o.csv"), gets("p.json")), (2, 2));
+    let rows = fifth.sql("SELECT MEASURE(most) FROM indicators").await.unwrap().collect().await.unwrap();
+    assert!(pretty_format_batches(&rows).unwrap().to_string().contains("twenty"));
 }
 
 #[tokio::test]
