@@ -151,6 +151,30 @@ indicator total = sum(p.y)
     assert!(pretty_format_batches(&rows).unwrap().to_string().contains("twenty"));
 }
 
+/// Where a server does not tell versions apart, nothing that is known of a file is believed of the next one.
+#[test]
+fn of_a_server_that_tells_no_versions_nothing_is_kept() {
+    for versions in ["", "last-modified: Thu, 01 Jan 2099 00:00:00 GMT\r\n"] {
+        let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(data.path(), "o.csv", "id,k,x\n1,a,10\n2,b,20\n");
+        let address = servers::files_with(data.path().to_path_buf(), versions);
+        let model = format!(
+            "source o {{ from csv '{address}/o.csv'  key id  columns {{ x bigint }} }}\ndimension k = o.k\n\
+             indicator total = sum(o.x)\nrollup by_k {{ indicators total  by k  to 'rollups/' }}\n"
+        );
+        write(folder.path(), "model.bell", &model);
+        let nothing = vec![];
+        assert!(bell(folder.path(), &nothing, &["run"]).status.success());
+        let sql = "SELECT k, MEASURE(total) AS t FROM indicators GROUP BY 1 ORDER BY 1";
+        assert_eq!(rows(folder.path(), &nothing, sql), "k,t\na,10\nb,20\n");
+        let explained = bell(folder.path(), &nothing, &["explain", sql]);
+        let explained = String::from_utf8(explained.stdout).unwrap();
+        assert!(explained.contains("not from `public.by_k`"), "{explained}");
+        write(data.path(), "o.csv", "id,k,x\n1,a,11\n2,b,22\n");
+        assert_eq!(rows(folder.path(), &nothing, sql), "k,t\na,11\nb,22\n");
+    }
+}
+
 #[tokio::test]
 async fn what_is_served_is_read_from_its_store_in_the_version_that_was_listed() {
     let Some(server) = servers::s3() else { return };

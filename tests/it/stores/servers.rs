@@ -188,18 +188,23 @@ fn request(port: u16, text: &str) -> String {
 
 /// A server of the files in a folder, which knows ranges and conditions. It lives as long as the test program.
 pub fn files(folder: PathBuf) -> String {
+    files_with(folder, "etag: \"one\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n")
+}
+
+/// The same, with these headers about versions.
+pub fn files_with(folder: PathBuf, versions: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let folder = folder.clone();
-            std::thread::spawn(move || serve(stream, &folder));
+            std::thread::spawn(move || serve(stream, &folder, versions));
         }
     });
     address
 }
 
-fn serve(mut stream: TcpStream, folder: &Path) {
+fn serve(mut stream: TcpStream, folder: &Path, versions: &str) {
     let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
     while let Some(head) = super::proxy::head_of(&mut reader) {
         let mut words = head.split_whitespace();
@@ -213,7 +218,6 @@ fn serve(mut stream: TcpStream, folder: &Path) {
             let from: usize = from.parse().ok()?;
             Some((from, to.parse::<usize>().map_or(bytes.len(), |to| to + 1).min(bytes.len())))
         });
-        let common = "accept-ranges: bytes\r\netag: \"one\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT";
         let (status, body) = match range {
             Some((from, to)) => {
                 let status = format!("206 Partial Content\r\ncontent-range: bytes {from}-{}/{}", to - 1, bytes.len());
@@ -221,7 +225,8 @@ fn serve(mut stream: TcpStream, folder: &Path) {
             }
             None => ("200 OK".to_string(), &bytes[..]),
         };
-        let answer = format!("HTTP/1.1 {status}\r\n{common}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let answer =
+            format!("HTTP/1.1 {status}\r\naccept-ranges: bytes\r\n{versions}content-length: {}\r\n\r\n", body.len());
         let body = if method == "HEAD" { &[][..] } else { body };
         if stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(body)).is_err() {
             return;
