@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
+use chrono::{Days, NaiveDateTime, NaiveTime};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, Result};
 use datafusion::config::ConfigOptions;
@@ -195,12 +195,20 @@ impl Asked {
         let mut conditions = side.conditions.clone();
         if let Some(span) = side.span {
             let axis = Expression::input(Input::MetricTime(TimePart::Whole));
-            let bound = |at| instant(at, &self.catalog.metric_time);
+            let bound = |at| instant(self.at_or_after(at), &self.catalog.metric_time);
             let from = axis.expr.clone().gt_eq(bound(span.start));
             let to = axis.expr.clone().lt(bound(span.end));
             conditions.extend([from, to].map(|expr| Expression { expr, inputs: axis.inputs.clone() }));
         }
         conditions.into_iter().map(|condition| over_columns(condition, columns)).collect()
+    }
+
+    /// Where time is told in days alone, a day lies at its beginning: those of `today before noon` end with today.
+    fn at_or_after(&self, at: NaiveDateTime) -> NaiveDateTime {
+        let midnight = at.date().and_time(NaiveTime::MIN);
+        let next = || midnight.checked_add_days(Days::new(1));
+        let is_of_days = matches!(self.catalog.metric_time, DataType::Date32 | DataType::Date64);
+        if is_of_days && midnight < at { next().unwrap_or(at) } else { at }
     }
 
     /// The number of the side that a row belongs to.

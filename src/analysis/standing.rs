@@ -15,11 +15,12 @@ use super::span::Span;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::{Additivity, Direction};
 use crate::catalog::stretch::{Stretch, containing};
-use crate::catalog::target::{Aim, Amounts, Bands, Judging, Level, Pace, Rows, SplitBy, Target};
+use crate::catalog::target::{Aim, Amounts, Bands, Level, Pace, Rows, SplitBy, Target};
 use crate::catalog::time::cast;
 use crate::catalog::{Catalog, IndicatorId};
-use crate::goal::amount::{Decided, Scale, Shared, Slice, Wanted, aim_of, periods_of};
-use crate::goal::pace::{LastYear, due, scaled};
+use crate::goal::amount::{Decided, Required, Scale, Shared, Slice, Wanted, aim_of, others_of, periods_of};
+use crate::goal::compared::{Compared, Comparison, attained};
+use crate::goal::pace::LastYear;
 use crate::goal::{Reason, attainment, bands};
 use crate::plan::combine::value_of_nothing;
 use crate::plan::instant;
@@ -302,7 +303,7 @@ impl Bench<'_> {
         subject: &Subject,
         span: Stretch,
         key: &Key,
-    ) -> Result<(&'c Target, Aim), Reason> {
+    ) -> Result<(&'c Target, Required), Reason> {
         let slice = self.slice(key).ok_or(Reason::OtherSlice)?;
         let scale = Scale::of(self.catalog, subject.indicator);
         let last_year = targets.iter().any(|it| it.splits_by_last_year()).then(|| self.last_year(subject));
@@ -316,12 +317,12 @@ impl Bench<'_> {
         };
         let mut reason = None;
         for target in targets {
-            let aim = match &target.amounts {
+            let required = match &target.amounts {
                 Amounts::Stated(_) => aim_of(&scale, target, &wanted),
                 Amounts::Rows(rows) => self.aim_of_rows(&scale, target, rows, span, key),
             };
-            match aim {
-                Ok(aim) => return Ok((target, aim)),
+            match required {
+                Ok(required) => return Ok((target, required)),
                 Err(other) => _ = reason.get_or_insert(other),
             }
         }
@@ -335,17 +336,17 @@ impl Bench<'_> {
         rows: &Rows,
         span: Stretch,
         key: &Key,
-    ) -> Result<Aim, Reason> {
+    ) -> Result<Required, Reason> {
         if self.terms.level != Level::Commit {
             return Err(Reason::NoTarget);
         }
-        periods_of(scale, target, span)?;
+        let times = periods_of(scale, target, span)?.len() as f64;
         let amounts = amounts_of(rows, self.terms.decided);
         self.book.side(amounts, span).ok_or(Reason::OtherSlice)?;
         let amount = self.value(amounts, span, key).ok_or(Reason::NoTarget)?;
         match rows.direction {
-            Some(Direction::Up) => Ok(Aim::AtLeast(amount)),
-            Some(Direction::Down) => Ok(Aim::AtMost(amount)),
+            Some(Direction::Up) => Ok(Required { aim: Aim::AtLeast(amount), times }),
+            Some(Direction::Down) => Ok(Required { aim: Aim::AtMost(amount), times }),
             None => Err(Reason::NoDirection),
         }
     }
@@ -353,8 +354,8 @@ impl Bench<'_> {
     /// The value of a slice as far as it is known, and its target where that is one number.
     pub(super) fn value_and_target(&self, subject: &Subject, key: &Key) -> [Option<f64>; 2] {
         let aim = self.aim(&subject.targets(self.catalog), subject, subject.span, key);
-        let amount = match aim {
-            Ok((_, Aim::AtLeast(amount) | Aim::AtMost(amount))) => Some(amount),
+        let amount = match aim.map(|(_, required)| required.aim) {
+            Ok(Aim::AtLeast(amount) | Aim::AtMost(amount)) => Some(amount),
             _ => None,
         };
         [self.value(subject.indicator, subject.known(self.terms), key), amount]
@@ -374,7 +375,7 @@ impl Bench<'_> {
                 whole: self.value(subject.indicator, whole, key),
                 to_date: self.value(subject.indicator, to_date, key),
             },
-            None => LastYear { whole: None, to_date: None },
+            None => LastYear::default(),
         };
         let mut judged = self.compared(subject, value, aim, last_year);
         if aim.is_ok() {
@@ -421,14 +422,14 @@ impl Bench<'_> {
             known: Some(self.terms.as_of),
             last_year: None,
         };
-        let (target, aim) = targets.iter().find_map(|target| {
+        let found = targets.iter().find_map(|target| {
             let Amounts::Stated(all) = &target.amounts else { return None };
             let split = all.iter().rev().find_map(|statement| statement.split.as_ref())?;
             (self.by == Some(&[split.by])).then_some(())?;
-            let aim = aim_of(&scale, target, &whole).ok()?;
-            Some((*target, crate::goal::amount::others_of(aim, split, scale.counts)?))
+            let required = aim_of(&scale, target, &whole).ok()?;
+            Some((*target, others_of(required, split, scale.counts)?))
         })?;
-        let named = self.named_slices(target);
+        let named = self.named_slices(found.0);
         let rest: Vec<Key> = self.cells.slices(self.set).into_iter().filter(|key| !named.contains(key)).collect();
         let sum = |span: Stretch| {
             let values: Vec<f64> = rest.iter().filter_map(|key| self.value(subject.indicator, span, key)).collect();
@@ -436,10 +437,10 @@ impl Bench<'_> {
         };
         let last_year = match subject.last_year(self.terms) {
             Some([whole, to_date]) => LastYear { whole: sum(whole), to_date: sum(to_date) },
-            None => LastYear { whole: None, to_date: None },
+            None => LastYear::default(),
         };
         let value = sum(subject.known(self.terms));
-        let judged = self.compared(subject, value, Ok((target, aim)), last_year);
+        let judged = self.compared(subject, value, Ok(found), last_year);
         Some((rest, self.as_far_as_data_go(subject, judged)))
     }
 
@@ -447,42 +448,35 @@ impl Bench<'_> {
         &self,
         subject: &Subject,
         value: Option<f64>,
-        aim: Result<(&Target, Aim), Reason>,
+        found: Result<(&Target, Required), Reason>,
         last_year: LastYear,
     ) -> Judged {
         let own = self.catalog.indicator(subject.indicator);
         let judged = Judged { value, owner: own.item.owner.clone(), ..Judged::default() };
-        let (target, aim) = match aim {
+        let (target, required) = match found {
             Ok(found) => found,
             Err(reason) => return Judged { reason: Some(reason), ..judged },
         };
-        let judging = &target.judging;
-        let attained = attainment::attainment(value, aim, judging);
-        let owner = target.item.owner.clone();
-        let judged = Judged { aim: Some(aim), attainment: attained.ok(), owner, ..judged };
-        if subject.has_ended(self.terms) {
-            return with_status(Judged { due: Some(aim), ..judged }, aim, attained, &judging.bands);
-        }
-        if self.terms.as_of <= subject.span.start {
-            return grey(judged, Reason::NotBegun);
-        }
-        // Only what grows with time is due in part.
-        let part = match own.additivity {
-            Additivity::Additive => {
-                due(judging.pace, subject.span, self.terms.as_of, last_year, &self.catalog.calendar)
-            }
-            _ => Ok(1.0),
+        let comparison = Comparison {
+            required,
+            judging: &target.judging,
+            period: subject.span,
+            as_of: self.terms.as_of,
+            grows: own.additivity == Additivity::Additive,
+            last_year,
+            calendar: &self.catalog.calendar,
         };
-        let part = match part {
-            Ok(part) => part,
+        let Compared { attained, now } = comparison.with(value);
+        let owner = target.item.owner.clone();
+        let judged = Judged { aim: Some(required.aim), attainment: attained.ok(), owner, ..judged };
+        let due = match now {
+            Ok(due) => due,
             Err(reason) => return grey(judged, reason),
         };
-        let now = scaled(aim, part);
-        let judging = Judging { baseline: judging.baseline.map(|it| it * part), ..judging.clone() };
-        let pace = attainment::attainment(value, now, &judging);
-        let landing = value.map(|value| value / part);
-        let judged = Judged { due: Some(now), pace: pace.ok(), landing, ..judged };
-        with_status(judged, now, pace, &judging.bands)
+        let pace = due.part.and_then(|_| due.attained.ok());
+        let landing = due.part.filter(|part| *part > 0.0).and_then(|part| Some(value? / part));
+        let judged = Judged { due: Some(due.aim), pace, landing, ..judged };
+        with_status(judged, due.aim, due.attained, &target.judging.bands)
     }
 
     /// The status that the periods before it allow.
@@ -495,9 +489,9 @@ impl Bench<'_> {
         latest: Option<String>,
     ) -> Option<String> {
         let rank = |span: Stretch| {
-            let (target, aim) = self.aim(targets, subject, span, key).ok()?;
+            let (target, required) = self.aim(targets, subject, span, key).ok()?;
             let value = self.value_of_slice(subject.indicator, span, key);
-            bands::rank_of(value, aim, attainment::attainment(value, aim, &target.judging), bands_of)
+            bands::rank_of(value, required.aim, attained(value, required, &target.judging), bands_of)
         };
         let mut ranks: Vec<Option<usize>> = subject.history(self.catalog).into_iter().rev().map(rank).collect();
         let now = (0..=bands_of.bands.len()).find(|rank| Some(bands::name(*rank, bands_of)) == latest.as_deref());

@@ -74,31 +74,41 @@ pub enum Shared<'a> {
     },
 }
 
+/// What a target requires of a slice in a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Required {
+    /// The amount.
+    pub aim: Aim,
+    /// How many times that is what the target says of its period: 3 for the quarter of a monthly target, 0.6 for a slice
+    /// with 60 %. So often its baseline and its tolerance count, too.
+    pub times: f64,
+}
+
 /// The amount that a stated target asks for.
 ///
 /// # Errors
 /// The reason, where it asks for nothing.
-pub fn aim_of(scale: &Scale, target: &Target, wanted: &Wanted<'_>) -> Result<Aim, Reason> {
+pub fn aim_of(scale: &Scale, target: &Target, wanted: &Wanted<'_>) -> Result<Required, Reason> {
     let Amounts::Stated(statements) = &target.amounts else { return Err(Reason::NoTarget) };
     let share = share_of(target, wanted)?;
     let periods = periods_of(scale, target, wanted.span)?;
     if periods.len() > 1 && matches!(share, Share::OfSplit(Split { how: SplitBy::LastYear(_), .. }, _)) {
         return Err(Reason::OtherPeriod);
     }
-    let mut sum: Option<Aim> = None;
+    let mut sum: Option<Required> = None;
     for period in periods {
         let statement = statement_of(statements, period, wanted).ok_or(Reason::NoTarget)?;
         let aim = statement.aims.iter().find(|(level, _)| *level == wanted.level).ok_or(Reason::NoTarget)?.1;
-        let aim = match &share {
-            Share::All => aim,
+        let required = match &share {
+            Share::All => Required { aim, times: 1.0 },
             Share::OfSplit(_, value) => {
                 let split = statement.split.as_ref().ok_or(Reason::OtherSlice)?;
                 part_of(aim, split, value, wanted.last_year, scale.counts)?
             }
         };
         sum = Some(match sum {
-            None => aim,
-            Some(before) => added(before, aim).ok_or(Reason::OtherPeriod)?,
+            None => required,
+            Some(before) => added(before, required).ok_or(Reason::OtherPeriod)?,
         });
     }
     sum.ok_or(Reason::OtherPeriod)
@@ -156,13 +166,14 @@ fn statement_of<'s>(statements: &'s [Statement], period: Stretch, wanted: &Wante
     statements.iter().rev().find(counts)
 }
 
-fn added(left: Aim, right: Aim) -> Option<Aim> {
-    Some(match (left, right) {
+fn added(left: Required, right: Required) -> Option<Required> {
+    let aim = match (left.aim, right.aim) {
         (Aim::AtLeast(left), Aim::AtLeast(right)) => Aim::AtLeast(left + right),
         (Aim::AtMost(left), Aim::AtMost(right)) => Aim::AtMost(left + right),
         (Aim::Between(low, high), Aim::Between(more, most)) => Aim::Between(low + more, high + most),
         _ => return None,
-    })
+    };
+    Some(Required { aim, times: left.times + right.times })
 }
 
 fn part_of(
@@ -171,7 +182,7 @@ fn part_of(
     value: &Option<String>,
     last_year: Option<Shared<'_>>,
     whole: bool,
-) -> Result<Aim, Reason> {
+) -> Result<Required, Reason> {
     let (at, shares) = match &split.how {
         SplitBy::Shares { parts, others } => {
             let at = parts.iter().position(|(known, _)| Some(known) == value.as_ref());
@@ -180,12 +191,17 @@ fn part_of(
         }
         SplitBy::LastYear(_) => last_years(last_year.ok_or(Reason::NoLastYear)?, value).ok_or(Reason::NoLastYear)?,
     };
-    let part = |amount: f64| split_up(amount, &shares, whole)[at];
-    Ok(match aim {
-        Aim::AtLeast(amount) => Aim::AtLeast(part(amount)),
-        Aim::AtMost(amount) => Aim::AtMost(part(amount)),
-        Aim::Between(low, high) => Aim::Between(part(low), part(high)),
-    })
+    Ok(Required { aim: shared(aim, &shares, whole)[at], times: shares[at] })
+}
+
+/// The parts of an amount in shares that add up to 1.
+pub fn shared(aim: Aim, shares: &[f64], whole: bool) -> Vec<Aim> {
+    let parts = |amount: f64| split_up(amount, shares, whole);
+    match aim {
+        Aim::AtLeast(amount) => parts(amount).into_iter().map(Aim::AtLeast).collect(),
+        Aim::AtMost(amount) => parts(amount).into_iter().map(Aim::AtMost).collect(),
+        Aim::Between(low, high) => parts(low).into_iter().zip(parts(high)).map(|(l, h)| Aim::Between(l, h)).collect(),
+    }
 }
 
 /// The place of a slice among the shares of a year earlier, and these.
@@ -205,15 +221,11 @@ fn last_years(shared: Shared<'_>, value: &Option<String>) -> Option<(usize, Vec<
 }
 
 /// What the rest has together that a split does not name.
-pub fn others_of(aim: Aim, split: &Split, whole: bool) -> Option<Aim> {
+pub fn others_of(required: Required, split: &Split, whole: bool) -> Option<Required> {
     let SplitBy::Shares { parts, others } = &split.how else { return None };
-    let shares: Vec<f64> = parts.iter().map(|(_, share)| *share).chain(Some((*others)?)).collect();
-    let part = |amount: f64| split_up(amount, &shares, whole)[parts.len()];
-    Some(match aim {
-        Aim::AtLeast(amount) => Aim::AtLeast(part(amount)),
-        Aim::AtMost(amount) => Aim::AtMost(part(amount)),
-        Aim::Between(low, high) => Aim::Between(part(low), part(high)),
-    })
+    let rest = (*others)?;
+    let shares: Vec<f64> = parts.iter().map(|(_, share)| *share).chain(Some(rest)).collect();
+    Some(Required { aim: shared(required.aim, &shares, whole).pop()?, times: required.times * rest })
 }
 
 /// An amount in shares that add up to 1. A whole amount of what is counted is split into whole ones by the largest
@@ -260,12 +272,14 @@ mod tests {
             .map(|(name, it)| (Some(name.to_string()), it))
             .to_vec();
         let slices = Shared::Slices(&last);
-        let of = |name: &str| part_of(Aim::AtLeast(1150.0), &split, &Some(name.to_string()), Some(slices), true);
+        let of = |name: &str| {
+            part_of(Aim::AtLeast(1150.0), &split, &Some(name.to_string()), Some(slices), true).map(|it| it.aim)
+        };
         let found: Vec<_> = ["a", "b", "c", "d"].map(of).to_vec();
         assert_eq!(found, [460.0, 345.0, 230.0, 115.0].map(|it| Ok(Aim::AtLeast(it))).to_vec());
         assert_eq!(of("e"), Err(Reason::NoLastYear));
         let alone = |least| Shared::One { own: Some(400.0), sum: Some(1000.0), least: Some(least) };
-        let one = |least| part_of(Aim::AtLeast(1150.0), &split, &None, Some(alone(least)), false);
+        let one = |least| part_of(Aim::AtLeast(1150.0), &split, &None, Some(alone(least)), false).map(|it| it.aim);
         assert_eq!(one(100.0), Ok(Aim::AtLeast(460.0)));
         assert_eq!(one(-1.0), Err(Reason::NoLastYear));
     }

@@ -9,6 +9,7 @@ pub mod amount;
 pub mod attainment;
 pub mod bands;
 pub mod cascade;
+pub mod compared;
 pub mod pace;
 pub mod score;
 
@@ -47,6 +48,8 @@ pub enum Reason {
     SmallSample,
     /// The period has not begun.
     NotBegun,
+    /// The period has begun, and no part of its amount is due by now.
+    NothingDue,
     /// The periods before it still count, by `hold`.
     Held,
     /// There are no data since the period's beginning.
@@ -79,6 +82,7 @@ impl Reason {
             Reason::NoDirection => "target without a direction",
             Reason::SmallSample => "sample too small",
             Reason::NotBegun => "period not begun",
+            Reason::NothingDue => "nothing due yet",
             Reason::Held => "held by the periods before",
             Reason::DataBefore => "data end before the period",
             Reason::DataWithin => "data end within the period",

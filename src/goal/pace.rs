@@ -8,7 +8,7 @@ use crate::catalog::stretch::Stretch;
 use crate::catalog::target::{Aim, Pace};
 
 /// What of a year earlier is known: the value until the same day, and of the whole period.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LastYear {
     /// Until the same day.
     pub to_date: Option<f64>,

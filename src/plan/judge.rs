@@ -13,10 +13,11 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::combine::Answer;
 use super::context::{Call, Context};
-use super::instant::{Instants, TIMESTAMP};
+use super::instant::TIMESTAMP;
 use super::judgement::{Before, Judgement, Limit, Needs, Past, Yardstick, Year};
 use super::marker::Aspect;
 use super::range::{conjuncts, merged, range_of};
+use super::so_far::{SoFar, instants};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input, input_number};
 use crate::catalog::indicator::Additivity;
@@ -31,15 +32,17 @@ use crate::goal::amount::Scale;
 /// What is known of a question's groups before it is answered.
 pub(crate) struct Groups {
     /// The keys that are periods and dimensions, by position.
-    times: Vec<(usize, Grain)>,
+    pub(super) times: Vec<(usize, Grain)>,
     dimensions: Vec<(usize, DimensionId)>,
     limits: Vec<Limit>,
-    from: Option<Expr>,
-    to: Option<Expr>,
+    /// The conditions on dimensions.
+    pub(super) of_dimensions: Vec<Expression>,
+    pub(super) from: Option<Expr>,
+    pub(super) to: Option<Expr>,
     /// Whether there are subtotals: rows of other periods than the finest.
-    has_subtotals: bool,
+    pub(super) has_subtotals: bool,
     /// Whether keys and conditions are such that a target can be about them.
-    fits: bool,
+    pub(super) fits: bool,
 }
 
 /// A call whose value is compared with targets.
@@ -54,6 +57,8 @@ pub(crate) struct Compared {
     ends: Vec<usize>,
     /// What was before, where that decides.
     past: Vec<Past>,
+    /// What running periods have by now.
+    so_far: Vec<SoFar>,
 }
 
 impl Groups {
@@ -63,6 +68,7 @@ impl Groups {
             times: vec![],
             dimensions: vec![],
             limits: vec![],
+            of_dimensions: vec![],
             from: None,
             to: None,
             has_subtotals: context.grouping.sets.is_some(),
@@ -76,12 +82,7 @@ impl Groups {
             }
         }
         let catalog = context.catalog;
-        let instants = Instants {
-            calendar: &catalog.calendar,
-            data_type: TIMESTAMP,
-            common: catalog.metric_time.clone(),
-            native: None,
-        };
+        let instants = instants(catalog);
         let mut ranges = Vec::new();
         for condition in context.conditions.iter().flat_map(conjuncts) {
             let part = |input: &Input| match input {
@@ -115,7 +116,10 @@ impl Groups {
             })
             .collect();
         match (dimensions, condition.inputs.as_slice()) {
-            (Some(dimensions), _) => self.limits.push(Limit::Dimensions { value: equals(&condition.expr), dimensions }),
+            (Some(dimensions), _) => {
+                self.limits.push(Limit::Dimensions { value: one_value(&condition.expr).flatten(), dimensions });
+                self.of_dimensions.push(condition.clone());
+            }
             (None, [Input::MetricTime(TimePart::Grain(grain))]) => self.limits.push(Limit::Periods(*grain)),
             _ => self.fits = false,
         }
@@ -153,6 +157,10 @@ impl Groups {
         let since = self.since_the_range(catalog);
         let ends = ends.into_iter().map(|end| ask(calls, end, since.clone())).collect();
         let extra: Vec<Needs> = targets.iter().map(|target| self.needs(catalog, calls, target, is_status)).collect();
+        let so_far = match aspect {
+            Aspect::Target => vec![],
+            Aspect::Attainment | Aspect::Status => self.so_far(catalog, calls, indicator, is_status),
+        };
         let mut before = |step: TimeSpan, steps: usize| {
             let moved = || vec![Modifier::Shift(step); steps];
             let value = ask(calls, indicator, moved());
@@ -163,7 +171,7 @@ impl Groups {
         let back = most_held(&targets);
         let mut past = |step| Past { step, periods: (1..=back).map(|steps| before(step, steps)).collect() };
         let past = steps.into_iter().map(&mut past).collect();
-        Ok(Compared { value, aspect, indicator, extra, ends, past })
+        Ok(Compared { value, aspect, indicator, extra, ends, past, so_far })
     }
 
     /// What a target needs besides the value.
@@ -208,20 +216,20 @@ impl Groups {
         if !self.fits || most_held(targets) == 0 {
             return Ok(vec![]);
         }
-        let finest = self.times.iter().map(|(_, grain)| *grain).min();
-        let asked = self.times.iter().map(|(_, grain)| *grain);
-        let mut steps: Vec<TimeSpan> =
-            asked.filter(|grain| self.has_subtotals || Some(*grain) == finest).map(Grain::span).collect();
-        if let (Some(from), Some(to)) = (&self.from, &self.to)
-            && (self.times.is_empty() || self.has_subtotals)
-        {
-            let (from, to) = (constant_instant(from), constant_instant(to));
-            let range = from.zip(to).filter(|(start, end)| start < end);
-            match range {
-                Some((start, end)) => steps.push(Stretch { start, end }.step()),
-                // A range that ends before it begins has no rows.
-                None if from.is_some() && to.is_some() => {}
-                None => return Err(held_by_unknown(catalog, indicator).into()),
+        let mut steps = Vec::new();
+        for kind in self.kinds() {
+            match (kind, &self.from, &self.to) {
+                (Some(grain), ..) => steps.push(grain.span()),
+                (None, Some(from), Some(to)) => {
+                    let (from, to) = (constant_instant(from), constant_instant(to));
+                    match from.zip(to).filter(|(start, end)| start < end) {
+                        Some((start, end)) => steps.push(Stretch { start, end }.step()),
+                        // A range that ends before it begins has no rows.
+                        None if from.is_some() && to.is_some() => {}
+                        None => return Err(held_by_unknown(catalog, indicator).into()),
+                    }
+                }
+                (None, ..) => {}
             }
         }
         steps.sort_by_key(|step| (step.months, step.days, step.nanoseconds));
@@ -252,7 +260,11 @@ impl Groups {
             None => lit(ScalarValue::TimestampNanosecond(None, None)),
         };
         let grouping = answer.grouping_id.clone().map_or(lit(0_u64), |id| cast(id, DataType::UInt64));
-        let mut arguments = vec![number(compared.value), grouping, instant(&self.from), instant(&self.to)];
+        // The same instant as that up to which values of running periods count. Without these the clock is looked at when
+        // the plan is run, so that plans stay what they are.
+        let now = (!compared.so_far.is_empty()).then(|| now_in(catalog));
+        let mut arguments =
+            vec![number(compared.value), grouping, instant(&self.from), instant(&self.to), instant(&now)];
         let timestamp = DataType::Timestamp(TimeUnit::Nanosecond, None);
         arguments.extend(self.times.iter().map(|(at, _)| cast(answer.keys[*at].clone(), timestamp.clone())));
         arguments.extend(self.dimensions.iter().map(|(at, _)| cast(answer.keys[*at].clone(), DataType::Utf8)));
@@ -268,6 +280,8 @@ impl Groups {
         let past = compared.past.iter();
         let past =
             past.map(|it| Past { step: it.step, periods: it.periods.iter().map(&mut before).collect() }).collect();
+        let so_far = compared.so_far.iter();
+        let so_far = so_far.map(|it| it.placed(&mut |at| place(number(at)))).collect();
         let mut targets = Vec::new();
         for (target, extra) in catalog.targets_of(compared.indicator).zip(&compared.extra) {
             let mut place = |argument: Expr| {
@@ -290,6 +304,7 @@ impl Groups {
             targets,
             ends,
             past,
+            so_far,
             keys: answer.keys.len(),
             times: self.times.clone(),
             dimensions: self.dimensions.clone(),
@@ -307,7 +322,7 @@ fn most_held(targets: &[&Target]) -> usize {
 }
 
 /// Adds a call; its position.
-fn ask(calls: &mut Vec<Call>, indicator: IndicatorId, modifiers: Vec<Modifier>) -> usize {
+pub(super) fn ask(calls: &mut Vec<Call>, indicator: IndicatorId, modifiers: Vec<Modifier>) -> usize {
     calls.push(Call { indicator, filters: vec![], modifiers });
     calls.len() - 1
 }
@@ -325,7 +340,7 @@ fn amount_of(catalog: &Catalog, calls: &mut Vec<Call>, target: &Target, modifier
 }
 
 /// The wall-clock time in the calendar's zone, when the question is asked.
-fn now_in(catalog: &Catalog) -> Expr {
+pub(super) fn now_in(catalog: &Catalog) -> Expr {
     let clock = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
     cast(wall_clock(now(), &clock, &catalog.calendar), TIMESTAMP)
 }
@@ -357,17 +372,19 @@ fn held_by_left_out(catalog: &Catalog, indicator: IndicatorId) -> Diagnostic {
         .help("write the condition as a range (`>=`, `<`, `=`, `between`), or choose among the rows of a subquery")
 }
 
-/// The value of `d = 'value'`.
-fn equals(expr: &Expr) -> Option<String> {
-    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = expr else { return None };
-    let of = |one: &Expr, other: &Expr| match (one, other) {
-        (Expr::Column(column), Expr::Literal(value, _)) if input_number(column).is_some() => {
-            let text = value.cast_to(&DataType::Utf8).ok()?;
-            text.try_as_str().flatten().map(ToString::to_string)
-        }
+/// The one value that a condition leaves its input: that of `d = 'value'`, NULL of `d is null`.
+fn one_value(expr: &Expr) -> Option<Option<String>> {
+    let is_input = |expr: &Expr| matches!(expr, Expr::Column(column) if input_number(column).is_some());
+    let text = |value: &Expr| match value {
+        Expr::Literal(value, _) => value.cast_to(&DataType::Utf8).ok()?.try_as_str().flatten().map(ToString::to_string),
         _ => None,
     };
-    of(left, right).or_else(|| of(right, left))
+    match expr {
+        Expr::IsNull(inner) if is_input(inner) => Some(None),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_input(left) => text(right).map(Some),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_input(right) => text(left).map(Some),
+        _ => None,
+    }
 }
 
 fn in_other_context(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -> Diagnostic {

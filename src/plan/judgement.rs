@@ -12,14 +12,17 @@ use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::marker::Aspect;
+use super::so_far::SoFar;
 use crate::catalog::DimensionId;
 use crate::catalog::calendar::Grain;
 use crate::catalog::indicator::Direction;
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::stretch::{Stretch, containing, now};
 use crate::catalog::target::{Aim, Amounts, Bands, Level, Rows, Target};
-use crate::goal::amount::{Decided, Scale, Shared, Slice, Wanted, aim_of, periods_of};
-use crate::goal::{Reason, attainment, bands};
+use crate::goal::amount::{Decided, Required, Scale, Shared, Slice, Wanted, aim_of, periods_of};
+use crate::goal::compared::{Comparison, attained};
+use crate::goal::pace::LastYear;
+use crate::goal::{Reason, bands};
 
 /// A condition of the question, as far as targets are concerned.
 #[derive(Debug, Clone)]
@@ -78,6 +81,8 @@ pub(crate) struct Yardstick {
     pub(crate) ends: Vec<usize>,
     /// For rows of each kind of period, what was before.
     pub(crate) past: Vec<Past>,
+    /// For rows of each kind of period, what the running one has by now.
+    pub(crate) so_far: Vec<SoFar>,
     /// How many keys the question has.
     pub(crate) keys: usize,
     pub(crate) times: Vec<(usize, Grain)>,
@@ -87,8 +92,8 @@ pub(crate) struct Yardstick {
     pub(crate) fits: bool,
 }
 
-/// The function: its arguments are the value, the grouping id, the range's ends, the periods, the dimensions, and what
-/// else targets need.
+/// The function: its arguments are the value, the grouping id, the range's ends, the time that it is (NULL: by the clock),
+/// the periods, the dimensions, and what else targets need.
 #[derive(Debug)]
 pub(crate) struct Judgement {
     name: String,
@@ -145,8 +150,8 @@ impl ScalarUDFImpl for Judgement {
         let rows = args.number_rows;
         let arrays = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
         let arguments = Arguments { yardstick: &self.yardstick, arrays: &arrays };
-        let now = now(&self.yardstick.scale.calendar);
-        let judged = (0..rows).map(|row| arguments.judge(row, now));
+        let clock = now(&self.yardstick.scale.calendar);
+        let judged = (0..rows).map(|row| arguments.judge(row, clock));
         Ok(ColumnarValue::Array(match self.aspect {
             Aspect::Target => Arc::new(Float64Array::from_iter(judged.map(|it| it.amount()))),
             Aspect::Attainment => Arc::new(Float64Array::from_iter(judged.map(|it| it.attained.ok()))),
@@ -173,6 +178,14 @@ impl Judged {
     }
 }
 
+/// What is compared with a target.
+#[derive(Default)]
+struct Values {
+    value: Option<f64>,
+    sample: Option<f64>,
+    last_year: LastYear,
+}
+
 /// The period and the slice that a row is of.
 #[derive(Clone)]
 struct Place {
@@ -189,7 +202,7 @@ struct Arguments<'a> {
 }
 
 /// Where the arguments for keys begin.
-const FIRST_KEY: usize = 4;
+const FIRST_KEY: usize = 5;
 
 impl Arguments<'_> {
     fn number(&self, at: usize, row: usize) -> Option<f64> {
@@ -229,29 +242,61 @@ impl Arguments<'_> {
         left_out & (1 << (self.yardstick.keys - 1 - key)) == 0
     }
 
-    fn judge(&self, row: usize, now: NaiveDateTime) -> Judged {
-        let value = self.number(0, row);
+    fn judge(&self, row: usize, clock: NaiveDateTime) -> Judged {
         let found = self.place(row).and_then(|(span, slice)| {
+            let now = self.instant(4, row).unwrap_or(clock);
             let place = Place { span, slice, order: self.order(span), now };
             let found = self.aim(row, &place, None)?;
             Ok((place, found))
         });
-        let (place, (at, aim)) = match found {
+        let (place, (at, required)) = match found {
             Ok(found) => found,
             Err(reason) => return Judged { aim: Err(reason), attained: Err(reason), status: None },
         };
-        let (target, Needs { sample, .. }) = &self.yardstick.targets[at];
-        let judging = &target.judging;
-        let attained = attainment::attainment(value, aim, judging);
-        let few = match (judging.sample, sample) {
-            (Some((_, least)), Some(sample)) => self.number(*sample, row).unwrap_or(0.0) < least,
-            _ => false,
-        };
-        let known = !few && place.span.end <= now && !self.is_late(row, place.span);
-        let rank = bands::rank_of(value, aim, attained, &judging.bands).filter(|_| known);
+        let Values { value, sample, last_year } = self.values(row, &place, at);
+        let comparison = self.comparison(&place, at, required, last_year);
+        let judging = comparison.judging;
+        let few = judging.sample.is_some_and(|(_, least)| sample.unwrap_or(0.0) < least);
+        let known = !few && !self.is_late(row, place.span);
+        let rank = comparison.rank(value).filter(|_| known);
         let rank = rank.and_then(|rank| self.held(row, &place, rank, &judging.bands));
         let status = rank.map_or(bands::GREY, |rank| bands::name(rank, &judging.bands));
-        Judged { aim: Ok(aim), attained, status: Some(status.to_string()) }
+        Judged { aim: Ok(required.aim), attained: comparison.with(value).attained, status: Some(status.to_string()) }
+    }
+
+    fn comparison(&self, place: &Place, target: usize, required: Required, last_year: LastYear) -> Comparison<'_> {
+        let yardstick = self.yardstick;
+        Comparison {
+            required,
+            judging: &yardstick.targets[target].0.judging,
+            period: place.span,
+            as_of: place.now,
+            grows: yardstick.adds_up,
+            last_year,
+            calendar: &yardstick.scale.calendar,
+        }
+    }
+
+    /// The row's values, those of a running period as they are by now.
+    fn values(&self, row: usize, place: &Place, target: usize) -> Values {
+        let number = |at: usize| self.number(at, row);
+        if place.span.end <= place.now {
+            let sample = self.yardstick.targets[target].1.sample.and_then(number);
+            return Values { value: number(0), sample, last_year: LastYear::default() };
+        }
+        let calendar = &self.yardstick.scale.calendar;
+        let is_of = |it: &&SoFar| match it.grain {
+            Some(grain) => containing(grain, place.now, calendar) == Some(place.span),
+            None => [2, 3].map(|at| self.instant(at, row)) == [place.span.start, place.span.end].map(Some),
+        };
+        // A period that has not begun has none.
+        let begun = place.span.start < place.now;
+        let Some(so_far) = self.yardstick.so_far.iter().find(is_of).filter(|_| begun) else {
+            return Values::default();
+        };
+        let last_year = so_far.last_year.map(|both| both.map(number));
+        let last_year = last_year.map(|[to_date, whole]| LastYear { to_date, whole }).unwrap_or_default();
+        Values { value: number(so_far.value), sample: so_far.samples[target].and_then(number), last_year }
     }
 
     /// Whether nothing the indicator is made of has data since the period's beginning: nobody knows what happened.
@@ -271,10 +316,10 @@ impl Arguments<'_> {
         for (steps, before) in (1..).zip(&past.periods) {
             let rank = || {
                 let place = Place { span: place.span.before(steps)?, ..place.clone() };
-                let (at, aim) = self.aim(row, &place, Some(before)).ok()?;
+                let (at, required) = self.aim(row, &place, Some(before)).ok()?;
                 let value = self.number(before.value, row);
-                let attained = attainment::attainment(value, aim, &self.yardstick.targets[at].0.judging);
-                bands::rank_of(value, aim, attained, bands)
+                let attained = attained(value, required, &self.yardstick.targets[at].0.judging);
+                bands::rank_of(value, required.aim, attained, bands)
             };
             ranks.push(rank());
         }
@@ -355,7 +400,7 @@ impl Arguments<'_> {
     }
 
     /// The first target that stands for a period and a slice, by position: the row's own period, or one before.
-    fn aim(&self, row: usize, place: &Place, before: Option<&Before>) -> Result<(usize, Aim), Reason> {
+    fn aim(&self, row: usize, place: &Place, before: Option<&Before>) -> Result<(usize, Required), Reason> {
         let yardstick = self.yardstick;
         let Place { span, slice, order, now } = place;
         let (decided, known) = (Decided::Current, Some(*now));
@@ -377,12 +422,12 @@ impl Arguments<'_> {
                 Year::Each(_) => Shared::Slices(&slices),
             });
             let amount = before.map_or(needs.amount, |before| before.amounts[*at]);
-            let aim = match &target.amounts {
+            let required = match &target.amounts {
                 Amounts::Stated(_) => aim_of(&yardstick.scale, target, &Wanted { last_year, ..wanted }),
                 Amounts::Rows(rows) => self.aim_of_rows(row, target, rows, amount, &wanted),
             };
-            match aim {
-                Ok(aim) => return Ok((*at, aim)),
+            match required {
+                Ok(required) => return Ok((*at, required)),
                 Err(other) => _ = reason.get_or_insert(other),
             }
         }
@@ -396,16 +441,16 @@ impl Arguments<'_> {
         rows: &Rows,
         amount: Option<usize>,
         wanted: &Wanted<'_>,
-    ) -> Result<Aim, Reason> {
-        periods_of(&self.yardstick.scale, target, wanted.span)?;
+    ) -> Result<Required, Reason> {
+        let times = periods_of(&self.yardstick.scale, target, wanted.span)?.len() as f64;
         let amount = amount.ok_or(Reason::OtherSlice)?;
         if !self.yardstick.adds_up && wanted.slice.len() != rows.by.len() {
             return Err(Reason::OtherSlice);
         }
         let amount = self.number(amount, row).ok_or(Reason::NoTarget)?;
         match rows.direction {
-            Some(Direction::Up) => Ok(Aim::AtLeast(amount)),
-            Some(Direction::Down) => Ok(Aim::AtMost(amount)),
+            Some(Direction::Up) => Ok(Required { aim: Aim::AtLeast(amount), times }),
+            Some(Direction::Down) => Ok(Required { aim: Aim::AtMost(amount), times }),
             None => Err(Reason::NoDirection),
         }
     }

@@ -66,6 +66,7 @@ pub mod shared_percentiles;
 mod shown;
 mod side_by_side;
 mod situation;
+mod so_far;
 mod sought;
 mod spine;
 mod states;

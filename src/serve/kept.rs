@@ -201,6 +201,7 @@ target sales { at least 10  every month from 2026-01 }
         for statement in [
             "SELECT now(), MEASURE(sales) FROM shop.indicators GROUP BY 1",
             "SELECT metric_time__month, MEASURE(sales), STATUS(sales) FROM shop.indicators GROUP BY 1",
+            "SELECT metric_time__month, MEASURE(sales), ATTAINMENT(sales) FROM shop.indicators GROUP BY 1",
             "SELECT region, MEASURE(sales) FROM shop.indicators WHERE metric_time <= current_date GROUP BY 1",
             "SELECT random() * MEASURE(sales) FROM shop.indicators",
             "SELECT * FROM status('shop.sales')",
