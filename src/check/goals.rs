@@ -405,8 +405,14 @@ fn bands_from(tree: &goals::Bands) -> Result<Bands, Failure> {
         Some((name, at)) if *at <= 0.0 => name.clone(),
         _ => "red".to_string(),
     };
-    if bands.iter().any(|(name, _)| *name == below) {
-        bands.pop();
+    match bands.iter().position(|(name, _)| *name == below) {
+        Some(at) if at + 1 == bands.len() => _ = bands.pop(),
+        Some(at) => {
+            return Err(bad("what lies below all bands is `red`, too", tree.bands[at].0.span)
+                .help("say what it is in a last band, such as `green at 0%`")
+                .into());
+        }
+        None => {}
     }
     Ok(Bands { bands, below, hold })
 }

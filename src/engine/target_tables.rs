@@ -2,7 +2,9 @@
 
 use super::catalog_tables::{Cell, Table, number, text};
 use crate::catalog::Catalog;
+use crate::catalog::indicator::Direction;
 use crate::catalog::target::{Aim, Amounts, Form, Level, Slices, Split, SplitBy, Statement, Target};
+use crate::goal::amount::{Scale, shared};
 
 /// A row for each decision, level and slice.
 pub(super) fn targets(catalog: &Catalog) -> Table {
@@ -13,7 +15,9 @@ pub(super) fn targets(catalog: &Catalog) -> Table {
                 let by: Vec<&str> = amounts.by.iter().map(|id| catalog.dimension(*id).item.name.as_str()).collect();
                 let source = format!("indicator {}", catalog.indicator(amounts.indicator).item.name);
                 let slice = if by.is_empty() { None } else { Some(format!("each {}", by.join(", "))) };
-                rows.push(row(catalog, target, slice, Level::Commit, None, None, &source));
+                let mut row = row(catalog, target, slice, Level::Commit, None, None, &source);
+                row[8] = Cell::Text(amounts.direction.map(|direction| in_words(direction).to_string()));
+                rows.push(row);
             }
             Amounts::Stated(all) => {
                 for statement in all {
@@ -50,21 +54,23 @@ pub(super) fn targets(catalog: &Catalog) -> Table {
 
 fn stated(catalog: &Catalog, target: &Target, statement: &Statement, rows: &mut Vec<Vec<Cell>>) {
     for (level, aim) in &statement.aims {
-        let one = |slice, share| {
-            let mut row = row(catalog, target, slice, *level, Some(*aim), share, "file");
+        let one = |slice, aim, share| {
+            let mut row = row(catalog, target, slice, *level, Some(aim), share, "file");
             row[17] = Cell::Text(statement.set.map(|set| set.to_string()));
             row
         };
-        rows.push(one(whole_slice(catalog, target), None));
+        rows.push(one(whole_slice(catalog, target), *aim, None));
         if let Some(Split { by, how }) = &statement.split {
             let name = &catalog.dimension(*by).item.name;
             match how {
-                SplitBy::LastYear(_) => rows.push(one(Some(format!("each {name} as last year")), None)),
+                SplitBy::LastYear(_) => rows.push(one(Some(format!("each {name} as last year")), *aim, None)),
                 SplitBy::Shares { parts, others } => {
-                    rows.extend(
-                        parts.iter().map(|(value, share)| one(Some(format!("{name} = {value}")), Some(*share))),
-                    );
-                    rows.extend(others.map(|share| one(Some(format!("other {name}")), Some(share))));
+                    let named = parts.iter().map(|(value, share)| (format!("{name} = {value}"), *share));
+                    let rest = others.map(|share| (format!("other {name}"), share));
+                    let (slices, shares): (Vec<String>, Vec<f64>) = named.chain(rest).unzip();
+                    let amounts = shared(*aim, &shares, Scale::of(catalog, target.of).counts);
+                    let parts = slices.into_iter().zip(amounts).zip(shares);
+                    rows.extend(parts.map(|((slice, aim), share)| one(Some(slice), aim, Some(share))));
                 }
             }
         }
@@ -92,7 +98,6 @@ fn row(
     source: &str,
 ) -> Vec<Cell> {
     let judging = &target.judging;
-    let part = share.unwrap_or(1.0);
     let day = |at: Option<chrono::NaiveDateTime>| Cell::Text(at.map(|at| at.date().to_string()));
     let bands: Vec<String> =
         judging.bands.bands.iter().map(|(name, at)| format!("{name} at {}%", (at * 1e8).round() / 1e6)).collect();
@@ -106,8 +111,8 @@ fn row(
         Cell::Text(slice),
         text(level.name()),
         Cell::Text(aim.map(|aim| aim.direction().to_string())),
-        number(aim.and_then(|aim| aim.low().or(aim.high())).map(|amount| amount * part)),
-        number(aim.and_then(|aim| aim.low().and(aim.high())).map(|amount| amount * part)),
+        number(aim.and_then(|aim| aim.low().or(aim.high()))),
+        number(aim.and_then(|aim| aim.low().and(aim.high()))),
         number(share),
         number(judging.baseline),
         number(judging.tolerance),
@@ -119,6 +124,13 @@ fn row(
         Cell::Text(target.item.owner.clone()),
         Cell::Text(target.because.clone()),
     ]
+}
+
+fn in_words(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "at least",
+        Direction::Down => "at most",
+    }
 }
 
 fn form(aim: Option<Aim>, form: Form, from_baseline: bool) -> &'static str {
