@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use bellwether::Status as Request;
+use bellwether::catalog::Catalog;
 use bellwether::engine::Question;
+use bellwether::goal::bands::GREY;
 use clap::{Args, ValueEnum};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 
@@ -34,8 +36,8 @@ pub struct Status {
     /// Which amount counts
     #[command(flatten)]
     target: TargetArgs,
-    /// Statuses for which the exit code is 3; 'never' for none
-    #[arg(long, value_delimiter = ',', value_name = "STATUSES", default_value = "red")]
+    /// Statuses for which the exit code is 3; 'never' for none; default: the worst of each target's bands, mostly red
+    #[arg(long, value_delimiter = ',', value_name = "STATUSES")]
     fail_on: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
@@ -86,6 +88,7 @@ impl Status {
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let mut output = Output::new(&self.output)?;
         let engine = project::open(common).await?;
+        let fail_on = self.fail_on(engine.catalog())?;
         let request = Request {
             indicators: self.indicators.clone(),
             by: self.by.clone(),
@@ -95,15 +98,44 @@ impl Status {
             against: self.target.against(),
         };
         let mut missed = false;
-        let mut watch = |batch: &RecordBatch| missed |= self.fails(batch);
+        let mut watch = |batch: &RecordBatch| missed |= has_one_of(batch, &fail_on);
         answer_watched(&engine, &Question::function(request), &mut output, &TimingArgs::NONE, &mut watch).await?;
         output.commit()?;
         Ok(if missed { ExitCode::from(MISSED) } else { ExitCode::SUCCESS })
     }
 
-    fn fails(&self, batch: &RecordBatch) -> bool {
-        let Some(column) = batch.column_by_name("status") else { return false };
-        let statuses = column.as_string::<i32>();
-        (0..statuses.len()).any(|row| statuses.is_valid(row) && self.fail_on.iter().any(|it| it == statuses.value(row)))
+    /// The statuses for which the exit code tells, of one indicator or of all.
+    fn fail_on(&self, catalog: &Catalog) -> Result<Vec<(Option<String>, String)>, Failure> {
+        if self.fail_on.is_empty() {
+            let name = |id| Some(catalog.indicator(id).item.name.clone());
+            return Ok(catalog.targets.iter().map(|it| (name(it.of), it.judging.bands.below.clone())).collect());
+        }
+        let bands = || catalog.targets.iter().map(|target| &target.judging.bands);
+        let mut known: Vec<&str> = vec![GREY, NEVER];
+        known.extend(
+            bands().flat_map(|it| it.bands.iter().map(|(name, _)| name).chain([&it.below])).map(String::as_str),
+        );
+        known.sort_unstable();
+        known.dedup();
+        match self.fail_on.iter().find(|status| !known.contains(&status.as_str())) {
+            Some(status) => Err(Failure::Usage(format!(
+                "nothing is ever `{status}` (--fail-on); the statuses here are {}",
+                known.into_iter().filter(|name| *name != NEVER).collect::<Vec<_>>().join(", ")
+            ))),
+            None => Ok(self.fail_on.iter().map(|status| (None, status.clone())).collect()),
+        }
     }
+}
+
+/// The word for no status.
+const NEVER: &str = "never";
+
+fn has_one_of(batch: &RecordBatch, wanted: &[(Option<String>, String)]) -> bool {
+    let text = |name: &str| batch.column_by_name(name).map(|column| column.as_string::<i32>());
+    let (Some(indicators), Some(statuses)) = (text("indicator"), text("status")) else { return false };
+    let is_wanted = |row: usize| {
+        let of = |name: &Option<String>| name.as_deref().is_none_or(|name| name == indicators.value(row));
+        wanted.iter().any(|(name, status)| of(name) && status == statuses.value(row))
+    };
+    (0..statuses.len()).any(|row| statuses.is_valid(row) && is_wanted(row))
 }

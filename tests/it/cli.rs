@@ -386,8 +386,23 @@ fn a_missed_target_is_told_by_the_exit_code() {
     assert_eq!(code(&status(&["x", "--at", "2025-01", "--fail-on", "green,red"])), 3);
     // Nothing can be said of a day.
     assert_eq!(code(&status(&["--at", "2025-02-05"])), 0);
+    let never = status(&["--at", "2025-02", "--fail-on", "purple"]);
+    let message = "nothing is ever `purple` (--fail-on); the statuses here are amber, green, grey, red";
+    assert_eq!((code(&never), stderr(&never).contains(message)), (2, true), "{}", stderr(&never));
     let wrong = status(&["y"]);
     assert_eq!((code(&wrong), stderr(&wrong).contains("there is no indicator or dimension `y`")), (1, true));
+}
+
+/// Without `--fail-on` the exit code tells of the worst that there is, whatever it is called.
+#[test]
+fn the_worst_status_fails_in_any_language() {
+    let project = project_with_target();
+    let path = project.path().join("model.bell");
+    let model = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, model.replace("every month }", "every month  bands { 绿 at 100%  黄 at 90%  红 at 0% } }"))
+        .unwrap();
+    let code_at = |at| code(&bell(project.path(), &["status", "--at", at]));
+    assert_eq!([code_at("2025-01"), code_at("2025-02")], [0, 3]);
 }
 
 #[test]
