@@ -8,7 +8,6 @@ use super::event::Happening;
 use super::rows::Rows;
 use super::{asked_by, asked_of, names_of, rows};
 use crate::analysis::change::TARGET;
-use crate::analysis::span::Span;
 use crate::analysis::{Change, Localise};
 use crate::catalog::alert::{Alert, CauseBase};
 use crate::diagnostic::{Code, Diagnostic, codes};
@@ -67,55 +66,140 @@ pub(super) async fn of(
     as_of: NaiveDateTime,
     most: usize,
 ) -> Causes {
-    let mut causes = Causes::default();
-    if most == 0 {
-        return causes;
-    }
-    let by = names_of(engine, alert, &alert.causes);
-    let mut explained = explain(engine, alert, happening, as_of, &by, most, &mut causes).await;
-    // What is told of no slices may be told of the parts of a tree.
-    if explained.as_ref().is_err_and(|error| is(error, codes::NOT_SLICEABLE)) {
-        explained = explain(engine, alert, happening, as_of, &[], most, &mut causes).await;
-    } else if explained.as_ref().is_err_and(|error| is(error, codes::NO_TARGET)) {
-        explained = explain(engine, alert, happening, as_of, &[], most, &mut causes).await.or(explained);
-    }
-    match explained {
-        // Nobody asked by what to break it down.
-        Err(error) if by.is_empty() && is(&error, codes::NOTHING_BELOW) => {}
-        Err(error) => causes.unexplained.push(reason(&error)),
-        Ok(()) => {}
-    }
-    if alert.base == CauseBase::Target {
-        return causes;
-    }
-    if !by.is_empty()
-        && let Err(error) = localise_it_or_its_part(engine, alert, happening, &by, most, &mut causes).await
-    {
-        causes.unexplained.push(reason(&error));
-    }
-    causes
+    let search = Search { engine, alert, happening, as_of, most };
+    if most == 0 { Causes::default() } else { search.causes().await }
 }
 
-/// What slices do not add up to, such as a product, is followed to the part of its tree that did most.
-async fn localise_it_or_its_part(
-    engine: &Engine,
-    alert: &Alert,
-    happening: &Happening,
-    by: &[String],
+/// What is looked for.
+struct Search<'s> {
+    engine: &'s Engine,
+    alert: &'s Alert,
+    happening: &'s Happening,
+    as_of: NaiveDateTime,
+    /// At most so many of each kind.
     most: usize,
-    causes: &mut Causes,
-) -> Result<()> {
-    let whole = localise(engine, alert, happening, &asked_of(engine, alert), by, most).await;
-    let part = causes.explained.first().filter(|part| part.breakdown == "tree");
-    let part = part.and_then(|part| part.path.rsplit(" / ").next());
-    let package = &engine.catalog().indicator(alert.of).item.package;
-    causes.localised = match (whole, part) {
-        (Err(error), Some(part)) if is(&error, codes::NOT_SLICEABLE) => {
-            localise(engine, alert, happening, &format!("{package}.{part}"), by, most).await?
+}
+
+impl Search<'_> {
+    async fn causes(&self) -> Causes {
+        let mut causes = Causes::default();
+        let by = names_of(self.engine, self.alert, &self.alert.causes);
+        let mut explained = self.explain(&by, &mut causes).await;
+        // What is told of no slices may be told of the parts of a tree.
+        if explained.as_ref().is_err_and(|error| is(error, codes::NOT_SLICEABLE)) {
+            explained = self.explain(&[], &mut causes).await;
+        } else if explained.as_ref().is_err_and(|error| is(error, codes::NO_TARGET)) {
+            explained = self.explain(&[], &mut causes).await.or(explained);
         }
-        (whole, _) => whole?,
-    };
-    Ok(())
+        match explained {
+            // Nobody asked by what to break it down.
+            Err(error) if by.is_empty() && is(&error, codes::NOTHING_BELOW) => {}
+            Err(error) => causes.unexplained.push(reason(&error)),
+            Ok(()) => {}
+        }
+        if !by.is_empty() {
+            match self.localise_it_or_its_part(&by, &causes).await {
+                Ok(found) => causes.localised = found,
+                Err(error) => causes.unexplained.push(reason(&error)),
+            }
+        }
+        causes.unexplained.dedup();
+        causes
+    }
+
+    /// What slices do not add up to, such as a product, is followed to the part of its tree that did most.
+    async fn localise_it_or_its_part(&self, by: &[String], causes: &Causes) -> Result<Vec<Blamed>> {
+        let whole = self.localise(&asked_of(self.engine, self.alert), by).await;
+        let part = causes.explained.first().filter(|part| part.breakdown == "tree");
+        let part = part.and_then(|part| part.path.rsplit(" / ").next());
+        let package = &self.engine.catalog().indicator(self.alert.of).item.package;
+        match (whole, part) {
+            (Err(error), Some(part)) if is(&error, codes::NOT_SLICEABLE) => {
+                self.localise(&format!("{package}.{part}"), by).await
+            }
+            (whole, _) => whole,
+        }
+    }
+
+    /// The slice as conditions.
+    fn conditions(&self) -> Vec<String> {
+        let names = asked_by(self.engine, self.alert).into_iter();
+        let condition = |(name, value): (String, &Option<String>)| match value {
+            Some(value) => format!("{name} = '{}'", value.replace('\'', "''")),
+            None => format!("{name} is null"),
+        };
+        names.zip(&self.happening.slice).map(condition).collect()
+    }
+
+    /// What the period is compared with, as questions say it.
+    fn base(&self) -> Option<String> {
+        let period = self.happening.period;
+        match self.alert.base {
+            CauseBase::Before => period.before().map(|before| before.to_string()),
+            CauseBase::Earlier(by) => period.earlier(by).map(|earlier| earlier.to_string()),
+            CauseBase::Target => Some(TARGET.to_string()),
+        }
+    }
+
+    /// Up to when data and decisions count, which only targets ask.
+    fn known(&self) -> Option<String> {
+        (self.alert.base == CauseBase::Target).then(|| self.as_of.to_string())
+    }
+
+    async fn explain(&self, by: &[String], causes: &mut Causes) -> Result<()> {
+        let change = Change {
+            indicator: asked_of(self.engine, self.alert),
+            base: self.base(),
+            current: Some(self.happening.period.to_string()),
+            as_of: self.known(),
+            by: by.to_vec(),
+            conditions: self.conditions(),
+            ..Change::default()
+        };
+        let rows = Rows::of(self.engine.explain_change(&change)?).await?;
+        causes.base = self.base();
+        causes.before = rows.iter().next().and_then(|row| row.number("base"));
+        let part = |row: rows::Row<'_>| {
+            Some(Part {
+                breakdown: row.text("breakdown")?,
+                path: row.text("path")?,
+                effect: row.number("effect")?,
+                share: row.number("share"),
+            })
+        };
+        // A row of level 0 is the change itself, those of deeper levels are in those of the first.
+        let parts = rows.iter().filter(|row| row.integer("level") == Some(1));
+        let mut parts: Vec<Part> = parts.filter_map(part).collect();
+        parts.sort_by(|one, other| other.effect.abs().total_cmp(&one.effect.abs()));
+        parts.truncate(self.most);
+        causes.explained = parts;
+        Ok(())
+    }
+
+    async fn localise(&self, indicator: &str, by: &[String]) -> Result<Vec<Blamed>> {
+        let question = Localise {
+            indicator: indicator.to_string(),
+            base: self.base(),
+            current: Some(self.happening.period.to_string()),
+            as_of: self.known(),
+            by: by.to_vec(),
+            causes: self.most,
+            conditions: self.conditions(),
+            ..Localise::default()
+        };
+        let rows = Rows::of(self.engine.localise(&question)?).await?;
+        let blamed = |row: rows::Row<'_>| {
+            Some(Blamed {
+                of: indicator.to_string(),
+                cause: row.text("cause")?,
+                effect: row.number("effect"),
+                share: row.number("share"),
+                chance: row.number("chance"),
+            })
+        };
+        let causes = rows.iter().filter(|row| row.text("reading").as_deref() == Some("cause"));
+        Ok(causes.filter_map(blamed).take(self.most).collect())
+    }
 }
 
 fn is(error: &Error, code: Code) -> bool {
@@ -131,92 +215,4 @@ fn about(error: &Error) -> Option<&Diagnostic> {
 
 fn reason(error: &Error) -> String {
     about(error).map_or_else(|| error.to_string(), |diagnostic| diagnostic.message.clone())
-}
-
-/// The slice as conditions.
-fn conditions(engine: &Engine, alert: &Alert, happening: &Happening) -> Vec<String> {
-    let names = asked_by(engine, alert).into_iter();
-    let condition = |(name, value): (String, &Option<String>)| match value {
-        Some(value) => format!("{name} = '{}'", value.replace('\'', "''")),
-        None => format!("{name} is null"),
-    };
-    names.zip(&happening.slice).map(condition).collect()
-}
-
-/// What the period is compared with, as questions say it.
-fn base_of(alert: &Alert, period: Span) -> Option<String> {
-    match alert.base {
-        CauseBase::Before => period.before().map(|before| before.to_string()),
-        CauseBase::Earlier(by) => period.earlier(by).map(|earlier| earlier.to_string()),
-        CauseBase::Target => Some(TARGET.to_string()),
-    }
-}
-
-async fn explain(
-    engine: &Engine,
-    alert: &Alert,
-    happening: &Happening,
-    as_of: NaiveDateTime,
-    by: &[String],
-    most: usize,
-    causes: &mut Causes,
-) -> Result<()> {
-    let change = Change {
-        indicator: asked_of(engine, alert),
-        base: base_of(alert, happening.period),
-        current: Some(happening.period.to_string()),
-        as_of: (alert.base == CauseBase::Target).then(|| as_of.to_string()),
-        by: by.to_vec(),
-        conditions: conditions(engine, alert, happening),
-        ..Change::default()
-    };
-    let rows = Rows::of(engine.explain_change(&change)?).await?;
-    causes.base = base_of(alert, happening.period);
-    causes.before = rows.iter().next().and_then(|row| row.number("base"));
-    let part = |row: rows::Row<'_>| {
-        Some(Part {
-            breakdown: row.text("breakdown")?,
-            path: row.text("path")?,
-            effect: row.number("effect")?,
-            share: row.number("share"),
-        })
-    };
-    // A row of level 0 is the change itself, those of deeper levels are in those of the first.
-    let parts = rows.iter().filter(|row| row.integer("level") == Some(1));
-    let mut parts: Vec<Part> = parts.filter_map(part).collect();
-    parts.sort_by(|one, other| other.effect.abs().total_cmp(&one.effect.abs()));
-    parts.truncate(most);
-    causes.explained = parts;
-    Ok(())
-}
-
-async fn localise(
-    engine: &Engine,
-    alert: &Alert,
-    happening: &Happening,
-    indicator: &str,
-    by: &[String],
-    most: usize,
-) -> Result<Vec<Blamed>> {
-    let question = Localise {
-        indicator: indicator.to_string(),
-        base: base_of(alert, happening.period),
-        current: Some(happening.period.to_string()),
-        by: by.to_vec(),
-        causes: most,
-        conditions: conditions(engine, alert, happening),
-        ..Localise::default()
-    };
-    let rows = Rows::of(engine.localise(&question)?).await?;
-    let blamed = |row: rows::Row<'_>| {
-        Some(Blamed {
-            of: indicator.to_string(),
-            cause: row.text("cause")?,
-            effect: row.number("effect"),
-            share: row.number("share"),
-            chance: row.number("chance"),
-        })
-    };
-    let causes = rows.iter().filter(|row| row.text("reading").as_deref() == Some("cause"));
-    Ok(causes.filter_map(blamed).take(most).collect())
 }

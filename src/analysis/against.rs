@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result as PlanResult;
@@ -15,9 +14,7 @@ use super::explanation::Explanation;
 use super::nested::TOLERANCE;
 use super::reader::{Argument, Reader};
 use super::rows::{schema, to_batch};
-use super::span::Span;
 use super::targeted::{SIDES, Targeted, Wanted, targeted};
-use crate::catalog::expr::Input;
 use crate::catalog::tree::Arithmetic;
 use crate::catalog::{Catalog, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -30,29 +27,12 @@ use crate::source;
 /// A diagnostic, if there is no target, or it says nothing about the parts that are asked for.
 pub(super) fn against_target(
     explanation: Explanation,
-    period: Option<Span>,
-    package: &str,
-    by: Vec<(String, Input)>,
-    now: NaiveDateTime,
+    wanted: &Wanted<'_>,
     reader: &Reader<'_, '_>,
     options: &ConfigOptions,
 ) -> Result<Analysis> {
-    let catalog = Arc::clone(&explanation.catalog);
-    let refused = |code, message: String, argument| reader.at(Diagnostic::new(code, message), argument, 0);
-    let Some(period) = period else {
-        return Err(refused(codes::REQUEST, "a target is of a period and of all its rows".to_string(), Argument::Base)
-            .help("say the period (`current`), and leave conditions out: ask for slices (`by`) instead")
-            .into());
-    };
-    let below: Vec<IndicatorId> = catalog
-        .nodes_below(explanation.root)
-        .iter()
-        .map(|node| node.indicator)
-        .filter(|id| *id != explanation.root)
-        .collect();
-    let wanted = Wanted { root: explanation.root, over: explanation.over, below, sets: &explanation.sets, period, now };
-    let (targeted, questions, spares) = targeted(&catalog, package, &by, wanted, reader, options)?;
-    let places = (0..by.len()).map(|at| reader.place(Argument::By, at)).collect();
+    let (targeted, questions, spares) = targeted(&explanation.catalog, wanted, reader, options)?;
+    let places = (0..wanted.by.len()).map(|at| reader.place(Argument::By, at)).collect();
     Ok(Analysis { questions, spares, answer: Arc::new(Against { explanation, targeted, places }) })
 }
 

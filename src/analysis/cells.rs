@@ -1,6 +1,7 @@
 //! The values that came back: for each side and slice, those of the indicators.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Float64Type, UInt64Type};
@@ -46,6 +47,12 @@ impl Cells {
                 }
             }
         }
+    }
+
+    /// Those of some sides alone.
+    pub(super) fn of_sides(&self, sides: &Range<usize>) -> Cells {
+        let own = self.values.iter().filter(|((side, ..), _)| sides.contains(side));
+        Cells { values: own.map(|(key, values)| (key.clone(), values.clone())).collect() }
     }
 
     /// Puts a value in.

@@ -18,7 +18,9 @@ use super::question::{Asked, Question, Side};
 use super::reader::{Argument, ONE_TIME, Reader};
 use super::rows::{schema, to_batch};
 use super::span::Span;
+use super::targeted::{Wanted, Within, of_all_rows, slice_of};
 use super::{Analysis, Model};
+use crate::catalog::expr::Expression;
 use crate::catalog::tree::Tree;
 use crate::catalog::{Catalog, IndicatorId};
 use crate::check::definition_as_breakdown;
@@ -111,13 +113,7 @@ impl Function for Change {
         let both = reader.conditions(Argument::Where, &self.conditions, &package)?;
         let of_base = reader.conditions(Argument::BaseWhere, &self.base_where, &package)?;
         let of_current = reader.conditions(Argument::CurrentWhere, &self.current_where, &package)?;
-        let as_of = self.as_of.as_deref().map(|text| reader.instant(Argument::AsOf, text)).transpose()?;
-        if as_of.is_some() && !self.is_against_target() {
-            let diagnostic = Diagnostic::new(codes::REQUEST, "`as_of` is for the target as the base");
-            let diagnostic = diagnostic.help("leave it out: both sides are of periods that are said");
-            return Err(reader.at(diagnostic, Argument::AsOf, 0).into());
-        }
-        let now = as_of.unwrap_or(now);
+        let now = reader.as_of(self.as_of.as_deref(), self.is_against_target())?.unwrap_or(now);
         let mut names =
             [(0, &self.base_where), (1, &self.current_where)].map(|(side, own)| side_name(sides[side], own));
         if self.is_against_target() {
@@ -145,16 +141,12 @@ impl Function for Change {
             places: [Argument::Base, Argument::Current].map(|side| reader.place(side, 0)),
         };
         if self.is_against_target() {
-            let filtered = [&self.conditions, &self.base_where, &self.current_where].iter().any(|it| !it.is_empty());
-            return against_target(
-                explanation,
-                current.span.filter(|_| !filtered),
-                &package,
-                by,
-                now,
-                &reader,
-                options,
-            );
+            let slice = self.slice(&both, &reader)?;
+            let period = current.span.ok_or_else(|| reader.at(without_period(), Argument::Base, 0))?;
+            let below = below(&catalog, root);
+            let (package, by, sets) = (package.as_str(), by.as_slice(), sets.as_slice());
+            let wanted = Wanted { package, by, slice, root, over, below, sets, period, now };
+            return against_target(explanation, &wanted, &reader, options);
         }
         let asked = Asked { catalog, package, by, sets, indicators: vec![], sides: vec![base, current], first: 0 };
         let asked = Asked { indicators: asked_for(&asked.catalog, root, over), ..asked };
@@ -175,6 +167,15 @@ pub(super) fn is_target(text: &str) -> bool {
 impl Change {
     fn is_against_target(&self) -> bool {
         self.base.as_deref().is_some_and(is_target)
+    }
+
+    /// The slice of which the target is the base, the whole without conditions.
+    fn slice(&self, both: &[Expression], reader: &Reader<'_, '_>) -> Result<Within, Diagnostic> {
+        let one_side = [(Argument::BaseWhere, &self.base_where), (Argument::CurrentWhere, &self.current_where)];
+        if let Some((argument, _)) = one_side.into_iter().find(|(_, texts)| !texts.is_empty()) {
+            return Err(reader.at(of_all_rows(), argument, 0));
+        }
+        slice_of(both).ok_or_else(|| reader.at(of_all_rows(), Argument::Where, 0))
     }
 
     /// The periods of both sides.
@@ -236,6 +237,17 @@ impl super::Answer for Explanation {
     fn answer(&self, cells: &Cells) -> PlanResult<RecordBatch> {
         to_batch(&self.rows(cells)?, self.whole(cells)?)
     }
+}
+
+fn without_period() -> Diagnostic {
+    Diagnostic::new(codes::REQUEST, "a target is of a period and of all rows of a slice")
+        .help("say the period (`current`)")
+}
+
+/// What stands below an indicator in its tree.
+fn below(catalog: &Catalog, root: IndicatorId) -> Vec<IndicatorId> {
+    let all = catalog.nodes_below(root).into_iter().map(|node| node.indicator);
+    all.filter(|id| *id != root).collect()
 }
 
 fn side_name(span: Option<Span>, conditions: &[String]) -> String {

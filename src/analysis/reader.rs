@@ -248,6 +248,21 @@ impl<'r, 'm> Reader<'r, 'm> {
         })
     }
 
+    /// The instant up to when data and decisions count, where the target is the base.
+    pub(super) fn as_of(
+        &mut self,
+        text: Option<&str>,
+        against_target: bool,
+    ) -> Result<Option<NaiveDateTime>, Diagnostic> {
+        let as_of = text.map(|text| self.instant(Argument::AsOf, text)).transpose()?;
+        if as_of.is_some() && !against_target {
+            let diagnostic = Diagnostic::new(codes::REQUEST, "`as_of` is for the target as the base");
+            let diagnostic = diagnostic.help("leave it out: both sides are of periods that are said");
+            return Err(self.at(diagnostic, Argument::AsOf, 0));
+        }
+        Ok(as_of)
+    }
+
     /// A period, or one relative to another (`previous year`).
     pub(super) fn span(&mut self, argument: Argument, text: &str, current: Option<Span>) -> Result<Span, Diagnostic> {
         let number = self.add(argument, text);

@@ -36,6 +36,9 @@ pub struct Localise {
     /// A condition on both sides; several must all hold
     #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     conditions: Vec<String>,
+    /// Against the target: up to when the data count, and by when it was decided: 2026-11-15; default: now
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -53,6 +56,7 @@ impl Localise {
             causes: self.causes,
             depth: self.depth,
             conditions: self.conditions.clone(),
+            as_of: self.as_of.clone(),
         };
         answer_once(Question::function(question), common, &self.output, &self.timing).await
     }

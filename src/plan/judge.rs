@@ -373,18 +373,35 @@ fn held_by_left_out(catalog: &Catalog, indicator: IndicatorId) -> Diagnostic {
 }
 
 /// The one value that a condition leaves its input: that of `d = 'value'`, NULL of `d is null`.
-fn one_value(expr: &Expr) -> Option<Option<String>> {
-    let is_input = |expr: &Expr| matches!(expr, Expr::Column(column) if input_number(column).is_some());
-    let text = |value: &Expr| match value {
-        Expr::Literal(value, _) => value.cast_to(&DataType::Utf8).ok()?.try_as_str().flatten().map(ToString::to_string),
-        _ => None,
-    };
+pub(crate) fn one_value(expr: &Expr) -> Option<Option<String>> {
     match expr {
         Expr::IsNull(inner) if is_input(inner) => Some(None),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_input(left) => text(right).map(Some),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_input(right) => text(left).map(Some),
         _ => None,
     }
+}
+
+/// An input, also where a comparison has made another kind of text of it, which reads the same.
+fn is_input(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(column) => input_number(column).is_some(),
+        Expr::Cast(cast) => cast.field.data_type().is_string() && is_input(&cast.expr),
+        _ => false,
+    }
+}
+
+/// What a literal says, also where a comparison has given it the type of its other side.
+fn text(value: &Expr) -> Option<String> {
+    let literal = match value {
+        Expr::Literal(value, _) => value.clone(),
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Literal(value, _) => value.cast_to(cast.field.data_type()).ok()?,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    literal.cast_to(&DataType::Utf8).ok()?.try_as_str().flatten().map(ToString::to_string)
 }
 
 fn in_other_context(catalog: &Catalog, indicator: IndicatorId, aspect: Aspect) -> Diagnostic {

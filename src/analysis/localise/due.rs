@@ -17,7 +17,6 @@ use crate::analysis::nested::ROUNDING;
 use crate::analysis::reader::{Argument, Reader};
 use crate::analysis::targeted::{SIDES, Targeted, Wanted, targeted};
 use crate::analysis::{Analysis, Answer};
-use crate::catalog::expr::Input;
 use crate::catalog::{Catalog, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::error::Result;
@@ -29,9 +28,7 @@ use crate::error::Result;
 pub(super) fn due(
     located: Located,
     catalog: &Arc<Catalog>,
-    package: &str,
-    by: &[(String, Input)],
-    wanted: Wanted<'_>,
+    wanted: &Wanted<'_>,
     reader: &Reader<'_, '_>,
     options: &ConfigOptions,
 ) -> Result<Analysis> {
@@ -41,7 +38,7 @@ pub(super) fn due(
         let help = "explain a period that has ended; `status` says what is due by now";
         return Err(reader.at(diagnostic, Argument::Current, 0).help(help).into());
     }
-    let (targeted, questions, spares) = targeted(catalog, package, by, wanted, reader, options)?;
+    let (targeted, questions, spares) = targeted(catalog, wanted, reader, options)?;
     Ok(Analysis { questions, spares, answer: Arc::new(Due { located, targeted }) })
 }
 

@@ -21,7 +21,7 @@ use super::function::{Function, Texts, names, number};
 use super::question::{Asked, Side};
 use super::reader::{Argument, ONE_TIME, Reader};
 use super::span::Span;
-use super::targeted::Wanted;
+use super::targeted::{Wanted, of_all_rows, slice_of};
 use super::{Analysis, Model};
 use crate::catalog::{Catalog, IndicatorId};
 use crate::diagnostic::{Diagnostic, codes};
@@ -59,6 +59,8 @@ pub struct Localise {
     /// Conditions on both sides.
     #[serde(rename = "where")]
     pub conditions: Vec<String>,
+    /// Against the target: up to when the data count, and by when it must have been decided; without it, now.
+    pub as_of: Option<String>,
 }
 
 impl Default for Localise {
@@ -71,6 +73,7 @@ impl Default for Localise {
             causes: 3,
             depth: 3,
             conditions: vec![],
+            as_of: None,
         }
     }
 }
@@ -81,7 +84,7 @@ impl Function for Localise {
     }
 
     fn arguments(&self) -> &'static [&'static str] {
-        &["indicator", "base", "current", "by", "causes", "depth", "where"]
+        &["indicator", "base", "current", "by", "causes", "depth", "where", "as_of"]
     }
 
     fn example(&self) -> &'static str {
@@ -97,6 +100,7 @@ impl Function for Localise {
             "by" => self.by = names(text),
             "causes" => self.causes = number(argument, text)?,
             "depth" => self.depth = number(argument, text)?,
+            "as_of" => self.as_of = Some(own()),
             _ => self.conditions = vec![own()],
         }
         Ok(())
@@ -109,6 +113,7 @@ impl Function for Localise {
             .one(Argument::Base, self.base.as_deref())
             .all(Argument::By, &self.by)
             .all(Argument::Where, &self.conditions)
+            .one(Argument::AsOf, self.as_of.as_deref())
             .0
     }
 
@@ -120,6 +125,7 @@ impl Function for Localise {
         let against_target = base.is_empty();
         let by = reader.dimensions(&self.by, &package, ONE_TIME)?;
         let conditions = reader.conditions(Argument::Where, &self.conditions, &package)?;
+        let now = reader.as_of(self.as_of.as_deref(), against_target)?.unwrap_or(now);
         let mut catalog = Catalog::clone(reader.catalog());
         let over = over_slices(&mut catalog, root);
         self.require_search(&catalog, root, over, &reader)?;
@@ -146,11 +152,10 @@ impl Function for Localise {
         };
         let sets = vec![vec![], all];
         if against_target {
-            if !self.conditions.is_empty() {
-                return Err(reader.at(of_all_rows(), Argument::Where, 0).into());
-            }
-            let wanted = Wanted { root, over, below: vec![], sets: &sets, period: current, now };
-            return due(located, &catalog, &package, &by, wanted, &reader, options);
+            let slice = slice_of(&conditions).ok_or_else(|| reader.at(of_all_rows(), Argument::Where, 0))?;
+            let (package, by, sets) = (package.as_str(), by.as_slice(), sets.as_slice());
+            let wanted = Wanted { package, by, slice, root, over, below: vec![], sets, period: current, now };
+            return due(located, &catalog, &wanted, &reader, options);
         }
         let asked = Asked { first: 0, catalog, package, by, sets, indicators, sides };
         let questions = asked.questions(options).map_err(|error| reader.at_dimension(error.into()))?;
@@ -160,12 +165,6 @@ impl Function for Localise {
 
 /// A cause that chance alone brings about in more than one of twenty searches is none.
 const CHANCE: f64 = 0.05;
-
-/// Why conditions and targets do not go together.
-fn of_all_rows() -> Diagnostic {
-    Diagnostic::new(codes::REQUEST, "a target is of a period and of all its rows")
-        .help("leave the condition out, or compare with a period")
-}
 
 impl Localise {
     /// The periods of the base, none if that is the target, and the one that is explained.
