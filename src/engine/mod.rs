@@ -34,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::common::config::ConfigOptions;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -67,6 +68,17 @@ const TWICE: f64 = 0.5;
 
 /// How many sorts at once are planned for, within a limit of memory.
 const MERGES: usize = 16;
+
+/// The smaller side of a join is hashed once, up to these sizes, and not apart for each partition. Then the rows of the other side
+/// stay where they are, instead of being sent to where their key is: those are several times more. Beyond these sizes one
+/// thread would take long, and what a processor looks up is no longer near to it.
+///
+/// DataFusion also skips what lies outside of the least and greatest keys of a side that is hashed once; what it knows of each
+/// partition it puts in a form that skips nothing.
+pub(crate) fn hash_once(options: &mut ConfigOptions) {
+    options.optimizer.hash_join_single_partition_threshold = 64 << 20;
+    options.optimizer.hash_join_single_partition_threshold_rows = 2_000_000;
+}
 
 /// A project that was read and checked, with a session that answers questions about it.
 pub struct Engine {
@@ -122,6 +134,7 @@ impl Engine {
         // By default rows go through a hash table twice, before and after they are sent to where their group is, even if the first
         // time four of five are a group of their own. It pays where it leaves half of them.
         config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = TWICE;
+        hash_once(config.options_mut());
         let memory = pool.memory_limit();
         if let MemoryLimit::Finite(bytes) = memory {
             // Each sort of each partition sets some aside to merge what it spilled: together, not all that there is.

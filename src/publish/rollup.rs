@@ -9,7 +9,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datafusion::common::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::common::spawn_buffered;
@@ -23,7 +22,7 @@ use super::{Event, Run, Watch, folder, now, write};
 use crate::catalog::publication::FileFormat;
 use crate::catalog::rollup::Rollup;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::engine::{Engine, definition, rollups};
+use crate::engine::{Engine, definition, hash_once, rollups};
 use crate::error::{Error, Result};
 use crate::plan::cells::{Cells, cells_of};
 use crate::store::destination::{Destination, Missing};
@@ -52,14 +51,6 @@ pub(super) async fn refresh(engine: &Engine, asked: &Run, rollup: &Rollup, id: &
         reports.push(report);
     }
     reports
-}
-
-/// The rows of new files are a side of joins that is hashed once, up to these sizes, and not once for each partition. Then
-/// DataFusion skips what lies outside of their least and greatest keys on the other side; what it knows of each partition it
-/// puts in a form that skips nothing.
-fn hash_once(options: &mut ConfigOptions) {
-    options.optimizer.hash_join_single_partition_threshold = 64 << 20;
-    options.optimizer.hash_join_single_partition_threshold_rows = 2_000_000;
 }
 
 /// A table of a rollup in a run.
@@ -234,6 +225,7 @@ impl Job<'_> {
     async fn compute(&self, destination: &Destination, plan: &LogicalPlan, work: &Work) -> Result<Vec<File>> {
         let mut state = self.engine.context().state();
         if let Work::Beside(..) = work {
+            // Also in a session that an embedding program made: the rows of new files are few.
             hash_once(state.config_mut().options_mut());
         }
         // In order of their keys, questions about some of them skip the rest.
