@@ -8,7 +8,7 @@ use super::listing::list;
 use super::pinned::Pins;
 use super::reach::Reach;
 use super::table::FileTable;
-use super::{SourceSpec, StoreError};
+use super::{SourceSpec, StoreError, of_session};
 use crate::diagnostic::codes;
 
 /// Finds the file of a source that made a query fail, by reading its files one by one. Files are looked into when they
@@ -42,7 +42,7 @@ pub async fn explain_read_error(
 /// A file of which the session reads a version that is no longer there.
 async fn replaced(spec: &SourceSpec, ctx: &SessionContext) -> Option<StoreError> {
     let (location, files) = list(spec, &Reach::All, ctx).await.ok()?;
-    let pins = Pins::of(ctx);
+    let pins = of_session::<Pins>(ctx);
     let file = files.iter().find(|file| pins.is_replaced(&location.store_url, &file.meta))?;
     let error = StoreError::new(codes::FILE_UNREADABLE, "the file was replaced while it was read");
     Some(error.in_file(&file.shown).help("ask again: the project is then opened with the new file"))

@@ -21,34 +21,26 @@ use datafusion::object_store::path::{Path, PathPart};
 use datafusion::prelude::SessionContext;
 
 use super::pinned::Pins;
-use super::versions;
+use super::{of_session, versions};
 
 /// The footers that sessions know, those of all stores within one bound; the longest unused ones go first.
 struct Footers(Arc<FileMetadataCache>);
 
-impl Footers {
-    fn of(ctx: &SessionContext) -> Arc<Footers> {
-        let state = ctx.state_ref();
-        let mut state = state.write();
-        if let Some(known) = state.config().get_extension::<Footers>() {
-            return known;
-        }
-        let footers = Arc::new(Footers(Arc::new(DefaultCache::new(DEFAULT_METADATA_CACHE_LIMIT))));
-        state.config_mut().set_extension(Arc::clone(&footers));
-        footers
+impl Default for Footers {
+    fn default() -> Footers {
+        Footers(Arc::new(DefaultCache::new(DEFAULT_METADATA_CACHE_LIMIT)))
     }
 }
 
 /// A session shall know what another one does.
 pub(super) fn share(from: &SessionContext, to: &SessionContext) {
-    let footers = Footers::of(from);
-    to.state_ref().write().config_mut().set_extension(footers);
+    to.state_ref().write().config_mut().set_extension(of_session::<Footers>(from));
 }
 
 /// The footers of a store, in the versions that a session reads.
 pub(super) fn of_store(ctx: &SessionContext, store: &ObjectStoreUrl) -> Arc<FileMetadataCache> {
-    let all = Arc::clone(&Footers::of(ctx).0);
-    Arc::new(OfStore { all, store: store.as_str().to_string(), pins: Pins::of(ctx) })
+    let all = Arc::clone(&of_session::<Footers>(ctx).0);
+    Arc::new(OfStore { all, store: store.as_str().to_string(), pins: of_session::<Pins>(ctx) })
 }
 
 /// A state of the session in which DataFusion looks into files of a store.

@@ -12,7 +12,7 @@ use datafusion::object_store::ObjectMeta;
 use datafusion::object_store::path::Path;
 use datafusion::prelude::SessionContext;
 
-use super::{StoreError, versions};
+use super::{StoreError, of_session, versions};
 
 /// Its store, how a file is looked into, and where it lies.
 type Key = (String, Path);
@@ -27,21 +27,9 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    /// Those of a session.
-    pub fn of(ctx: &SessionContext) -> Arc<Looked> {
-        let state = ctx.state_ref();
-        let mut state = state.write();
-        if let Some(known) = state.config().get_extension::<Looked>() {
-            return known;
-        }
-        let looked = Arc::new(Looked::default());
-        state.config_mut().set_extension(Arc::clone(&looked));
-        looked
-    }
-
     /// A session shall begin with what another one knows.
     pub fn share(from: &SessionContext, to: &SessionContext) {
-        let before = Arc::clone(&Looked::of(from).now);
+        let before = Arc::clone(&of_session::<Looked>(from).now);
         let looked = Arc::new(Looked { before, now: Known::default() });
         to.state_ref().write().config_mut().set_extension(looked);
     }

@@ -126,6 +126,18 @@ impl Default for CsvOptions {
     }
 }
 
+/// What is kept for a session; it begins empty.
+fn of_session<T: Default + Send + Sync + 'static>(ctx: &SessionContext) -> Arc<T> {
+    let state = ctx.state_ref();
+    let mut state = state.write();
+    if let Some(kept) = state.config().get_extension::<T>() {
+        return kept;
+    }
+    let new = Arc::new(T::default());
+    state.config_mut().set_extension(Arc::clone(&new));
+    new
+}
+
 /// A session shall know what another one knows of files, so that it looks only into those that are new or have changed.
 pub fn share(from: &SessionContext, to: &SessionContext) {
     footers::share(from, to);

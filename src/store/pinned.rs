@@ -20,6 +20,8 @@ use datafusion::object_store::{
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
 
+use super::of_session;
+
 /// The versions in which the sources of a session are read.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
@@ -42,18 +44,6 @@ impl Version {
 }
 
 impl Pins {
-    /// Those of a session.
-    pub fn of(ctx: &SessionContext) -> Arc<Pins> {
-        let state = ctx.state_ref();
-        let mut state = state.write();
-        if let Some(known) = state.config().get_extension::<Pins>() {
-            return known;
-        }
-        let pins = Arc::new(Pins::default());
-        state.config_mut().set_extension(Arc::clone(&pins));
-        pins
-    }
-
     /// From now on files are read in these versions.
     pub fn pin<'m>(&self, store: &ObjectStoreUrl, files: impl Iterator<Item = &'m ObjectMeta>) {
         let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +71,7 @@ impl Pins {
 
 /// The store under that key, from now on with pinned versions, whoever of the session reads it.
 pub(super) fn pinned(ctx: &SessionContext, url: &ObjectStoreUrl, store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
-    let pins = Pins::of(ctx);
+    let pins = of_session::<Pins>(ctx);
     if !pins.wrapped.lock().unwrap_or_else(PoisonError::into_inner).insert(url.as_str().to_string()) {
         return store;
     }

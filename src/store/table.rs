@@ -45,7 +45,7 @@ use super::native::{StoredDecimals, stored_schema};
 use super::pinned::Pins;
 use super::reach::{Reach, holds};
 use super::text_source::{TextFormat, TextSource};
-use super::{CsvOptions, Format, SourceSpec, StoreError, csv, footers, json, schema, text, versions};
+use super::{CsvOptions, Format, SourceSpec, StoreError, csv, footers, json, of_session, schema, text, versions};
 use crate::diagnostic::codes;
 
 /// How many files are looked into at once.
@@ -77,12 +77,18 @@ impl FileTable {
     pub async fn open(spec: &SourceSpec, reach: &Reach, ctx: &SessionContext) -> Result<FileTable, StoreError> {
         let listed = Utc::now();
         let (location, files) = list(spec, reach, ctx).await?;
-        Pins::of(ctx).pin(&location.store_url, files.iter().map(|file| &file.meta));
+        of_session::<Pins>(ctx).pin(&location.store_url, files.iter().map(|file| &file.meta));
         let footers = footers::of_store(ctx, &location.store_url);
         let state = footers::state_with(ctx, &footers).map_err(|error| StoreError::from_reading(&spec.name, &error))?;
-        let (file_schema, reader) =
-            look_into(spec, &state, footers, (&location.store, location.store_url.as_str()), &files, &Looked::of(ctx))
-                .await?;
+        let (file_schema, reader) = look_into(
+            spec,
+            &state,
+            footers,
+            (&location.store, location.store_url.as_str()),
+            &files,
+            &of_session::<Looked>(ctx),
+        )
+        .await?;
         let file_schema = Arc::new(file_schema);
         check_columns(&file_schema, spec)?;
         let partition =
