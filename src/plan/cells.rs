@@ -26,7 +26,7 @@ use super::options::Rewrites;
 use super::part::{Part, PlacedLeaf, parts_of};
 use super::rows::columns_of;
 use super::scan::Scan;
-use super::states::{arguments_of, merge_of, state_of};
+use super::states::{merged, state_of};
 use crate::catalog::expr::{Expression, Fold, Input};
 use crate::catalog::modifier::Modifier;
 use crate::catalog::rollup::Rollup;
@@ -280,23 +280,12 @@ impl State {
 
     /// What puts stored states together.
     pub(super) fn put_together(&self, schema: &DFSchema, state: Expr) -> Result<Expr> {
-        let merged = |call: &AggregateFunction, state: Expr| -> Result<Expr> {
-            let arguments = arguments_of(call).into_iter().map(|argument| {
-                let kind = argument.get_type(schema)?;
-                let constant = match argument {
-                    Expr::Literal(value, _) => Some(value),
-                    _ => None,
-                };
-                Ok((kind, constant))
-            });
-            Ok(merge_of(call, arguments.collect::<Result<_>>()?, state))
-        };
         Ok(match self.kind {
             Kind::Sum | Kind::Count => sum(state),
             Kind::Min => min(state),
             Kind::Max => max(state),
-            Kind::Kept => merged(&self.call, state)?,
-            Kind::Estimated => merged(&estimate_of(&self.call), state)?,
+            Kind::Kept => merged(&self.call, schema, state)?,
+            Kind::Estimated => merged(&estimate_of(&self.call), schema, state)?,
         })
     }
 }
@@ -449,6 +438,13 @@ fn kind_of(call: &AggregateFunction, schema: &DFSchema, approximate: bool) -> Re
         "approx_median" | "approx_percentile_cont" => estimate(),
         _ => needs_rows(),
     }
+}
+
+/// Whether states of an aggregate are a few numbers and put together give what the rows give, to the last digit.
+pub(super) fn has_small_state(call: &AggregateFunction, schema: &DFSchema) -> bool {
+    let small = matches!(call.func.name(), "avg" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor");
+    let plain = !call.params.distinct && call.params.order_by.is_empty();
+    small && plain && matches!(kind_of(call, schema, false), Ok((Kind::Kept, true)))
 }
 
 /// Whether floating-point numbers are integers that were only cast, as averages do it.

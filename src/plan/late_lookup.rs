@@ -69,13 +69,13 @@ impl Again<'_> {
 }
 
 /// Calls that are made twice: under names, and over what they give, a sum of sums or a greatest of greatests. None where
-/// one has a filter, which acts on what is joined.
+/// one has a filter, which acts on what is joined, or gives something else than it is made of.
 pub(super) fn twice(calls: &[Expr]) -> Option<(Vec<Expr>, Vec<Expr>)> {
     let over = |(at, call): (usize, &Expr)| {
         let Expr::AggregateFunction(function) = call else { return None };
         let mut function = function.clone();
         function.params.args = vec![Expr::Column(Column::new_unqualified(part(at)))];
-        let plain = function.params.filter.is_none();
+        let plain = function.params.filter.is_none() && matches!(function.func.name(), "sum" | "min" | "max");
         plain.then(|| (call.clone().alias(part(at)), Expr::AggregateFunction(function)))
     };
     calls.iter().enumerate().map(over).collect()

@@ -12,6 +12,7 @@
 //!
 //! It is done where the statistics say that the cells are few. Values stay what they are: only aggregates whose parts add
 //! up exactly take part (integers and decimals, not doubles, whose last digit depends on the order), each in its type.
+//! Averages are put together from their states, as DataFusion does it for its partitions.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNode;
@@ -20,6 +21,7 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator};
 
+use super::cells::has_small_state;
 use super::combine::Question;
 use super::guards::guarded;
 use super::late_lookup::{Again, twice};
@@ -27,6 +29,7 @@ use super::part::Placed;
 use super::rows::{aggregate, columns_of, distinct};
 use super::running::{Final, Finals};
 use super::scan::Scan;
+use super::states::{merged, state_of};
 use crate::catalog::source::Source;
 
 /// About how many periods a time that is cut to a grain has, if nobody knows.
@@ -327,30 +330,30 @@ impl Cells {
         if params.distinct || !params.order_by.is_empty() || params.null_treatment.is_some() {
             return Ok(None);
         }
-        let whole = Expr::AggregateFunction(call.clone());
-        let data_type = whole.get_type(root.schema)?;
+        let data_type = Expr::AggregateFunction(call.clone()).get_type(root.schema)?;
         let argument = params.args.first().map(|argument| argument.get_type(root.schema)).transpose()?;
         let exact = argument.as_ref().is_some_and(|kind| kind.is_integer() || is_decimal(kind));
-        use datafusion::functions_aggregate::expr_fn::{max, min, sum};
-        let over: fn(Expr) -> Expr = match call.func.name() {
-            "sum" if exact => sum,
-            "count" => sum,
-            "min" => min,
-            "max" => max,
-            _ => return Ok(None),
-        };
-        let counts = call.func.name() == "count";
+        let call = call.clone();
+        let later = later.clone().map(guarded);
         let mut partial = call.clone();
         partial.params.filter = now.clone().map(guarded).map(Box::new);
-        let later = later.clone().map(guarded);
-        let part = self.partial(Expr::AggregateFunction(partial));
-        let output = match over(part) {
+        use datafusion::functions_aggregate::expr_fn::{max, min, sum};
+        let output = match call.func.name() {
+            "sum" if exact => sum(self.partial(Expr::AggregateFunction(partial))),
+            "count" => sum(self.partial(Expr::AggregateFunction(partial))),
+            "min" => min(self.partial(Expr::AggregateFunction(partial))),
+            "max" => max(self.partial(Expr::AggregateFunction(partial))),
+            _ if has_small_state(&call, root.schema) => merged(&call, root.schema, self.partial(state_of(&partial)))?,
+            _ => return Ok(None),
+        };
+        let output = match output {
             Expr::AggregateFunction(mut function) => {
                 function.params.filter = later.map(Box::new);
                 Expr::AggregateFunction(function)
             }
             other => other,
         };
+        let counts = call.func.name() == "count";
         let at = self.outputs.iter().position(|known| *known == output).unwrap_or_else(|| {
             self.outputs.push(output);
             self.outputs.len() - 1

@@ -1,7 +1,7 @@
 //! Aggregates in two steps with something stored in between: the state of one, and the value that states give.
 //!
 //! DataFusion already computes every aggregate in such steps, on each core and then over all. [`state_of`] ends after the
-//! first one, so that its states can be kept, and [`merge_of`] goes on from kept states. So what is put together from kept
+//! first one, so that its states can be kept, and [`merged`] goes on from kept states. So what is put together from kept
 //! states is what DataFusion would have put together itself: distinct counts from the values that were seen, averages from
 //! sums and counts, estimates from their sketches.
 
@@ -11,17 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray, new_null_array};
 use datafusion::arrow::compute::{SortOptions, cast, interleave};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
-use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment, Sort};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, ExprSchemable, GroupsAccumulator, Signature, Volatility,
 };
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 /// What a state is of: the arguments of its aggregate, and what that orders by.
-pub(crate) fn arguments_of(call: &AggregateFunction) -> Vec<Expr> {
+fn arguments_of(call: &AggregateFunction) -> Vec<Expr> {
     let order = call.params.order_by.iter().map(|sort| sort.expr.clone());
     call.params.args.iter().cloned().chain(order).collect()
 }
@@ -38,13 +38,20 @@ pub(crate) fn state_of(call: &AggregateFunction) -> Expr {
     Expr::AggregateFunction(AggregateFunction { func, params })
 }
 
-/// The value of an aggregate whose states a column holds. The types (and values, where they are constants) are those of
-/// [`arguments_of`] the call that the states are of.
-pub(crate) fn merge_of(call: &AggregateFunction, arguments: Vec<(DataType, Option<ScalarValue>)>, state: Expr) -> Expr {
-    let inner = Inner::of(call);
+/// The value of an aggregate, whose arguments are of the schema, from states of it.
+pub(crate) fn merged(call: &AggregateFunction, schema: &DFSchema, state: Expr) -> Result<Expr> {
+    let arguments = arguments_of(call).into_iter().map(|argument| {
+        let kind = argument.get_type(schema)?;
+        let constant = match argument {
+            Expr::Literal(value, _) => Some(value),
+            _ => None,
+        };
+        Ok((kind, constant))
+    });
+    let (inner, arguments) = (Inner::of(call), arguments.collect::<Result<_>>()?);
     let name = format!("bell_merge_of_{}", inner.name());
     let signature = Signature::any(1, Volatility::Immutable);
-    AggregateUDF::from(MergeOf { name, inner, arguments, signature }).call(vec![state])
+    Ok(AggregateUDF::from(MergeOf { name, inner, arguments, signature }).call(vec![state]))
 }
 
 /// The aggregate whose states these are.
