@@ -317,7 +317,7 @@ impl Shown {
         };
         let mut rows = Vec::new();
         for subject in &self.subjects {
-            let indicator = self.catalog.indicator(subject.indicator).item.name.clone();
+            let indicator = self.catalog.name_among_targets(subject.indicator);
             let period = Span::between(subject.span.start, subject.span.end).to_string();
             let row = |key, judged| Row { indicator: indicator.clone(), key, period: period.clone(), judged };
             for key in bench.keys(subject) {

@@ -1,5 +1,7 @@
 //! Targets (目标), the bands that judge them, and scorecards (平衡计分卡).
 
+use std::cmp::Reverse;
+
 use chrono::{NaiveDate, NaiveDateTime};
 
 use super::calendar::Grain;
@@ -211,6 +213,14 @@ pub struct Bands {
     pub hold: Option<(usize, usize)>,
 }
 
+impl Bands {
+    /// The status that is told to pipelines: `red`, wherever it stands, or what lies below all.
+    pub fn worst(&self) -> &str {
+        const RED: &str = "red";
+        if self.bands.iter().any(|(name, _)| name == RED) { RED } else { &self.below }
+    }
+}
+
 impl Default for Bands {
     /// Green at 100 %, amber at 90 %, else red.
     fn default() -> Self {
@@ -331,8 +341,30 @@ impl Target {
 }
 
 impl Catalog {
-    /// The targets of an indicator, in order of declaration.
+    /// How an indicator is named beside others that have targets: with its package, where another one has its name.
+    pub fn name_among_targets(&self, id: IndicatorId) -> String {
+        let item = &self.indicator(id).item;
+        let others = self.targets.iter().filter(|target| target.of != id);
+        let alike = |target: &Target| self.indicator(target.of).item.name == item.name;
+        match others.into_iter().any(alike) {
+            true => format!("{}.{}", item.package, item.name),
+            false => item.name.clone(),
+        }
+    }
+
+    /// The targets of an indicator, in the order in which they count for a slice: those for it alone, for the whole with its
+    /// parts, for each slice, then those in tables; of each kind those for longer periods first.
     pub fn targets_of(&self, id: IndicatorId) -> impl Iterator<Item = &Target> {
-        self.targets.iter().filter(move |target| target.of == id)
+        let mut found: Vec<&Target> = self.targets.iter().filter(|target| target.of == id).collect();
+        found.sort_by_key(|target| {
+            let kind = match (&target.amounts, &target.slices) {
+                (Amounts::Rows(_), _) => 3,
+                (_, Slices::These(_)) => 0,
+                (_, Slices::Whole) => 1,
+                (_, Slices::Each(_)) => 2,
+            };
+            (kind, Reverse(target.every))
+        });
+        found.into_iter()
     }
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bellwether::alert::deliver::{Patience, deliver, text};
+use bellwether::alert::deliver::{Patience, Undelivered, deliver, text};
 use bellwether::alert::journal::Journal;
 use bellwether::alert::{Outcome, evaluate};
 use bellwether::{Alerts as Request, Engine, Error};
 use clap::Args;
 
+use super::failure::{Problem, Reason, tell};
 use super::output::print;
 use super::{Common, Failure, project};
 
@@ -42,11 +43,25 @@ impl Alerts {
         let failed = |error: Error| Failure::new(error, engine.sources().clone());
         let request = Request { alerts: self.alerts.clone(), as_of: self.as_of.clone(), causes: self.causes };
         let outcome = evaluate(&engine, &request).await.map_err(failed)?;
-        for (alert, error) in &outcome.failures {
-            eprintln!("{alert} could not be evaluated: {error}");
-        }
+        let problem = |(alert, error): &(String, Error)| Problem {
+            of: Some(("alert", alert.clone())),
+            what: "could not be evaluated".to_string(),
+            reason: Reason::of(error),
+        };
+        let mut problems: Vec<Problem> = outcome.failures.iter().map(problem).collect();
         let all_told = match &self.state {
-            Some(_) => self.tell(&engine, &outcome).await?,
+            Some(_) => {
+                let missed = match self.tell(&engine, &outcome).await {
+                    Ok(missed) => missed,
+                    Err(failure) => {
+                        tell(common.error_format, engine.sources(), &problems);
+                        return Err(failure);
+                    }
+                };
+                let all_told = missed.is_empty();
+                problems.extend(missed);
+                all_told
+            }
             None => {
                 for event in &outcome.events {
                     print(&(text(event).map_err(failed)? + "\n"))?;
@@ -54,13 +69,14 @@ impl Alerts {
                 true
             }
         };
+        tell(common.error_format, engine.sources(), &problems);
         Ok(if outcome.failures.is_empty() && all_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Tells what is new; whether all was told.
-    async fn tell(&self, engine: &Engine, outcome: &Outcome) -> Result<bool, Failure> {
+    /// Tells what is new; what could not be told.
+    async fn tell(&self, engine: &Engine, outcome: &Outcome) -> Result<Vec<Problem>, Failure> {
         let failed = |error: Error| Failure::new(error, engine.sources().clone());
-        let Some(path) = &self.state else { return Ok(true) };
+        let Some(path) = &self.state else { return Ok(vec![]) };
         let courier = self.courier().map_err(|reason| failed(Error::Data(reason)))?;
         let mut journal = Journal::open(path).map_err(failed)?;
         for event in &outcome.events {
@@ -69,10 +85,12 @@ impl Alerts {
         let mut printed = |body: &str| print_line(body);
         let undelivered = deliver(&mut journal, &courier, &mut printed).await.map_err(failed)?;
         journal.compact_if_bulky().map_err(failed)?;
-        for missed in &undelivered {
-            eprintln!("{} could not be posted to {}: {}", missed.key, missed.to, missed.reason);
-        }
-        Ok(undelivered.is_empty())
+        let problem = |missed: Undelivered| Problem {
+            of: Some(("event", missed.key)),
+            what: format!("could not be posted to {}", missed.to),
+            reason: Reason::Text(missed.reason),
+        };
+        Ok(undelivered.into_iter().map(problem).collect())
     }
 
     #[cfg(feature = "webhooks")]

@@ -9,7 +9,7 @@ use bellwether::{Error, Expect as Request};
 use clap::Args;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 
-use super::failure::{colour_on_stderr, diagnostics_text};
+use super::failure::{Problem, Reason, tell};
 use super::output::{Digits, Output, OutputArgs};
 use super::{Common, Failure, project};
 
@@ -48,7 +48,8 @@ impl Expect {
         output.commit()?;
         let wrong = diagnostics(engine.catalog(), &findings);
         if !wrong.is_empty() {
-            eprintln!("{}", diagnostics_text(engine.sources(), &wrong, colour_on_stderr()));
+            let problem = Problem { of: None, what: String::new(), reason: Reason::Diagnostics(wrong) };
+            tell(common.error_format, engine.sources(), &[problem]);
         }
         let broken =
             |finding: &Finding| finding.severity == "stop" && matches!(finding.outcome, Kept::Broken | Kept::Failed);

@@ -73,6 +73,67 @@ impl Failure {
     }
 }
 
+/// What went wrong beside a result: with one of the things that a command works through.
+pub struct Problem {
+    /// Of what kind the thing is, and its name, if it is one of them.
+    pub of: Option<(&'static str, String)>,
+    /// What happened to it, before the reason.
+    pub what: String,
+    pub reason: Reason,
+}
+
+/// Why.
+pub enum Reason {
+    Diagnostics(Vec<Diagnostic>),
+    Text(String),
+}
+
+impl Reason {
+    pub fn of(error: &Error) -> Reason {
+        match error {
+            Error::Diagnostics(list) => Reason::Diagnostics(list.clone()),
+            other => Reason::Text(message(other)),
+        }
+    }
+}
+
+impl Problem {
+    fn to_text(&self, sources: &SourceSet) -> String {
+        let subject = self.of.as_ref().map_or_else(String::new, |(_, name)| format!("{name} {}", self.what));
+        match &self.reason {
+            Reason::Diagnostics(list) => {
+                let heading = if subject.is_empty() { subject } else { subject + ":\n" };
+                format!("{heading}{}\n", diagnostics_text(sources, list, colour_on_stderr()))
+            }
+            Reason::Text(text) => format!("{subject}: {text}\n"),
+        }
+    }
+
+    fn to_json(&self, sources: &SourceSet) -> Vec<Value> {
+        let mut all: Vec<Value> = match &self.reason {
+            Reason::Diagnostics(list) => list.iter().map(|diagnostic| json::to_json(sources, diagnostic)).collect(),
+            Reason::Text(text) => vec![json!({ "code": null, "severity": "error", "message": text })],
+        };
+        if let Some((kind, name)) = &self.of {
+            all.iter_mut().for_each(|one| one[*kind] = name.as_str().into());
+        }
+        all
+    }
+}
+
+/// Writes problems to stderr, for programs as one array; nothing if there are none.
+pub fn tell(format: ErrorFormat, sources: &SourceSet, problems: &[Problem]) {
+    let text = match format {
+        _ if problems.is_empty() => return,
+        ErrorFormat::Text => problems.iter().map(|problem| problem.to_text(sources)).collect(),
+        ErrorFormat::Json => {
+            format!("{}\n", problems.iter().flat_map(|problem| problem.to_json(sources)).collect::<Value>())
+        }
+    };
+    // As with failures, nothing is left to be done if stderr is gone.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// Diagnostics for people, an empty line between each two.
 pub fn diagnostics_text(sources: &SourceSet, list: &[Diagnostic], colour: bool) -> String {
     let texts: Vec<String> = list.iter().map(|diagnostic| render::to_text(sources, diagnostic, colour)).collect();

@@ -168,6 +168,7 @@ impl Command {
                 | Command::Expect(_)
                 | Command::Run(_)
                 | Command::Advise(_)
+                | Command::Audit(_)
         )
     }
 }

@@ -18,7 +18,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::failure::{colour_on_stderr, diagnostics_text};
+use super::failure::{Problem, Reason, tell};
 use super::limits::LimitArgs;
 use super::output::{Digits, Format, Output, OutputArgs, print};
 use super::progress::status;
@@ -96,8 +96,9 @@ impl Run {
         let follower = Follower { log: self.log, bars: MultiProgress::new(), open: Mutex::default() };
         let reports = run(&engine, &asked, &|event| follower.see(event)).await;
         let reports = reports.map_err(|error| Failure::new(error, engine.sources().clone()))?;
-        warn(&engine, &reports);
-        reports.iter().for_each(|report| tell_failure(&engine, report));
+        let problems: Vec<Problem> =
+            warnings(&engine, &reports).into_iter().chain(reports.iter().filter_map(failure)).collect();
+        tell(common.error_format, engine.sources(), &problems);
         match self.format {
             ReportFormat::Json => {
                 let text = serde_json::to_string_pretty(&reports).map_err(|error| failed(&error))?;
@@ -122,7 +123,7 @@ fn failed(error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// Expectations that are broken and only warn, each once.
-fn warn(engine: &Engine, reports: &[Report]) {
+fn warnings(engine: &Engine, reports: &[Report]) -> Option<Problem> {
     let findings: Vec<_> = reports.iter().flat_map(|report| &report.expectations).cloned().collect();
     let mut warnings: Vec<Diagnostic> = Vec::new();
     for found in diagnostics(engine.catalog(), &findings) {
@@ -130,23 +131,12 @@ fn warn(engine: &Engine, reports: &[Report]) {
             warnings.push(found);
         }
     }
-    if !warnings.is_empty() {
-        eprintln!("{}", diagnostics_text(engine.sources(), &warnings, colour_on_stderr()));
-    }
+    (!warnings.is_empty()).then(|| Problem { of: None, what: String::new(), reason: Reason::Diagnostics(warnings) })
 }
 
-fn tell_failure(engine: &Engine, report: &Report) {
-    match &report.error {
-        Some(Error::Diagnostics(list)) => {
-            eprintln!(
-                "{} failed:\n{}",
-                report.publication,
-                diagnostics_text(engine.sources(), list, colour_on_stderr())
-            );
-        }
-        Some(error) => eprintln!("{} failed: {error}", report.publication),
-        None => {}
-    }
+fn failure(report: &Report) -> Option<Problem> {
+    let of = Some(("publication", report.publication.clone()));
+    report.error.as_ref().map(|error| Problem { of, what: "failed".to_string(), reason: Reason::of(error) })
 }
 
 fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {

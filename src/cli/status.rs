@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::Status as Request;
 use bellwether::catalog::Catalog;
+use bellwether::catalog::target::Target;
 use bellwether::engine::Question;
 use bellwether::goal::bands::GREY;
 use clap::{Args, ValueEnum};
@@ -107,8 +108,8 @@ impl Status {
     /// The statuses for which the exit code tells, of one indicator or of all.
     fn fail_on(&self, catalog: &Catalog) -> Result<Vec<(Option<String>, String)>, Failure> {
         if self.fail_on.is_empty() {
-            let name = |id| Some(catalog.indicator(id).item.name.clone());
-            return Ok(catalog.targets.iter().map(|it| (name(it.of), it.judging.bands.below.clone())).collect());
+            let of = |it: &Target| (Some(catalog.name_among_targets(it.of)), it.judging.bands.worst().to_string());
+            return Ok(catalog.targets.iter().map(of).collect());
         }
         let bands = || catalog.targets.iter().map(|target| &target.judging.bands);
         let mut known: Vec<&str> = vec![GREY, NEVER];

@@ -405,6 +405,47 @@ fn the_worst_status_fails_in_any_language() {
     assert_eq!([code_at("2025-01"), code_at("2025-02")], [0, 3]);
 }
 
+/// It is `red` wherever that stands, and that of the indicator's own package.
+#[test]
+fn the_worst_status_is_red_or_the_last_band_of_the_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = |name: &str, bands: &str, x: u32| {
+        let model = format!(
+            "package {name}\nsource o {{ from csv 'o.csv'  time day }}\nindicator x = sum(o.x) {{ owner 'a@example.com' }}\n\
+             bands {{ {bands} }}\ntarget x {{ at least {x}  every month }}\n"
+        );
+        std::fs::write(folder.path().join(format!("{name}.bell")), model).unwrap();
+    };
+    std::fs::write(folder.path().join("o.csv"), "day,x\n2025-01-10,15\n").unwrap();
+    let status = |indicator: &str| bell(folder.path(), &["status", indicator, "--at", "2025-01"]);
+    package("a", "red at 150%  green at 0%", 10);
+    package("b", "great at 100%  good at 0%", 10);
+    assert_eq!(code(&status("a.x")), 3, "{}", stdout(&status("a.x")));
+    package("a", "red at 150%  green at 0%", 1_000);
+    assert_eq!(code(&status("a.x")), 0, "{}", stdout(&status("a.x")));
+    package("a", "good at 100%  worst at 0%", 10);
+    let of_a = status("a.x");
+    assert_eq!(code(&of_a), 0, "{}", stdout(&of_a));
+    assert!(stdout(&of_a).contains("\na.x,2025-01,"), "{}", stdout(&of_a));
+}
+
+/// What goes wrong beside a result is for programs, too.
+#[test]
+fn problems_beside_a_result_are_one_array() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = "source o { from csv 'o.csv'  key id  time day }\nindicator x = sum(o.x)\n\
+                 expect o.x > 1\npublish p { indicators x by month  to 'out/p/' }\n";
+    std::fs::write(folder.path().join("model.bell"), model).unwrap();
+    std::fs::write(folder.path().join("o.csv"), "id,day,x\n1,2025-01-10,1\n").unwrap();
+    for (command, field) in [("expect", None), ("run", Some("public.p"))] {
+        let output = bell(folder.path(), &[command, "--error-format", "json"]);
+        let found: serde_json::Value = serde_json::from_str(stderr(&output)).expect("one array");
+        let first = &found.as_array().expect("an array")[0];
+        assert!(first["message"].as_str().is_some_and(|message| message.contains("o.x > 1")), "{found}");
+        assert_eq!((&first["severity"], first["publication"].as_str()), (&"error".into(), field), "{found}");
+    }
+}
+
 #[test]
 fn a_scorecard_shows_scores_and_changes() {
     let project = project_with_target();
