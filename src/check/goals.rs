@@ -32,6 +32,7 @@ impl<'a> Checker<'a> {
             self.warn_of_vagueness(&target, declared.tree);
             self.catalog.to_mut().targets.push(target);
         }
+        self.refuse_rivals();
     }
 
     fn target(&mut self, declared: Declared<'a, &'a goals::Target>) -> Result<Target, Failure> {
@@ -48,9 +49,7 @@ impl<'a> Checker<'a> {
         let judging = self.judging(package, tree, of, &amounts)?;
         let because = tree.because.as_ref().map(|text| text.text.clone());
         let ends = self.ends_of(of);
-        let target = Target { item, of, every, from, to, amounts, slices, judging, because, ends };
-        self.refuse_conflict(&target)?;
-        Ok(target)
+        Ok(Target { item, of, every, from, to, amounts, slices, judging, because, ends })
     }
 
     fn target_item(&self, declared: Declared<'a, &'a goals::Target>, of: IndicatorId) -> Result<Item, Failure> {
@@ -252,30 +251,6 @@ impl<'a> Checker<'a> {
     pub(super) fn bands_or_package(&self, package: &str, own: Option<&goals::Bands>) -> Result<Bands, Failure> {
         let of_package = self.declared.bands.iter().find(|bands| bands.package == package).map(|bands| bands.tree);
         own.or(of_package).map_or(Ok(Bands::default()), bands_from)
-    }
-
-    /// Two targets for the same slice and periods would contradict each other.
-    fn refuse_conflict(&self, target: &Target) -> Result<(), Failure> {
-        let meets = |other: &&Target| {
-            let before = |to: Option<NaiveDateTime>, from: Option<NaiveDateTime>| matches!((to, from), (Some(to), Some(from)) if to <= from);
-            let stated = |target: &Target| matches!(target.amounts, Amounts::Stated(_));
-            stated(target) == stated(other)
-                && target.every == other.every
-                && target.slices == other.slices
-                && !before(target.to, other.from)
-                && !before(other.to, target.from)
-        };
-        match self.catalog.targets_of(target.of).find(meets) {
-            Some(first) => Err(Diagnostic::new(
-                codes::BAD_TARGET,
-                format!("`{}` has two targets for the same periods", self.catalog.indicator(target.of).item.name),
-            )
-            .labelled(target.item.span, "again here")
-            .also(first.item.span, "first here")
-            .help("keep one; what changes on a date is `revised 2026-06-15 { … }`")
-            .into()),
-            None => Ok(()),
-        }
     }
 
     /// What nobody can follow is a warning with the reason.

@@ -28,6 +28,7 @@ mod policies;
 mod processes;
 mod publications;
 mod resolve;
+mod rival_targets;
 mod rollups;
 mod scenarios;
 mod scorecards;
