@@ -82,7 +82,7 @@ pub(super) fn parts_of_rollup(question: &Question<'_>, rollup: &Rollup) -> Resul
     let frame = Frame::new(&keys, &[]);
     let mut leaves = Leaves::of(question.catalog, &frame);
     for id in &rollup.indicators {
-        leaves.expand(question.catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![] });
+        leaves.expand(question.catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![], looks: false });
     }
     let mut bare: Vec<Leaf> = Vec::new();
     let mut at_edges: Vec<Leaf> = Vec::new();

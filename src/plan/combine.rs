@@ -260,7 +260,7 @@ pub(crate) fn inner_values(question: &Question<'_>, formula: &Expression, by: &[
 /// The value of an indicator over no rows, such as the 0 of a count; `None`, if it has none.
 pub(crate) fn value_of_nothing(catalog: &Catalog, indicator: IndicatorId) -> Option<f64> {
     let mut leaves = Leaves::of(catalog, &Frame::new(&[], &[]));
-    let value = leaves.expand(catalog, &Call { indicator, filters: vec![], modifiers: vec![] });
+    let value = leaves.expand(catalog, &Call { indicator, filters: vec![], modifiers: vec![], looks: false });
     let value = values_of_nothing(vec![value], &leaves).ok()?.into_iter().next()?;
     let value = cast(value, DataType::Float64);
     match ExprSimplifier::new(SimplifyContext::default()).simplify(value).ok()? {

@@ -53,6 +53,8 @@ pub struct Call {
     pub filters: Vec<Expression>,
     /// `AT (…)`: they act from left to right.
     pub modifiers: Vec<Modifier>,
+    /// Whether nobody asked for it: its value is looked up for the groups that others show.
+    pub looks: bool,
 }
 
 /// An aggregate with everything that surrounds it in the definitions that led to it.
@@ -98,6 +100,8 @@ pub(crate) struct Surroundings {
     pub(crate) axis: Option<Expression>,
     /// `at`s around it, the outermost first: from left to right they make its context.
     pub(crate) modifiers: Vec<Modifier>,
+    /// Whether it is only looked up for the groups that others show.
+    pub(crate) looks: bool,
 }
 
 const LEAF_RELATION: &str = "leaf";
@@ -193,6 +197,7 @@ impl Leaves {
         let around = Surroundings {
             filters: call.filters.clone(),
             modifiers: call.modifiers.clone(),
+            looks: call.looks,
             ..Surroundings::default()
         };
         self.expand_indicator(catalog, call.indicator, &around, Some(call.indicator))

@@ -32,6 +32,8 @@ pub(crate) struct FoldPart {
     around: Surroundings,
     asked: Option<IndicatorId>,
     folds: Vec<(usize, Fold)>,
+    /// Whether it is only looked up for the groups that others show.
+    looks: bool,
 }
 
 /// An input of an aggregate over values.
@@ -49,13 +51,21 @@ pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
         let LeafKind::Fold(fold) = &leaf.kind else { continue };
         // Over masks there would be one value where there are many.
         fold.by.iter().try_for_each(|by| made_of_masked(question.catalog, by))?;
-        let (source, around, situation) = situation_of(question, frame, leaf, fold)?;
-        let inside = Surroundings { modifiers: vec![], ..leaf.around.clone() };
+        let (source, around, mut situation) = situation_of(question, frame, leaf, fold)?;
+        let looks = leaf.around.looks;
+        if looks && situation.shows == Shows::All {
+            situation.shows = Shows::Nothing;
+        }
+        let inside = Surroundings { modifiers: vec![], looks: false, ..leaf.around.clone() };
         // Other values have other groups: what one of them lacks, another must not add.
         let values =
             |part: &FoldPart| part.folds.iter().all(|(_, other)| other.aggregate.inputs == fold.aggregate.inputs);
         let same = |part: &FoldPart| {
-            part.situation == situation && part.by == fold.by && part.inside == inside && values(part)
+            part.situation == situation
+                && part.by == fold.by
+                && part.inside == inside
+                && part.looks == looks
+                && values(part)
         };
         match parts.iter_mut().find(|part| same(part)) {
             Some(part) => {
@@ -71,6 +81,7 @@ pub(crate) fn folds_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
                 around,
                 asked: leaf.asked,
                 folds: vec![(number, fold.clone())],
+                looks,
             }),
         }
     }
@@ -182,7 +193,7 @@ impl FoldPart {
         let mut built = Vec::new();
         // Where only the rows at an edge are left, a group may have lost all of its rows.
         let at_an_edge = self.situation.frame.edges.len() > outer.edges.len();
-        if self.situation.shows != Shows::All || at_an_edge {
+        if !self.looks && (self.situation.shows != Shows::All || at_an_edge) {
             built.extend(self.spine(question, outer)?);
         }
         let frame = self.settled(question, periods)?;

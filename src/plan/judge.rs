@@ -155,7 +155,7 @@ impl Groups {
         let steps = if is_status { self.steps(catalog, indicator, &targets)? } else { vec![] };
         let ends = if is_status { targets[0].ends.clone() } else { vec![] };
         let since = self.since_the_range(catalog);
-        let ends = ends.into_iter().map(|end| ask(calls, end, since.clone())).collect();
+        let ends = ends.into_iter().map(|end| look(calls, end, since.clone())).collect();
         let extra: Vec<Needs> = targets.iter().map(|target| self.needs(catalog, calls, target, is_status)).collect();
         let so_far = match aspect {
             Aspect::Target => vec![],
@@ -184,7 +184,7 @@ impl Groups {
             _ => None,
         };
         let sample = target.judging.sample.filter(|_| is_status);
-        let sample = sample.map(|(sample, _)| ask(calls, sample, vec![]));
+        let sample = sample.map(|(sample, _)| look(calls, sample, vec![]));
         let year = self.shared_as_last_year(target, &mentioned).map(|(by, year)| {
             let all = Modifier::All(vec![Input::Dimension(by, TimePart::Whole)]);
             let before = || Modifier::Shift(Grain::Year.span());
@@ -323,7 +323,13 @@ fn most_held(targets: &[&Target]) -> usize {
 
 /// Adds a call; its position.
 pub(super) fn ask(calls: &mut Vec<Call>, indicator: IndicatorId, modifiers: Vec<Modifier>) -> usize {
-    calls.push(Call { indicator, filters: vec![], modifiers });
+    calls.push(Call { indicator, filters: vec![], modifiers, looks: false });
+    calls.len() - 1
+}
+
+/// Adds a call that shows no groups of its own: what only decides how a value is judged, of which there may be none.
+pub(super) fn look(calls: &mut Vec<Call>, indicator: IndicatorId, modifiers: Vec<Modifier>) -> usize {
+    calls.push(Call { indicator, filters: vec![], modifiers, looks: true });
     calls.len() - 1
 }
 
@@ -342,7 +348,8 @@ fn amount_of(catalog: &Catalog, calls: &mut Vec<Call>, target: &Target, modifier
 /// The wall-clock time in the calendar's zone, when the question is asked.
 pub(super) fn now_in(catalog: &Catalog) -> Expr {
     let clock = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
-    cast(wall_clock(now(), &clock, &catalog.calendar), TIMESTAMP)
+    // `now()` has the session's zone, or none: then it is Greenwich's time, not yet that of the calendar's zone.
+    cast(wall_clock(cast(now(), clock.clone()), &clock, &catalog.calendar), TIMESTAMP)
 }
 
 /// The instant that a bound of a range is, if that is known before any row is read.

@@ -93,7 +93,8 @@ pub(crate) fn parts_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
     for (number, leaf) in leaves.iter().enumerate() {
         let LeafKind::Measure(measure) = &leaf.kind else { continue };
         let placed = place(question, frame, leaf, measure)?;
-        for spine in spines(&placed, frame) {
+        let (looks, mut placed) = (leaf.around.looks, placed);
+        for spine in spines(&placed, frame).into_iter().filter(|_| !looks) {
             // Where a modifier drops what the leaf cannot reach, the leaf has no groups of its own.
             match reaches(question, &spine, leaf.asked) {
                 Ok(()) => {
@@ -103,6 +104,12 @@ pub(crate) fn parts_of(question: &Question<'_>, frame: &Frame, leaves: &[Leaf]) 
                 Err(problem) if placed.key.situation.shows == Shows::Nothing => unreached = Some(problem),
                 Err(problem) => return Err(problem),
             }
+        }
+        let in_a_part = |parts: &[Part], placed: &Placement| {
+            parts.iter().any(|part| part.key == placed.key && part.alternatives.contains(&placed.leaf.conditions))
+        };
+        if looks && placed.key.situation.shows == Shows::All && !in_a_part(&parts, &placed) {
+            placed.key.situation.shows = Shows::Nothing;
         }
         let mut key = placed.key;
         key.child_filters.sort_by_key(|filter| filter.expr.to_string());

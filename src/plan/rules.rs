@@ -162,7 +162,7 @@ impl Expansion {
             filters.push(self.condition(filter, traced)?);
         }
         let modifiers = modifiers_of(modifiers, traced)?;
-        Ok(Some(Call { indicator: id, filters, modifiers }))
+        Ok(Some(Call { indicator: id, filters, modifiers, looks: false }))
     }
 
     fn conditions(&self, traced: &Traced) -> Result<Vec<Expression>> {
@@ -293,7 +293,9 @@ impl Expansion {
             let parts = expression.inputs.iter().cloned().map(Expression::input);
             for part in if asks { parts.collect() } else { vec![expression.clone()] } {
                 match part.indicator() {
-                    Some((indicator, filters)) => calls.push(Call { indicator, filters, modifiers: vec![] }),
+                    Some((indicator, filters)) => {
+                        calls.push(Call { indicator, filters, modifiers: vec![], looks: false })
+                    }
                     None if part.inputs.is_empty() || keys.contains(&part) => {}
                     None => keys.push(part),
                 }

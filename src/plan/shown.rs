@@ -39,7 +39,7 @@ impl Shown {
         let frame = Frame::new(by, conditions);
         let mut leaves = Leaves::of(catalog, &frame);
         for id in indicators {
-            leaves.expand(catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![] });
+            leaves.expand(catalog, &Call { indicator: *id, filters: vec![], modifiers: vec![], looks: false });
         }
         let folded = leaves.leaves.iter().any(|leaf| matches!(leaf.kind, LeafKind::Fold(_)));
         if folded || leaves.filled || !leaves.fillers.is_empty() {

@@ -9,7 +9,7 @@ use datafusion::logical_expr::utils::conjunction;
 
 use super::context::Call;
 use super::instant::{Instants, TIMESTAMP};
-use super::judge::{Groups, ask, now_in};
+use super::judge::{Groups, look, now_in};
 use crate::catalog::calendar::{Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::indicator::Additivity;
@@ -69,7 +69,7 @@ impl Groups {
         for grain in self.kinds() {
             let Some(whole) = self.period(catalog, grain) else { continue };
             let to_date = Bounds { to: least(vec![whole.to.clone(), now_in(catalog)]), ..whole.clone() };
-            let mut within = |id, bounds: &Bounds| ask(calls, id, self.only(bounds));
+            let mut within = |id, bounds: &Bounds| look(calls, id, self.only(bounds));
             let value = within(indicator, &to_date);
             let sample = |target: &&Target| target.judging.sample.filter(|_| is_status).map(|(id, _)| id);
             let samples = targets.iter().map(|it| sample(it).map(|id| within(id, &to_date))).collect();

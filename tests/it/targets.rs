@@ -165,6 +165,38 @@ async fn targets_are_what_sql_by_hand_gives() {
     }
 }
 
+/// A period runs until the clock of the calendar's zone says that it has ended; what lies ahead there does not count.
+#[tokio::test]
+async fn running_periods_go_by_the_clock_of_the_calendar() {
+    for zone in [chrono_tz::Pacific::Kiritimati, chrono_tz::Etc::GMTPlus12, chrono_tz::UTC] {
+        let local = || chrono::Utc::now().with_timezone(&zone).naive_local();
+        let begun = local();
+        let hour = |at: i64| begun.date().and_hms_opt(0, 30, 0).unwrap() + chrono::TimeDelta::hours(at);
+        let mut rows = String::from("id,day,ts,x\n");
+        for at in -48..72 {
+            writeln!(rows, "{at},{},{},{}", hour(at).date(), hour(at).format("%Y-%m-%dT%H:%M:%S"), at + 100).unwrap();
+        }
+        let model = format!(
+            "package shop\ncalendar {{ timezone '{zone}' }}\nsource o {{ from csv 'o.csv'  key id  time ts }}\n\
+             indicator a = sum(o.x) {{ good up  owner 'a@example.com' }}\ntarget a {{ at least 1  every day }}\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.bell"), model).unwrap();
+        std::fs::write(folder.path().join("o.csv"), rows).unwrap();
+        let engine = Engine::open(folder.path()).await.unwrap();
+        let sql = format!(
+            "SELECT coalesce(ATTAINMENT(a), 0) FROM shop.indicators WHERE metric_time__day = '{}' GROUP BY metric_time__day",
+            begun.date()
+        );
+        let batches = engine.sql(&sql).await.unwrap().collect().await.unwrap();
+        let found = pretty_format_batches(&batches).unwrap().to_string();
+        let known = |now| (0..24).filter(|at| hour(*at) < now).map(|at| at + 100).sum::<i64>();
+        // The clock may strike in between.
+        let expected = [known(begun), known(local())].map(|sum| format!("| {sum}.0"));
+        assert!(expected.iter().any(|sum| found.contains(sum)), "{zone} at {begun}: {expected:?}\n{found}");
+    }
+}
+
 /// The rows as texts, in order; doubles to nine digits.
 async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let frame = engine.sql(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
