@@ -328,6 +328,20 @@ impl Target {
         }
     }
 
+    /// Whether it stands for slices by these dimensions, or for some of them; by none, for the whole.
+    pub fn is_of_slices_by(&self, by: &[DimensionId]) -> bool {
+        let are_these = |own: &[DimensionId]| own.len() == by.len() && own.iter().all(|id| by.contains(id));
+        match (&self.slices, &self.amounts) {
+            (Slices::These(these), _) => are_these(&these.iter().map(|(id, _)| *id).collect::<Vec<_>>()),
+            (_, _) if by.is_empty() => true,
+            (Slices::Each(each), _) => are_these(each),
+            (Slices::Whole, Amounts::Rows(rows)) => by.iter().all(|id| rows.by.contains(id)),
+            (Slices::Whole, Amounts::Stated(all)) => {
+                all.iter().filter_map(|it| it.split.as_ref()).any(|split| by == [split.by])
+            }
+        }
+    }
+
     /// Whether slices share it as they did a year earlier.
     pub fn splits_by_last_year(&self) -> bool {
         match &self.amounts {

@@ -44,12 +44,14 @@ impl<'a> Checker<'a> {
             When::Status(watched, statuses) => {
                 let of = self.indicator_at(package, &watched.indicator)?;
                 let watch = Watch::Status(self.statuses(of, statuses, watched.indicator.span)?);
+                let by = self.dimensions_at(package, &watched.by)?;
+                self.require_status_by(of, &by, watched.indicator.span)?;
                 if let Some(every) = &tree.every {
                     return Err(bad("a status is of the periods of its target", every.span)
                         .help("leave `every` out")
                         .into());
                 }
-                (of, self.dimensions_at(package, &watched.by)?, watch)
+                (of, by, watch)
             }
             When::Anomaly(watched) => {
                 let of = self.indicator_at(package, &watched.indicator)?;
@@ -96,6 +98,26 @@ impl<'a> Checker<'a> {
                 .into()),
             None => Ok(written.iter().map(|status| status.text.clone()).collect()),
         }
+    }
+
+    /// Refuses what never has a status: no target stands for such slices.
+    fn require_status_by(&self, of: IndicatorId, by: &[DimensionId], place: Span) -> Result<(), Failure> {
+        if self.catalog.targets_of(of).any(|target| target.is_of_slices_by(by)) {
+            return Ok(());
+        }
+        let name = &self.catalog.indicator(of).item.name;
+        let names: Vec<&str> = by.iter().map(|id| self.catalog.dimension(*id).item.name.as_str()).collect();
+        let (message, help) = match names.join(", ") {
+            whole if whole.is_empty() => (
+                format!("no target of `{name}` is for the whole, so it has no status"),
+                format!("declare `target {name} {{ … }}` without `for`, or ask `by` what its targets are for"),
+            ),
+            names => (
+                format!("no target of `{name}` is for slices by `{names}`, so they have no status"),
+                format!("split its target, or say `for each {names}`"),
+            ),
+        };
+        Err(bad(message, place).help(help).into())
     }
 
     /// The periods that are looked at: as said, else those of the indicator's own view.

@@ -214,7 +214,12 @@ impl<'a> Checker<'a> {
                 Some(goals::Pace::Linear) | None => Pace::Linear,
             },
             sample: match &tree.sample {
-                Some((least, path)) => Some((self.indicator_at(package, path)?, *least)),
+                Some((least, path)) if *least > 0.0 => Some((self.indicator_at(package, path)?, *least)),
+                Some((_, path)) => {
+                    return Err(bad("a sample of no rows is always large enough", path.span)
+                        .help("write a number above 0, such as `sample 100 of ticket_count`")
+                        .into());
+                }
                 None => None,
             },
         };
@@ -374,7 +379,11 @@ fn bands_from(tree: &goals::Bands) -> Result<Bands, Failure> {
         Some((k, n)) if k >= 1.0 && n >= k && k.fract() == 0.0 && n.fract() == 0.0 && n <= 100.0 => {
             Some((k as usize, n as usize))
         }
-        Some(_) => return Err(bad("`hold` takes two whole numbers", tree.span).help("write `hold 2 of 3`").into()),
+        Some(_) => {
+            return Err(bad("`hold` takes two whole numbers, the first not above the second", tree.span)
+                .help("write `hold 2 of 3`")
+                .into());
+        }
     };
     let below = match bands.last() {
         Some((name, at)) if *at <= 0.0 => name.clone(),

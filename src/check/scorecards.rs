@@ -84,29 +84,38 @@ impl<'a> Checker<'a> {
         let revised = tree.revisions.iter().flat_map(|(_, perspectives)| paths(perspectives));
         let written = paths(&tree.perspectives).into_iter().chain(revised);
         let ids = scorecard.versions.iter().flat_map(|(_, all)| all.iter().flat_map(|it| it.children.iter()));
-        let missing: Vec<Span> = written
+        let missing: Vec<(Span, bool)> = written
             .zip(ids)
-            .filter(|(_, (id, _))| self.catalog.targets_of(*id).next().is_none())
-            .map(|(path, _)| path.span)
+            .filter(|(_, (id, _))| !self.catalog.targets_of(*id).any(|target| target.is_of_slices_by(&[])))
+            .map(|(path, (id, _))| (path.span, self.catalog.targets_of(*id).next().is_some()))
             .collect();
-        for span in missing {
+        for (span, has_some) in missing {
             let name = self.files.text(span).to_string();
-            self.report(
-                Diagnostic::new(codes::SCORE_WITHOUT_TARGET, format!("`{name}` has no target, so it has no score"))
-                    .at(span)
-                    .help(format!("declare `target {name} {{ … }}`")),
-            );
+            let (message, help) = match has_some {
+                true => (
+                    format!("`{name}` has targets of slices only, so it has no score of the whole"),
+                    "declare one for the whole, without `for`".to_string(),
+                ),
+                false => {
+                    (format!("`{name}` has no target, so it has no score"), format!("declare `target {name} {{ … }}`"))
+                }
+            };
+            self.report(Diagnostic::new(codes::SCORE_WITHOUT_TARGET, message).at(span).help(help));
         }
     }
 }
 
 fn require_whole(weights: &[f64], what: &str, span: Span) -> Result<(), Failure> {
+    let bad = |message: String| Err(Diagnostic::new(codes::BAD_SCORECARD, message).at(span).into());
+    if weights.iter().any(|weight| *weight < 0.0) {
+        return bad(format!("{what} are not all above 0"));
+    }
     let sum: f64 = weights.iter().sum();
-    if (sum - 1.0).abs() <= 1e-9 && weights.iter().all(|weight| *weight >= 0.0) {
+    if (sum - 1.0).abs() <= 1e-9 {
         return Ok(());
     }
     let percent = (sum * 1e10).round() / 1e8;
-    Err(Diagnostic::new(codes::BAD_SCORECARD, format!("{what} add up to {percent} %, not to 100 %")).at(span).into())
+    bad(format!("{what} add up to {percent} %, not to 100 %"))
 }
 
 fn rule_of(written: Option<&Name>) -> Result<ScoreRule, Failure> {

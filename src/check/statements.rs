@@ -101,6 +101,7 @@ impl Checker<'_> {
             aims.push((level_of(tree), aim));
         }
         aims.sort_by_key(|(level, _)| *level as u8);
+        require_order(&aims, trees)?;
         Ok(aims)
     }
 
@@ -305,4 +306,23 @@ impl<'i> Units<'i> {
             }
         }
     }
+}
+
+/// What must not be missed is no harder than what is committed to, and what would be very good is no easier.
+fn require_order(aims: &[(Level, Aim)], trees: &[goals::Aim]) -> Result<(), Failure> {
+    let amount = |level: Level| {
+        aims.iter().find(|(known, _)| *known == level).and_then(|(_, aim)| match aim {
+            Aim::AtLeast(amount) => Some(*amount),
+            Aim::AtMost(amount) => Some(-*amount),
+            Aim::Between(..) => None,
+        })
+    };
+    let pairs = [(Level::Floor, Level::Commit), (Level::Commit, Level::Stretch), (Level::Floor, Level::Stretch)];
+    let wrong = pairs.into_iter().find(|(low, high)| amount(*low).zip(amount(*high)).is_some_and(|(a, b)| a > b));
+    let Some((low, high)) = wrong else { return Ok(()) };
+    let at = |level: Level| trees.iter().find(|tree| level_of(tree) == level);
+    let Some(tree) = at(if high == Level::Stretch { high } else { low }).or(trees.first()) else { return Ok(()) };
+    Err(bad(format!("`{}` asks for more than `{}`", low.name(), high.name()), tree.span)
+        .help("floor, commitment and stretch go from the easiest to the hardest")
+        .into())
 }

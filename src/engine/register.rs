@@ -24,7 +24,6 @@ use crate::catalog::event::EventView;
 use crate::catalog::expr::Input;
 use crate::catalog::indicator::{Additivity, Indicator};
 use crate::catalog::period_start::period_start_function;
-use crate::catalog::target::{Amounts, Slices};
 use crate::catalog::{Catalog, DimensionId, IndicatorId, Member, Package};
 use crate::check::percentile::percentile_disc;
 use crate::plan::digits_at_scan::DigitsAtScan;
@@ -245,21 +244,8 @@ fn has_target(catalog: &Catalog, id: IndicatorId) -> bool {
     let adds_up = indicator.additivity == Additivity::Additive;
     catalog.targets_of(id).any(|target| {
         let period = target.every.is_some_and(|every| every == time || adds_up && every.nests_in(time));
-        let slices = match (&target.slices, &target.amounts) {
-            (Slices::These(these), _) => same(&these.iter().map(|(id, _)| *id).collect::<Vec<_>>(), &grain.by),
-            (_, _) if grain.by.is_empty() => true,
-            (Slices::Each(each), _) => same(each, &grain.by),
-            (Slices::Whole, Amounts::Rows(rows)) => grain.by.iter().all(|id| rows.by.contains(id)),
-            (Slices::Whole, Amounts::Stated(all)) => {
-                all.iter().filter_map(|it| it.split.as_ref()).any(|split| grain.by == [split.by])
-            }
-        };
-        period && slices
+        period && target.is_of_slices_by(&grain.by)
     })
-}
-
-fn same(some: &[DimensionId], others: &[DimensionId]) -> bool {
-    some.len() == others.len() && some.iter().all(|id| others.contains(id))
 }
 
 fn grain_columns(catalog: &Catalog, indicator: &Indicator) -> Vec<(String, Input)> {

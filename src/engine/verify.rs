@@ -8,7 +8,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use crate::analysis::{Cells, Promise};
+use crate::analysis::{Cells, NamedSlices, Promise, Question};
 use crate::catalog::calendar::Calendar;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::reach::replace_inputs;
@@ -29,7 +29,7 @@ pub struct Verified {
 }
 
 /// Reads every source: all values fit their types, keys are unique and never NULL, join columns find their match; trees
-/// that the definitions do not prove are identities. A source that cannot be read is reported once and the others go on.
+/// that the definitions do not prove are identities; slices that targets name have rows. A source that cannot be read is reported once and the others go on.
 pub async fn verify(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Verified {
     let mut verified = Verified::default();
     for id in (0..catalog.sources.len() as u32).map(SourceId) {
@@ -46,7 +46,33 @@ pub async fn verify(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Verified {
             Err(error) => verified.failures.push(error),
         }
     }
+    if verified.failures.is_empty() {
+        match verify_slices(ctx, catalog).await {
+            Ok(findings) => verified.findings.extend(findings),
+            Err(error) => verified.failures.push(error),
+        }
+    }
     verified
+}
+
+/// Slices that targets name: are there rows of them?
+async fn verify_slices(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<Vec<Diagnostic>> {
+    let state = ctx.state();
+    let mut findings = Vec::new();
+    for slices in NamedSlices::all(catalog, state.config_options())? {
+        findings.extend(slices.missing(&answers(ctx, std::slice::from_ref(&slices.question)).await?));
+    }
+    Ok(findings)
+}
+
+async fn answers(ctx: &SessionContext, questions: &[Question]) -> Result<Cells> {
+    let mut cells = Cells::default();
+    for question in questions {
+        for batch in DataFrame::new(ctx.state(), question.plan.clone()).collect().await? {
+            cells.add(question, &batch);
+        }
+    }
+    Ok(cells)
 }
 
 /// Trees that the definitions do not prove: are they identities in this data?
@@ -54,13 +80,7 @@ async fn verify_trees(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<Ve
     let state = ctx.state();
     let mut findings = Vec::new();
     for promise in Promise::all(catalog, state.config_options())? {
-        let mut cells = Cells::default();
-        for question in &promise.questions {
-            for batch in DataFrame::new(state.clone(), question.plan.clone()).collect().await? {
-                cells.add(question, &batch);
-            }
-        }
-        findings.extend(promise.broken(&cells));
+        findings.extend(promise.broken(&answers(ctx, &promise.questions).await?));
     }
     Ok(findings)
 }

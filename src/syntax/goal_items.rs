@@ -70,6 +70,9 @@ fn rows_of_table(node: &Node, target: &mut Target, value: Option<Expr>, valid: O
     let (Some(of), Some(value)) = (&mut target.of, &value) else {
         return match value {
             Some(value) => Err(lacks("`value` is an amount of a table, and no table is named", value.span)),
+            None if let Some(valid) = valid => {
+                Err(lacks("`valid from` is a column of a table, and no table is named", valid.span))
+            }
             None => match &target.of {
                 Some(of) if of.table.is_some() => Err(lacks("no `value` says which amounts of the table", of.span)),
                 _ => Ok(()),
