@@ -224,7 +224,8 @@ impl<'a> Checker<'a> {
                 .into());
         };
         let package = item.package.as_str();
-        let test = self.formula_of_alert(package, &asked.sql, asked.span)?;
+        let test = self.formula_of_alert(package, &asked.sql, asked.span);
+        let test = test.map_err(|failure| self.with_form_of_status(failure, asked.span))?;
         if test.data_type != DataType::Boolean {
             return Err(Diagnostic::new(
                 codes::NOT_BOOLEAN,
@@ -255,6 +256,17 @@ impl<'a> Checker<'a> {
             conditions.map(|it| self.resolve_condition(it, Scope::rows(package, None))).collect::<Result<_, _>>()?;
         let test = self.hidden(item, "test", test.expression, test.data_type);
         Ok((of, Condition { test, value, limit, conditions, every: self.every(tree, of)? }))
+    }
+
+    /// Tells how statuses are looked out for to who writes them as if they were values.
+    fn with_form_of_status(&self, failure: Failure, place: Span) -> Failure {
+        let text: String = self.files.text(place).to_lowercase().split_whitespace().collect();
+        match ["status(", "attainment("].into_iter().find(|function| text.contains(function)) {
+            Some(function) => bad(format!("`{function}…)` is no value in a condition"), place)
+                .help("write `when status(gmv) = 'red'` or `when status(gmv) in ('red', 'amber')`, with bands for other limits")
+                .into(),
+            None => failure,
+        }
     }
 
     fn formula_of_alert(&mut self, package: &str, written: &sql::Expr, span: Span) -> Result<Typed, Failure> {

@@ -146,9 +146,9 @@ impl Resolver<'_, '_> {
         if span.is_positive() {
             return Ok(Some(span));
         }
-        Err(Diagnostic::new(codes::BAD_VALUE, "a window has a positive length")
+        Err(Diagnostic::new(codes::BAD_VALUE, "a length of time is above 0 here")
             .at(place)
-            .help("write it such as `within 7 days`")
+            .help("write it such as `7 days`")
             .into())
     }
 
