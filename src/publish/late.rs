@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::plan::cells::changes_by_itself;
 use crate::store::inputs::inputs_of;
-use crate::store::manifest::{Column, Input as Read, InputFile, Manifest};
+use crate::store::manifest::{Column, File, Input as Read, InputFile, Manifest};
 
 /// What there is to compute.
 pub(super) enum Changed {
@@ -130,6 +130,9 @@ fn plain(data_type: &str) -> &str {
 pub(super) struct Held {
     column: String,
     periods: BTreeSet<String>,
+    /// Partitions of such periods whose files are lost. They are computed anew: the other files of the period do not have
+    /// their rows, and nobody else has them any more.
+    reopened: Vec<Map<String, Value>>,
 }
 
 impl Held {
@@ -138,30 +141,43 @@ impl Held {
         self.periods.is_empty()
     }
 
-    /// Whether the partition with these values is one of them.
+    /// Whether the partition with these values, among others perhaps, is one of them.
     pub(super) fn holds(&self, partition: &Map<String, Value>) -> bool {
-        partition.get(&self.column).and_then(Value::as_str).is_some_and(|period| self.periods.contains(period))
+        let period = partition.get(&self.column).and_then(Value::as_str);
+        let is_of = |lost: &Map<String, Value>| lost.iter().all(|(name, value)| partition.get(name) == Some(value));
+        period.is_some_and(|period| self.periods.contains(period)) && !self.reopened.iter().any(is_of)
+    }
+
+    /// How many files of final periods are lost.
+    pub(super) fn reopened(&self) -> usize {
+        self.reopened.len()
     }
 }
 
-/// The partitions that were published and are final by now.
-pub(super) fn final_partitions(catalog: &Catalog, publication: &Publication, before: Option<&Manifest>) -> Held {
-    let mut held = Held { column: String::new(), periods: BTreeSet::new() };
+/// The partitions that were published and are final by now, but for what is lost of them.
+pub(super) fn final_partitions(
+    catalog: &Catalog,
+    publication: &Publication,
+    before: Option<&Manifest>,
+    lost: &[File],
+) -> Held {
+    let mut held = Held { column: String::new(), periods: BTreeSet::new(), reopened: vec![] };
     let (Some(after), Some((period, grain))) = (publication.final_after, publication.partition_periods()) else {
         return held;
     };
     held.column.clone_from(&publication.by[period].0);
     let now = now(&catalog.calendar);
-    for file in before.iter().flat_map(|before| &before.files) {
-        let Some(text) = file.partition.get(&held.column).and_then(Value::as_str) else { continue };
+    let is_final = |file: &&File| {
         let end = start_of(&file.partition, &held.column)
             .and_then(|start| containing(grain, start, &catalog.calendar))
             .and_then(|period| later(period.end, after));
-        if end.is_some_and(|end| end <= now) {
-            held.periods.insert(text.to_string());
-        }
-    }
-    held
+        end.is_some_and(|end| end <= now)
+    };
+    let there = before.iter().flat_map(|before| &before.files).filter(is_final);
+    let periods = there.filter_map(|file| file.partition.get(&held.column).and_then(Value::as_str));
+    let periods = periods.map(str::to_string).collect();
+    let reopened = lost.iter().filter(is_final).map(|file| file.partition.clone()).collect();
+    Held { periods, reopened, ..held }
 }
 
 fn start_of(partition: &Map<String, Value>, column: &str) -> Option<NaiveDateTime> {

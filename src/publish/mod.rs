@@ -309,7 +309,8 @@ impl Job<'_> {
         if let Asks::Alone(reason) = &self.asks {
             report.alone.clone_from(reason);
         }
-        let held = late::final_partitions(catalog, self.publication, before);
+        let held = late::final_partitions(catalog, self.publication, before, &lost);
+        report.reopened = held.reopened();
         Ok(Some(Planned { definition, inputs, range, held, lost, other_columns, frame }))
     }
 

@@ -60,6 +60,8 @@ pub struct Report {
     pub cleaned: usize,
     /// How many files of the run before were gone or cut off: they are made anew, and their values are compared with nothing.
     pub lost: usize,
+    /// How many of these are of periods that are final: they have the values of today.
+    pub reopened: usize,
     /// How many published values of periods that were over moved: `bell.restatements` has them.
     pub restated: u64,
     /// How many would have moved, but are of periods that are final.
@@ -92,6 +94,7 @@ impl Report {
             kept: 0,
             cleaned: 0,
             lost: 0,
+            reopened: 0,
             restated: 0,
             held: 0,
             expectations: vec![],

@@ -29,6 +29,8 @@ mod retail;
 mod retail_contexts;
 mod rollups;
 #[cfg(feature = "cli")]
+mod run_changes;
+#[cfg(feature = "cli")]
 mod run_kills;
 #[cfg(feature = "cli")]
 mod runs;

@@ -1,0 +1,73 @@
+//! Runs over files that are no longer what they were: lost, or of other columns, types, formats and partitions than those
+//! that are written now.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::runs::{first_report, run, sql, write};
+
+/// A project over `o/*.csv`, of which the first file is there.
+fn project(model: &str, rows: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("o")).unwrap();
+    write(folder.path(), "model.bell", model);
+    write(folder.path(), "o/1.csv", rows);
+    folder
+}
+
+/// The published files below `out/` whose path holds a text.
+fn published(folder: &Path, part: &str) -> Vec<PathBuf> {
+    let manifest = std::fs::read(folder.join("out/_bell/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let files = manifest["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap());
+    files.filter(|path| path.contains(part)).map(|path| folder.join("out").join(path)).collect()
+}
+
+/// What a question about the published folder finds, read with this clause of a source.
+fn told(folder: &Path, source: &str, question: &str) -> String {
+    let model = std::fs::read_to_string(folder.join("model.bell")).unwrap();
+    write(folder, "model.bell", &format!("{model}\nsource told {{ {source} }}\n"));
+    let rows = sql(folder, question);
+    write(folder, "model.bell", &model);
+    rows
+}
+
+/// The numbers of a report by their names.
+fn counts<const N: usize>(report: &Value, names: [&str; N]) -> [u64; N] {
+    names.map(|name| report[name].as_u64().unwrap_or_else(|| panic!("{name}: {report}")))
+}
+
+const REGIONS: &str = "
+source o { from csv 'o/*.csv'  key id  time day  columns { x bigint } }
+dimension region = o.region
+indicator sales = sum(o.x)
+publish p { indicators sales  by month, region  to 'out/'  partitioned by month, region  final after 10 days  lookback 3 days }
+";
+
+/// One of several files of a final period is lost: the others of it stay, and that one is made anew.
+#[test]
+fn a_lost_file_of_a_final_period_is_made_anew() {
+    let rows = "id,region,x,day\n1,east,10,2025-01-05\n2,west,20,2025-01-06\n3,east,2,2025-02-06\n";
+    for range in [&[][..], &["--from", "2025-01", "--to", "2025-01"]] {
+        let folder = project(REGIONS, rows);
+        let folder = folder.path();
+        run(folder, 0, &[]);
+        let east = published(folder, "month=2025-01-01/region=east").remove(0);
+        std::fs::remove_file(east).unwrap();
+        // What is still there is held as it is, and a region that was never there does not come in.
+        let more = format!("{rows}4,west,5,2025-01-07\n5,south,7,2025-01-07\n6,east,1,2025-01-08\n");
+        write(folder, "o/1.csv", &more);
+        let planned = &run(folder, 0, &[&["--dry-run"], range].concat())[0];
+        assert_eq!(counts(planned, ["lost", "reopened", "kept"]), [1, 1, 2]);
+        let report = &run(folder, 0, range)[0];
+        let expected = [1, 1, 1, 1, 2, 0, 2];
+        assert_eq!(counts(report, ["lost", "reopened", "rows", "files", "kept", "restated", "held"]), expected);
+        let source = "from parquet 'out/'  partition by month date, region varchar";
+        let found = told(folder, source, "SELECT month, region, sales FROM told ORDER BY 1, 2");
+        assert_eq!(found, "month,region,sales\n2025-01-01,east,11\n2025-01-01,west,20\n2025-02-01,east,2\n");
+        // From then on it is held like the others.
+        write(folder, "o/1.csv", rows);
+        assert_eq!(counts(&first_report(folder), ["lost", "reopened", "rows", "kept", "held"]), [0, 0, 0, 3, 1]);
+    }
+}
