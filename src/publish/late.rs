@@ -111,13 +111,21 @@ pub(super) fn changed_columns(publication: &Publication, before: &Manifest, now:
     if let Some(new) = now.iter().find(|field| !then.iter().any(|column| column.name == *field.name())) {
         return Some(format!("`{}` is new", new.name()));
     }
-    then.into_iter().find_map(|Column { name, data_type: was }| {
+    let changed = then.iter().find_map(|Column { name, data_type: was }| {
         let Some(field) = now.iter().find(|field| field.name() == name) else {
             return Some(format!("`{name}` is gone"));
         };
         let is = field.data_type().to_string();
         let differs = publication.format == FileFormat::Parquet && plain(was) != plain(&is);
         differs.then(|| format!("`{name}` was {was} and is {is}"))
+    });
+    changed.or_else(|| {
+        let was: Vec<&str> = then.iter().map(|column| column.name.as_str()).collect();
+        let is: Vec<&str> = now.iter().map(|field| field.name().as_str()).collect();
+        let (differs, was, is) = (was != is, was.join(", "), is.join(", "));
+        // Rows of CSV are read by position.
+        let differs = differs && publication.format == FileFormat::Csv;
+        differs.then(|| format!("the columns were in the order {was} and are in the order {is}"))
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::runs::{first_report, run, sql, write};
+use super::runs::{first_report, refused, run, sql, write};
 
 /// A project over `o/*.csv`, of which the first file is there.
 fn project(model: &str, rows: &str) -> tempfile::TempDir {
@@ -70,4 +70,52 @@ fn a_lost_file_of_a_final_period_is_made_anew() {
         write(folder, "o/1.csv", rows);
         assert_eq!(counts(&first_report(folder), ["lost", "reopened", "rows", "kept", "held"]), [0, 0, 0, 3, 1]);
     }
+}
+
+const ORDERED: &str = "
+source o { from csv 'o/*.csv'  key id  time day  columns { x bigint } }
+indicator sales = sum(o.x)
+indicator n = count(*) of o
+publish p { indicators n, sales  by month  to 'out/'  format csv  partitioned by month  CLAUSE }
+";
+
+/// Rows of CSV are read by position, so that files of two orders are no table.
+#[test]
+fn columns_of_csv_keep_their_order_where_files_stay() {
+    let rows = "id,x,day\n1,10,2025-01-05\n2,20,2025-02-05\n";
+    let other = |model: &str| model.replace("indicators n, sales", "indicators sales, n");
+    let question = "SELECT month, n, sales FROM told ORDER BY 1";
+    let source = "from csv 'out/'  partition by month date";
+    let all = "month,n,sales\n2025-01-01,1,10\n2025-02-01,1,20\n2025-03-01,1,7\n";
+
+    let model = ORDERED.replace("CLAUSE", "final after 10 days");
+    let folder = project(&model, rows);
+    let folder = folder.path();
+    run(folder, 0, &[]);
+    write(folder, "model.bell", &other(&model));
+    write(folder, "o/2.csv", "id,x,day\n3,7,2025-03-05\n");
+    let told_why = refused(folder, 1, &[]);
+    assert!(told_why.contains("B0509") && told_why.contains("in the order n, sales and are"), "{told_why}");
+    assert!(told_why.contains("let it be what it was, or take `final after` out for one run"), "{told_why}");
+    // As the error says, either way.
+    write(folder, "model.bell", &model);
+    assert_eq!(counts(&first_report(folder), ["rows", "kept"]), [1, 2]);
+    assert_eq!(told(folder, source, question), all);
+    write(folder, "model.bell", &other(&model).replace("final after 10 days", ""));
+    assert_eq!(counts(&first_report(folder), ["rows", "kept", "restated"]), [3, 0, 0]);
+    write(folder, "model.bell", &other(&model));
+    assert_eq!(counts(&first_report(folder), ["rows", "kept", "held"]), [0, 3, 0]);
+    assert_eq!(told(folder, source, question), all);
+
+    // Without final periods, a range is refused, and what computes the latest periods only computes all.
+    let model = ORDERED.replace("CLAUSE", "lookback 1 day");
+    let folder = project(&model, rows);
+    let folder = folder.path();
+    run(folder, 0, &[]);
+    write(folder, "model.bell", &other(&model));
+    write(folder, "o/2.csv", "id,x,day\n3,7,2025-03-05\n");
+    let told_why = refused(folder, 1, &["--from", "2025-03"]);
+    assert!(told_why.contains("B0509") && told_why.contains("without --from and --to"), "{told_why}");
+    assert_eq!(counts(&first_report(folder), ["rows", "kept", "restated"]), [3, 0, 0]);
+    assert_eq!(told(folder, source, question), all);
 }
