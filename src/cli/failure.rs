@@ -86,6 +86,8 @@ pub struct Problem {
 pub enum Reason {
     Diagnostics(Vec<Diagnostic>),
     Text(String),
+    /// It went on all the same.
+    Warning(String),
 }
 
 impl Reason {
@@ -105,7 +107,7 @@ impl Problem {
                 let heading = if subject.is_empty() { subject } else { subject + ":\n" };
                 format!("{heading}{}\n", diagnostics_text(sources, list, colour_on_stderr()))
             }
-            Reason::Text(text) => format!("{subject}: {text}\n"),
+            Reason::Text(text) | Reason::Warning(text) => format!("{subject}: {text}\n"),
         }
     }
 
@@ -113,6 +115,7 @@ impl Problem {
         let mut all: Vec<Value> = match &self.reason {
             Reason::Diagnostics(list) => list.iter().map(|diagnostic| json::to_json(sources, diagnostic)).collect(),
             Reason::Text(text) => vec![json!({ "code": null, "severity": "error", "message": text })],
+            Reason::Warning(text) => vec![json!({ "code": null, "severity": "warning", "message": text })],
         };
         if let Some((kind, name)) = &self.of {
             all.iter_mut().for_each(|one| one[*kind] = name.as_str().into());

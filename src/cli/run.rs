@@ -97,7 +97,7 @@ impl Run {
         let reports = run(&engine, &asked, &|event| follower.see(event)).await;
         let reports = reports.map_err(|error| Failure::new(error, engine.sources().clone()))?;
         let problems: Vec<Problem> =
-            warnings(&engine, &reports).into_iter().chain(reports.iter().filter_map(failure)).collect();
+            warnings(&engine, &reports).into_iter().chain(reports.iter().flat_map(problems)).collect();
         tell(common.error_format, engine.sources(), &problems);
         match self.format {
             ReportFormat::Json => {
@@ -134,9 +134,16 @@ fn warnings(engine: &Engine, reports: &[Report]) -> Option<Problem> {
     (!warnings.is_empty()).then(|| Problem { of: None, what: String::new(), reason: Reason::Diagnostics(warnings) })
 }
 
-fn failure(report: &Report) -> Option<Problem> {
-    let of = Some(("publication", report.publication.clone()));
-    report.error.as_ref().map(|error| Problem { of, what: "failed".to_string(), reason: Reason::of(error) })
+fn problems(report: &Report) -> impl Iterator<Item = Problem> {
+    let of = || Some(("publication", report.publication.clone()));
+    let failed =
+        report.error.as_ref().map(|error| Problem { of: of(), what: "failed".to_string(), reason: Reason::of(error) });
+    let uncompared = report.uncompared.as_ref().map(|why| Problem {
+        of: of(),
+        what: "was published, but what moved is not known".to_string(),
+        reason: Reason::Warning(why.clone()),
+    });
+    failed.into_iter().chain(uncompared)
 }
 
 fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {

@@ -10,6 +10,7 @@
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
 //! it. So whoever reads the manifest reads a whole, old or new, wherever a run is killed.
 
+mod common;
 mod faults;
 mod folder;
 mod late;
@@ -363,7 +364,7 @@ impl Job<'_> {
         let mut manifest = self.manifest(&schema, files.clone(), before, &planned);
         if let Some(before) = before {
             let moved = self.moved(destination, &planned, &schema, (before, files), &manifest.published_at).await?;
-            (report.restated, report.held) = (moved.restated, moved.held);
+            (report.restated, report.held, report.uncompared) = (moved.restated, moved.held, moved.uncompared);
             if !moved.lines.is_empty() {
                 folder::keep_restated(destination, &self.id, &moved.lines).await?;
                 manifest.restated.push(self.id.clone());

@@ -66,6 +66,8 @@ pub struct Report {
     pub restated: u64,
     /// How many would have moved, but are of periods that are final.
     pub held: u64,
+    /// Why the values were not compared with those before, where they could not be.
+    pub uncompared: Option<String>,
     /// What was found of the expectations that it depends on.
     pub expectations: Vec<Finding>,
     /// How long it took.
@@ -97,6 +99,7 @@ impl Report {
             reopened: 0,
             restated: 0,
             held: 0,
+            uncompared: None,
             expectations: vec![],
             seconds: 0.0,
             inputs: vec![],

@@ -1,14 +1,15 @@
 //! Values of closed periods that moved: what was published of a period that was over, and is published otherwise now.
 //!
 //! The old files and the new ones are both there until the next run; they are joined on the publication's keys, and every
-//! value that differs is a line. A period was closed if it had ended when it was published last. Values are compared as
-//! they are written, so that a changed format is no change, and doubles to twelve digits: the order in which threads add
+//! value that differs is a line. A period was closed if it had ended when it was published last. Values of two types are
+//! compared in one that loses nothing of either ([`common`]), and doubles to twelve digits: the order in which threads add
 //! them up, which is another one in each run, decides about the last.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDateTime};
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Schema, TimeUnit};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Column, JoinType, ScalarValue};
@@ -20,6 +21,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 use datafusion::prelude::{DataFrame, SessionContext};
 use serde_json::{Map, Value};
 
+use super::common::{common, common_of_keys, type_of, typed};
 use super::late::latest;
 use crate::catalog::calendar::{Calendar, Grain};
 use crate::catalog::publication::{FileFormat, Publication};
@@ -39,7 +41,11 @@ const SAME_SUM: f64 = 1e-12;
 /// So many files are named as the cause.
 const NAMED: usize = 5;
 
+/// A column and the type in which it is compared.
+type Compared<'c> = (&'c String, DataType);
+
 /// What moved.
+#[derive(Default)]
 pub(super) struct Moved {
     /// The values, up to so many as are listed.
     pub(super) lines: Vec<Restated>,
@@ -47,6 +53,15 @@ pub(super) struct Moved {
     pub(super) restated: u64,
     /// How many there are of periods that are.
     pub(super) held: u64,
+    /// Why nobody can tell what moved.
+    pub(super) uncompared: Option<String>,
+}
+
+impl Moved {
+    /// Nobody can tell.
+    fn unknown(why: String) -> Moved {
+        Moved { uncompared: Some(why), ..Moved::default() }
+    }
 }
 
 /// What is compared.
@@ -71,7 +86,7 @@ pub(super) struct Comparison<'c> {
 impl Comparison<'_> {
     /// The values that moved.
     pub(super) async fn moved(&self) -> Result<Moved> {
-        let mut moved = Moved { lines: vec![], restated: 0, held: 0 };
+        let mut moved = Moved::default();
         let Some((period, grain)) = self.publication.periods() else { return Ok(moved) };
         if self.old.is_empty() {
             return Ok(moved);
@@ -85,7 +100,17 @@ impl Comparison<'_> {
         }
         let was = self.rows("was", &self.old, &keys, &compared).await?;
         let is = self.rows("is", &self.new, &keys, &compared).await?;
-        let plan = self.differences(was, is, &keys, &compared, (keys[period], grain))?;
+        let mut typed_keys = Vec::new();
+        for key in keys {
+            match common_of_keys(key, &type_of(&was, key)?, &type_of(&is, key)?) {
+                Ok(kind) => typed_keys.push((key, kind)),
+                Err(why) => return Ok(Moved::unknown(why)),
+            }
+        }
+        let (keys, period) = (typed_keys, (period, grain));
+        let in_common = |name| Ok((name, common(&type_of(&was, name)?, &type_of(&is, name)?)));
+        let compared: Vec<Compared<'_>> = compared.into_iter().map(in_common).collect::<Result<_>>()?;
+        let plan = self.differences(was, is, &keys, &compared, period)?;
         let batches = DataFrame::new(self.ctx.state(), plan).collect().await?;
         for batch in &batches {
             self.take(batch, &keys, &compared, &mut moved)?;
@@ -93,7 +118,7 @@ impl Comparison<'_> {
         Ok(moved)
     }
 
-    /// The rows of some files, in the types of the new ones.
+    /// The rows of some files, as they were written.
     async fn rows(&self, name: &str, files: &[File], keys: &[&String], values: &[&String]) -> Result<LogicalPlan> {
         let columns = keys.iter().chain(values);
         let typed = |name: &String| -> datafusion::error::Result<DataType> {
@@ -136,11 +161,9 @@ impl Comparison<'_> {
             format!("{error}; what is published there cannot be read: remove that file, and run again")
         };
         let table = open(&spec, self.ctx).await.map_err(|error| Error::Data(unreadable(error)))?;
-        let column = |(name, kind): &(String, DataType)| {
-            cast(Expr::Column(Column::new_unqualified(name)), kind.clone()).alias(name)
-        };
         let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
-        Ok(plan.project(types.iter().map(column))?.alias(name)?.build()?)
+        let columns = types.iter().map(|(name, _)| Expr::Column(Column::new_unqualified(name)));
+        Ok(plan.project(columns)?.alias(name)?.build()?)
     }
 
     /// The rows of closed periods in which some value differs.
@@ -148,31 +171,33 @@ impl Comparison<'_> {
         &self,
         was: LogicalPlan,
         is: LogicalPlan,
-        keys: &[&String],
-        values: &[&String],
-        (period, grain): (&String, Grain),
+        keys: &[Compared<'_>],
+        values: &[Compared<'_>],
+        (period, grain): (usize, Grain),
     ) -> Result<LogicalPlan> {
-        let of = |relation: &str, name: &String| Expr::Column(Column::new(Some(relation), name.as_str()));
-        let compare = |op: Operator, name: &String| {
-            let (left, right) = (Box::new(of("was", name)), Box::new(of("is", name)));
-            Expr::BinaryExpr(BinaryExpr { left, op, right })
+        let both = |(name, kind): &Compared<'_>| Ok((typed(&was, name, kind)?, typed(&is, name, kind)?));
+        let compare = |op: Operator, (left, right): (Expr, Expr)| {
+            Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) })
         };
-        let equal = keys.iter().map(|key| compare(Operator::IsNotDistinctFrom, key));
-        let joined = LogicalPlanBuilder::from(was).join_on(is, JoinType::Full, equal)?;
-        let either = |name: &String| coalesce(vec![of("was", name), of("is", name)]);
-        let native = self.schema.field_with_name(period).map_err(DataFusionError::from)?;
-        let native = local(native.data_type());
-        let end = later(either(period), &native, grain.span());
+        let pairs = keys.iter().map(both).collect::<Result<Vec<_>>>()?;
+        let either: Vec<Expr> = pairs.iter().map(|(was, is)| coalesce(vec![was.clone(), is.clone()])).collect();
+        let equal = pairs.into_iter().map(|pair| compare(Operator::IsNotDistinctFrom, pair));
+        let equal: Vec<Expr> = equal.collect();
+        let native = local(&keys[period].1);
+        let end = later(either[period].clone(), &native, grain.span());
         let seconds = DataType::Timestamp(TimeUnit::Second, None);
         let published = Some(self.published().and_utc().timestamp());
         let closed = cast(end, seconds).lt_eq(lit(ScalarValue::TimestampSecond(published, None)));
-        let differs =
-            disjunction(values.iter().map(|name| compare(Operator::IsDistinctFrom, name))).unwrap_or(lit(false));
-        let shown = keys.iter().map(|key| either(key).alias(key.as_str()));
-        let pairs = values.iter().enumerate().flat_map(|(at, name)| {
+        let pairs = values.iter().map(both).collect::<Result<Vec<_>>>()?;
+        let differs = pairs.into_iter().map(|pair| compare(Operator::IsDistinctFrom, pair));
+        let differs = disjunction(differs).unwrap_or(lit(false));
+        let shown = keys.iter().zip(either).map(|((name, _), key)| key.alias(name.as_str()));
+        let of = |relation: &str, name: &String| Expr::Column(Column::new(Some(relation), name.as_str()));
+        let pairs = values.iter().enumerate().flat_map(|(at, (name, _))| {
             [of("was", name).alias(format!("$was{at}")), of("is", name).alias(format!("$is{at}"))]
         });
         let columns: Vec<Expr> = shown.chain(pairs).collect();
+        let joined = LogicalPlanBuilder::from(was).join_on(is, JoinType::Full, equal)?;
         Ok(joined.filter(closed.and(differs))?.project(columns)?.build()?)
     }
 
@@ -183,27 +208,26 @@ impl Comparison<'_> {
         zone.map_or(at.naive_utc(), |zone| at.with_timezone(&zone).naive_local())
     }
 
-    fn take(&self, batch: &RecordBatch, keys: &[&String], values: &[&String], moved: &mut Moved) -> Result<()> {
-        let options = FormatOptions::new();
-        let text = |column: usize, row: usize| -> datafusion::error::Result<Option<String>> {
-            let array = batch.column(column);
-            if array.is_null(row) {
-                return Ok(None);
-            }
-            Ok(Some(ArrayFormatter::try_new(array.as_ref(), &options)?.value(row).try_to_string()?))
+    fn take(
+        &self,
+        batch: &RecordBatch,
+        keys: &[Compared<'_>],
+        values: &[Compared<'_>],
+        moved: &mut Moved,
+    ) -> Result<()> {
+        let column = |at: usize| keys.len() + 2 * at;
+        let pair = |(at, (_, kind)): (usize, &Compared<'_>)| {
+            Pair::of(batch.column(column(at)), batch.column(column(at) + 1), kind)
         };
+        let pairs: Vec<Pair> = values.iter().enumerate().map(pair).collect::<Result<_>>()?;
         for row in 0..batch.num_rows() {
             let mut named = Map::new();
-            for (at, key) in keys.iter().enumerate() {
-                named.insert((*key).clone(), text(at, row)?.map_or(Value::Null, Value::String));
+            for (at, (key, _)) in keys.iter().enumerate() {
+                named.insert((*key).clone(), text(batch.column(at), row)?.map_or(Value::Null, Value::String));
             }
             let held = (self.held)(&named);
-            for (at, indicator) in values.iter().enumerate() {
-                let (before, after) = (keys.len() + 2 * at, keys.len() + 2 * at + 1);
-                let (was, is) = (text(before, row)?, text(after, row)?);
-                if was == is || is_same_sum(batch.column(before), batch.column(after), row) {
-                    continue;
-                }
+            for ((indicator, _), pair) in values.iter().zip(&pairs) {
+                let Some((was, is)) = pair.moved(row)? else { continue };
                 *(if held { &mut moved.held } else { &mut moved.restated }) += 1;
                 if moved.lines.len() < LISTED {
                     moved.lines.push(Restated {
@@ -221,6 +245,37 @@ impl Comparison<'_> {
         }
         Ok(())
     }
+}
+
+/// The values of an indicator before and now, as they are and in the type in which they are compared.
+struct Pair {
+    was: ArrayRef,
+    is: ArrayRef,
+    compared: (ArrayRef, ArrayRef),
+}
+
+impl Pair {
+    fn of(was: &ArrayRef, is: &ArrayRef, kind: &DataType) -> Result<Pair> {
+        let compared = (cast_array(was, kind)?, cast_array(is, kind)?);
+        Ok(Pair { was: was.clone(), is: is.clone(), compared })
+    }
+
+    /// The texts of the two in a row, if they are not the same.
+    fn moved(&self, row: usize) -> Result<Option<(Option<String>, Option<String>)>> {
+        let told = (text(&self.was, row)?, text(&self.is, row)?);
+        let (was, is) = &self.compared;
+        let alike = || Ok::<_, Error>(was.is_valid(row) && is.is_valid(row) && text(was, row)? == text(is, row)?);
+        let same = told.0 == told.1 || is_same_sum(was, is, row) || alike()?;
+        Ok((!same).then_some(told))
+    }
+}
+
+/// A value as text; `None` for NULL.
+fn text(array: &ArrayRef, row: usize) -> Result<Option<String>> {
+    if array.is_null(row) {
+        return Ok(None);
+    }
+    Ok(Some(ArrayFormatter::try_new(array.as_ref(), &FormatOptions::new())?.value(row).try_to_string()?))
 }
 
 /// Whether two doubles differ by no more than the order of additions explains.

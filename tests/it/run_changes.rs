@@ -119,3 +119,63 @@ fn columns_of_csv_keep_their_order_where_files_stay() {
     assert_eq!(counts(&first_report(folder), ["rows", "kept", "restated"]), [3, 0, 0]);
     assert_eq!(told(folder, source, question), all);
 }
+
+/// Columns with the type and the value that they have first and then, and whether that is another value.
+const RETYPED: [(&str, &str, &str, &str, bool); 12] = [
+    ("double", "50.5", "bigint", "50", true),
+    ("double", "50.0", "bigint", "50", false),
+    ("bigint", "50", "double", "50.25", true),
+    ("bigint", "50", "double", "50.0", false),
+    ("decimal(10, 2)", "50.50", "bigint", "50", true),
+    ("decimal(10, 2)", "50.00", "bigint", "50", false),
+    ("decimal(10, 2)", "50.55", "decimal(10, 1)", "50.6", true),
+    ("bigint", "9007199254740993", "decimal(20, 0)", "9007199254740992", true),
+    ("varchar", "050", "bigint", "50", true),
+    ("varchar", "50", "bigint", "50", false),
+    ("date", "2025-01-02", "timestamp", "2025-01-02T00:00:01", true),
+    ("date", "2025-01-02", "timestamp", "2025-01-02T00:00:00", false),
+];
+
+/// The model and the rows with these columns, before or after.
+fn retyped(format: &str, after: bool) -> (String, String) {
+    let column = |at: usize| format!("c{at:02}");
+    let of = |(was, old, is, new, _): (&'static str, &'static str, &'static str, &'static str, bool)| match after {
+        true => (is, new),
+        false => (was, old),
+    };
+    let each = |one: &dyn Fn(usize, (&str, &str)) -> String, between: &str| {
+        let all = RETYPED.iter().enumerate().map(|(at, case)| one(at, of(*case)));
+        all.collect::<Vec<_>>().join(between)
+    };
+    let types = each(&|at, (kind, _)| format!("{} {kind}", column(at)), "  ");
+    let indicators = each(&|at, _| format!("indicator m{at:02} = max(o.{})\n", column(at)), "");
+    let names = each(&|at, _| format!("m{at:02}"), ", ");
+    let model = format!(
+        "source o {{ from csv 'o/*.csv'  key id  time day  columns {{ {types} }} }}\n{indicators}\
+         publish p {{ indicators {names}  by month  to 'out/'  format {format} }}\n"
+    );
+    let rows =
+        format!("id,day,{}\n1,2025-01-05,{}\n", each(&|at, _| column(at), ","), each(&|_, (_, v)| v.to_string(), ","));
+    (model, rows)
+}
+
+/// What of two types is the same number, text or time has not moved, and what is not has.
+#[test]
+fn values_of_two_types_are_compared_in_one_that_loses_nothing() {
+    for format in ["parquet"] {
+        let (model, rows) = retyped(format, false);
+        let folder = project(&model, &rows);
+        let folder = folder.path();
+        run(folder, 0, &[]);
+        let (model, rows) = retyped(format, true);
+        write(folder, "model.bell", &model);
+        write(folder, "o/1.csv", &rows);
+        let report = first_report(folder);
+        assert!(report["uncompared"].is_null(), "{format}: {report}");
+        let moved = sql(folder, "SELECT indicator, was, \"is\" FROM bell.restatements ORDER BY 1");
+        let cases = RETYPED.iter().enumerate().filter(|(_, case)| case.4);
+        let expected = cases.map(|(at, (_, was, _, is, _))| format!("m{at:02},{was},{is}\n")).collect::<String>();
+        assert_eq!(moved, format!("indicator,was,is\n{expected}"), "{format}");
+        assert_eq!(counts(&first_report(folder), ["restated"]), [0], "{format}");
+    }
+}
