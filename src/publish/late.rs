@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDateTime;
-use datafusion::common::DFSchema;
 use serde_json::{Map, Value};
 
 use super::question::{Range, frame_of, looks_at_own_periods};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::modifier::TimeSpan;
 use crate::catalog::period::Period;
-use crate::catalog::publication::{FileFormat, Publication};
+use crate::catalog::publication::Publication;
 use crate::catalog::stretch::{containing, later, now};
 use crate::catalog::walk::{Around, for_each_measure};
 use crate::catalog::{Catalog, SourceId};
@@ -19,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::plan::cells::changes_by_itself;
 use crate::store::inputs::inputs_of;
-use crate::store::manifest::{Column, File, Input as Read, InputFile, Manifest};
+use crate::store::manifest::{File, Input as Read, InputFile, Manifest};
 
 /// What there is to compute.
 pub(super) enum Changed {
@@ -97,41 +96,6 @@ fn facts(
     };
     let alone = |id: SourceId| catalog.sources.iter().filter(|source| source.item.name == *name(id)).count() == 1;
     facts.into_iter().filter(|id| !joined(*id) && alone(*id)).map(|id| name(id).clone()).collect()
-}
-
-/// A column that is another one than in the files of the run before: files of both cannot be read as one table. The types of
-/// sources may change without the definition, and those of formulas with it.
-pub(super) fn changed_columns(publication: &Publication, before: &Manifest, now: &DFSchema) -> Option<String> {
-    let inside = |name: &str| !before.partitions.iter().any(|partition| partition == name);
-    let then: Vec<&Column> = before.columns.iter().filter(|column| inside(&column.name)).collect();
-    let now: Vec<_> = now.fields().iter().filter(|field| inside(field.name())).collect();
-    if publication.format == FileFormat::Json {
-        return None;
-    }
-    if let Some(new) = now.iter().find(|field| !then.iter().any(|column| column.name == *field.name())) {
-        return Some(format!("`{}` is new", new.name()));
-    }
-    let changed = then.iter().find_map(|Column { name, data_type: was }| {
-        let Some(field) = now.iter().find(|field| field.name() == name) else {
-            return Some(format!("`{name}` is gone"));
-        };
-        let is = field.data_type().to_string();
-        let differs = publication.format == FileFormat::Parquet && plain(was) != plain(&is);
-        differs.then(|| format!("`{name}` was {was} and is {is}"))
-    });
-    changed.or_else(|| {
-        let was: Vec<&str> = then.iter().map(|column| column.name.as_str()).collect();
-        let is: Vec<&str> = now.iter().map(|field| field.name().as_str()).collect();
-        let (differs, was, is) = (was != is, was.join(", "), is.join(", "));
-        // Rows of CSV are read by position.
-        let differs = differs && publication.format == FileFormat::Csv;
-        differs.then(|| format!("the columns were in the order {was} and are in the order {is}"))
-    })
-}
-
-/// Texts are written alike, in whatever form they are held in memory.
-fn plain(data_type: &str) -> &str {
-    if matches!(data_type, "Utf8View" | "LargeUtf8") { "Utf8" } else { data_type }
 }
 
 /// The partitions whose values no longer change.

@@ -14,12 +14,14 @@ mod common;
 mod faults;
 mod folder;
 mod late;
+mod layout;
 pub mod lock;
 mod question;
 mod report;
 mod restated;
 mod rollup;
 mod shared;
+mod told;
 mod write;
 
 use std::sync::Arc;
@@ -284,7 +286,10 @@ impl Job<'_> {
         let (catalog, project) = (self.engine.catalog(), self.engine.project());
         let definition = definition::hash_of(&project.files, catalog, self.publication);
         report.definition.clone_from(&definition);
-        let same = before.filter(|before| before.definition == definition && lost.is_empty());
+        let as_before = |before: &&Manifest| {
+            before.definition == definition && layout::changed_layout(self.publication, before).is_none()
+        };
+        let same = before.filter(as_before).filter(|_| lost.is_empty());
         let backfill = asked.is_some();
         let mut range = match (asked, same) {
             (None, Some(before)) => match late::changed(self.engine, self.publication, before)? {
@@ -299,7 +304,7 @@ impl Job<'_> {
             (asked, _) => asked,
         };
         let mut frame = question::frame_of(self.engine, self.publication, range.as_ref())?;
-        let other_columns = before.and_then(|before| late::changed_columns(self.publication, before, frame.schema()));
+        let other_columns = before.and_then(|before| layout::changed_columns(self.publication, before, frame.schema()));
         if let (false, true, Some(_)) = (backfill, range.is_some(), &other_columns) {
             range = None;
             frame = question::frame_of(self.engine, self.publication, None)?;
@@ -401,6 +406,12 @@ impl Job<'_> {
         (before, new): (&Manifest, Vec<File>),
         at: &str,
     ) -> Result<Moved> {
+        let otherwise = layout::changed_partitions(self.publication, before, planned.frame.schema());
+        if let (false, Some(otherwise)) = (planned.lost.is_empty(), otherwise) {
+            return Ok(Moved::unknown(format!(
+                "files were lost, and nobody can tell which rows were in them: {otherwise}"
+            )));
+        }
         let replaced = |file: &&File| planned.range.as_ref().is_none_or(|range| range.holds_file(file));
         // What was said in a file that is lost, nobody knows.
         let comparable = |file: &File| !planned.lost.iter().any(|lost| lost.partition == file.partition);
@@ -476,16 +487,24 @@ impl Job<'_> {
     fn manifest(&self, schema: &SchemaRef, files: Vec<File>, before: Option<&Manifest>, planned: &Planned) -> Manifest {
         let at = now();
         let (from, to) = planned.range.as_ref().map(Range::written).unwrap_or_default();
-        let made = Made { run: self.id.clone(), at: at.clone(), from, to, inputs: planned.inputs.clone() };
+        let inputs = planned.inputs.clone();
+        let made = Made { run: self.id.clone(), at: at.clone(), from, to, inputs, columns: vec![] };
         let new = files.into_iter().filter(|file| !planned.held.holds(&file.partition));
         let mut all: Vec<File> = kept(before, planned).into_iter().cloned().chain(new).collect();
         all.sort_by_cached_key(folders);
         let earlier = before.iter().flat_map(|it| &it.runs).filter(|it| all.iter().any(|file| file.run == it.run));
-        let runs = earlier.cloned().chain([made]).collect();
         let column = |field: &Arc<datafusion::arrow::datatypes::Field>| Column {
             name: field.name().clone(),
             data_type: field.data_type().to_string(),
         };
+        let columns: Vec<Column> = schema.fields().iter().map(column).collect();
+        let earlier = earlier.map(|made| match before {
+            Some(before) if made.columns.is_empty() && before.columns != columns => {
+                Made { columns: before.columns.clone(), ..made.clone() }
+            }
+            _ => made.clone(),
+        });
+        let runs = earlier.chain([made]).collect();
         Manifest {
             bell: FORM,
             publication: self.publication.qualified(),
@@ -493,7 +512,7 @@ impl Job<'_> {
             published_at: at,
             definition: planned.definition.clone(),
             format: self.publication.format.name().to_string(),
-            columns: schema.fields().iter().map(column).collect(),
+            columns,
             partitions: self.publication.partitions.iter().map(|at| self.publication.by[*at].0.clone()).collect(),
             rows: all.iter().map(|file| file.rows).sum(),
             bytes: all.iter().map(|file| file.bytes).sum(),

@@ -13,9 +13,9 @@ use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Schema, TimeUnit};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Column, JoinType, ScalarValue};
-use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::utils::disjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -23,13 +23,15 @@ use serde_json::{Map, Value};
 
 use super::common::{common, common_of_keys, type_of, typed};
 use super::late::latest;
+use super::told::{self, Form};
 use crate::catalog::calendar::{Calendar, Grain};
-use crate::catalog::publication::{FileFormat, Publication};
+use crate::catalog::publication::Publication;
 use crate::catalog::time::{cast, later, local};
+use crate::diagnostic::codes;
 use crate::error::{Error, Result};
+use crate::store::StoreError;
 use crate::store::destination::Destination;
 use crate::store::manifest::{File, Input, InputFile, Manifest, Restated};
-use crate::store::{CsvOptions, Format, SourceSpec, StoreError, open};
 
 /// More values than these are counted, but not listed.
 const LISTED: usize = 10_000;
@@ -59,7 +61,7 @@ pub(super) struct Moved {
 
 impl Moved {
     /// Nobody can tell.
-    fn unknown(why: String) -> Moved {
+    pub(super) fn unknown(why: String) -> Moved {
         Moved { uncompared: Some(why), ..Moved::default() }
     }
 }
@@ -83,87 +85,114 @@ pub(super) struct Comparison<'c> {
     pub(super) held: &'c (dyn Fn(&Map<String, Value>) -> bool + Sync),
 }
 
+/// Why a comparison ends without an answer.
+enum End {
+    /// Nobody can tell what moved.
+    Unknown(String),
+    Failed(Error),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> End {
+        End::Failed(error)
+    }
+}
+
+impl From<DataFusionError> for End {
+    fn from(error: DataFusionError) -> End {
+        End::Failed(error.into())
+    }
+}
+
 impl Comparison<'_> {
     /// The values that moved.
     pub(super) async fn moved(&self) -> Result<Moved> {
+        match self.compared().await {
+            Ok(moved) => Ok(moved),
+            Err(End::Unknown(why)) => Ok(Moved::unknown(why)),
+            Err(End::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn compared(&self) -> Result<Moved, End> {
         let mut moved = Moved::default();
         let Some((period, grain)) = self.publication.periods() else { return Ok(moved) };
-        if self.old.is_empty() {
+        let known = |name: &String| self.before.columns.iter().any(|column| column.name == *name);
+        let values = self.publication.indicators.iter().map(|(name, _)| name);
+        let values: Vec<&String> = values.filter(|name| known(name)).collect();
+        if self.old.is_empty() || values.is_empty() {
             return Ok(moved);
         }
-        let compared: Vec<&String> = self.publication.indicators.iter().map(|(name, _)| name).collect();
-        let known = |name: &&&String| self.before.columns.iter().any(|column| column.name == ***name);
-        let compared: Vec<&String> = compared.iter().filter(known).copied().collect();
         let keys: Vec<&String> = self.publication.by.iter().map(|(name, _)| name).collect();
-        if compared.is_empty() || !keys.iter().all(|key| self.before.columns.iter().any(|it| it.name == **key)) {
-            return Ok(moved);
+        if let Some(new) = keys.iter().find(|key| !known(key)) {
+            return Err(End::Unknown(format!("it was not by `{new}`")));
         }
-        let was = self.rows("was", &self.old, &keys, &compared).await?;
-        let is = self.rows("is", &self.new, &keys, &compared).await?;
-        let mut typed_keys = Vec::new();
+        let was = self.was(&keys, &values).await?;
+        let is = self.is(&keys, &values).await?;
+        self.require_distinct(&was, &keys).await?;
+        let (mut typed_keys, mut typed_values) = (Vec::new(), Vec::new());
         for key in keys {
-            match common_of_keys(key, &type_of(&was, key)?, &type_of(&is, key)?) {
-                Ok(kind) => typed_keys.push((key, kind)),
-                Err(why) => return Ok(Moved::unknown(why)),
-            }
+            let kind = common_of_keys(key, &type_of(&was, key)?, &type_of(&is, key)?).map_err(End::Unknown)?;
+            typed_keys.push((key, kind));
         }
-        let (keys, period) = (typed_keys, (period, grain));
-        let in_common = |name| Ok((name, common(&type_of(&was, name)?, &type_of(&is, name)?)));
-        let compared: Vec<Compared<'_>> = compared.into_iter().map(in_common).collect::<Result<_>>()?;
-        let plan = self.differences(was, is, &keys, &compared, period)?;
-        let batches = DataFrame::new(self.ctx.state(), plan).collect().await?;
-        for batch in &batches {
-            self.take(batch, &keys, &compared, &mut moved)?;
+        for value in values {
+            typed_values.push((value, common(&type_of(&was, value)?, &type_of(&is, value)?)));
+        }
+        let (keys, values): (Vec<Compared<'_>>, Vec<Compared<'_>>) = (typed_keys, typed_values);
+        let plan = self.differences(was, is, &keys, &values, (period, grain))?;
+        for batch in &DataFrame::new(self.ctx.state(), plan).collect().await? {
+            self.take(batch, &keys, &values, &mut moved)?;
         }
         Ok(moved)
     }
 
-    /// The rows of some files, as they were written.
-    async fn rows(&self, name: &str, files: &[File], keys: &[&String], values: &[&String]) -> Result<LogicalPlan> {
-        let columns = keys.iter().chain(values);
-        let typed = |name: &String| -> datafusion::error::Result<DataType> {
-            Ok(self.schema.field_with_name(name)?.data_type().clone())
-        };
-        let types: Vec<(String, DataType)> =
-            columns.map(|name| Ok(((*name).clone(), typed(name)?))).collect::<Result<_>>()?;
-        // Of files without rows some formats do not tell the columns.
-        let files: Vec<&File> = files.iter().filter(|file| file.rows > 0).collect();
-        if files.is_empty() {
-            let fields =
-                types.iter().map(|(name, kind)| datafusion::arrow::datatypes::Field::new(name, kind.clone(), true));
-            let empty = RecordBatch::new_empty(std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>())));
-            let table = datafusion::datasource::MemTable::try_new(empty.schema(), vec![vec![empty]])?;
-            return Ok(LogicalPlanBuilder::scan(name, provider_as_source(std::sync::Arc::new(table)), None)?.build()?);
+    /// The rows of before, read as what they were written as.
+    async fn was(&self, keys: &[&String], values: &[&String]) -> Result<LogicalPlan, End> {
+        let mut plans = Vec::new();
+        for (form, files) in told::by_form(self.before, &self.old, self.schema).map_err(End::Unknown)? {
+            let rows = told::rows(self.ctx, self.destination, &self.publication.item.name, &form, &files).await;
+            plans.push(rows.map_err(|error| match error.code {
+                // Files that are what they were, and other ones than is known of them.
+                codes::VALUE_MISFIT | codes::BAD_COLUMN_TYPE | codes::SCHEMAS_DIFFER => {
+                    End::Unknown(format!("what was published cannot be read as what it was: {error}"))
+                }
+                _ => End::Failed(unreadable(&error)),
+            })?);
         }
-        let is_partition =
-            |name: &String| self.publication.partitions.iter().any(|at| self.publication.by[*at].0 == *name);
-        let (partitions, inside): (Vec<_>, Vec<_>) = types.iter().cloned().partition(|(name, _)| is_partition(name));
-        let spec = SourceSpec {
-            name: self.publication.item.name.clone(),
-            format: match self.publication.format {
-                FileFormat::Parquet => Format::Parquet,
-                FileFormat::Csv => Format::Csv(CsvOptions::default()),
-                FileFormat::Json => Format::Json { compression: None },
-            },
-            locations: files.iter().map(|file| self.destination.location(&file.path)).collect(),
-            partitions: self
-                .publication
-                .partitions
-                .iter()
-                .filter_map(|at| {
-                    let name = &self.publication.by[*at].0;
-                    partitions.iter().find(|(known, _)| known == name).cloned()
-                })
-                .collect(),
-            types: if self.publication.format == FileFormat::Parquet { vec![] } else { inside },
+        if plans.is_empty() {
+            plans.push(told::no_rows("was", &Form::of_now(self.publication, self.schema))?);
+        }
+        told::together(&plans, "was", keys, values)?.map_err(End::Unknown)
+    }
+
+    /// The rows of now.
+    async fn is(&self, keys: &[&String], values: &[&String]) -> Result<LogicalPlan, End> {
+        let form = Form::of_now(self.publication, self.schema);
+        let files: Vec<&File> = self.new.iter().filter(|file| file.rows > 0).collect();
+        let plan = match files.is_empty() {
+            true => told::no_rows("is", &form)?,
+            false => {
+                let rows = told::rows(self.ctx, self.destination, &self.publication.item.name, &form, &files).await;
+                rows.map_err(|error| unreadable(&error))?
+            }
         };
-        let unreadable = |error: StoreError| {
-            format!("{error}; what is published there cannot be read: remove that file, and run again")
-        };
-        let table = open(&spec, self.ctx).await.map_err(|error| Error::Data(unreadable(error)))?;
-        let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
-        let columns = types.iter().map(|(name, _)| Expr::Column(Column::new_unqualified(name)));
-        Ok(plan.project(columns)?.alias(name)?.build()?)
+        told::together(&[plan], "is", keys, values)?.map_err(End::Unknown)
+    }
+
+    /// Refuses rows of before that were by more than these keys: each of several would be said to have become their sum. The
+    /// manifest does not say which columns were keys.
+    async fn require_distinct(&self, was: &LogicalPlan, keys: &[&String]) -> Result<(), End> {
+        let gone = self.before.columns.iter().find(|column| self.schema.field_with_name(&column.name).is_err());
+        let Some(gone) = gone else { return Ok(()) };
+        let keys = keys.iter().map(|key| Expr::Column(Column::new(Some("was"), key.as_str())));
+        let rows = count(lit(1)).alias("$rows");
+        let several = LogicalPlanBuilder::from(was.clone()).aggregate(keys, [rows])?;
+        let several = several.filter(Expr::Column(Column::new_unqualified("$rows")).gt(lit(1)))?.limit(0, Some(1))?;
+        let found = DataFrame::new(self.ctx.state(), several.build()?).count().await?;
+        match found {
+            0 => Ok(()),
+            _ => Err(End::Unknown(format!("it was by more than it is now: `{}` is gone", gone.name))),
+        }
     }
 
     /// The rows of closed periods in which some value differs.
@@ -219,7 +248,7 @@ impl Comparison<'_> {
         let pair = |(at, (_, kind)): (usize, &Compared<'_>)| {
             Pair::of(batch.column(column(at)), batch.column(column(at) + 1), kind)
         };
-        let pairs: Vec<Pair> = values.iter().enumerate().map(pair).collect::<Result<_>>()?;
+        let pairs: Vec<Pair> = values.iter().enumerate().map(pair).collect::<Result<_, DataFusionError>>()?;
         for row in 0..batch.num_rows() {
             let mut named = Map::new();
             for (at, (key, _)) in keys.iter().enumerate() {
@@ -255,27 +284,32 @@ struct Pair {
 }
 
 impl Pair {
-    fn of(was: &ArrayRef, is: &ArrayRef, kind: &DataType) -> Result<Pair> {
+    fn of(was: &ArrayRef, is: &ArrayRef, kind: &DataType) -> Result<Pair, DataFusionError> {
         let compared = (cast_array(was, kind)?, cast_array(is, kind)?);
         Ok(Pair { was: was.clone(), is: is.clone(), compared })
     }
 
     /// The texts of the two in a row, if they are not the same.
-    fn moved(&self, row: usize) -> Result<Option<(Option<String>, Option<String>)>> {
+    fn moved(&self, row: usize) -> Result<Option<(Option<String>, Option<String>)>, DataFusionError> {
         let told = (text(&self.was, row)?, text(&self.is, row)?);
         let (was, is) = &self.compared;
-        let alike = || Ok::<_, Error>(was.is_valid(row) && is.is_valid(row) && text(was, row)? == text(is, row)?);
+        let alike =
+            || Ok::<_, DataFusionError>(was.is_valid(row) && is.is_valid(row) && text(was, row)? == text(is, row)?);
         let same = told.0 == told.1 || is_same_sum(was, is, row) || alike()?;
         Ok((!same).then_some(told))
     }
 }
 
 /// A value as text; `None` for NULL.
-fn text(array: &ArrayRef, row: usize) -> Result<Option<String>> {
+fn text(array: &ArrayRef, row: usize) -> Result<Option<String>, DataFusionError> {
     if array.is_null(row) {
         return Ok(None);
     }
     Ok(Some(ArrayFormatter::try_new(array.as_ref(), &FormatOptions::new())?.value(row).try_to_string()?))
+}
+
+fn unreadable(error: &StoreError) -> Error {
+    Error::Data(format!("{error}; what is published there cannot be read: remove that file, and run again"))
 }
 
 /// Whether two doubles differ by no more than the order of additions explains.

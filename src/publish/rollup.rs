@@ -258,7 +258,8 @@ impl Job<'_> {
         kept: &HashSet<String>,
     ) -> Manifest {
         let at = now();
-        let made = Made { run: self.id.clone(), at: at.clone(), from: None, to: None, inputs: report.inputs.clone() };
+        let (run, inputs) = (self.id.clone(), report.inputs.clone());
+        let made = Made { run, at: at.clone(), from: None, to: None, inputs, columns: vec![] };
         let old = before.iter().flat_map(|it| &it.files).filter(|file| kept.contains(&file.run)).cloned();
         let all: Vec<File> = old.chain(files).collect();
         let earlier = before.iter().flat_map(|it| &it.runs).filter(|run| kept.contains(&run.run)).cloned();

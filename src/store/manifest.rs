@@ -111,6 +111,9 @@ pub struct Made {
     pub to: Option<String>,
     /// What it read.
     pub inputs: Vec<Input>,
+    /// The columns of its files, if they are others than the manifest's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<Column>,
 }
 
 /// A run that has published, in short.

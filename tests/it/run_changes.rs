@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::runs::{first_report, refused, run, sql, write};
+use super::runs::{bell, first_report, refused, run, sql, write};
 
 /// A project over `o/*.csv`, of which the first file is there.
 fn project(model: &str, rows: &str) -> tempfile::TempDir {
@@ -162,7 +162,7 @@ fn retyped(format: &str, after: bool) -> (String, String) {
 /// What of two types is the same number, text or time has not moved, and what is not has.
 #[test]
 fn values_of_two_types_are_compared_in_one_that_loses_nothing() {
-    for format in ["parquet"] {
+    for format in ["parquet", "csv", "json"] {
         let (model, rows) = retyped(format, false);
         let folder = project(&model, &rows);
         let folder = folder.path();
@@ -178,4 +178,135 @@ fn values_of_two_types_are_compared_in_one_that_loses_nothing() {
         assert_eq!(moved, format!("indicator,was,is\n{expected}"), "{format}");
         assert_eq!(counts(&first_report(folder), ["restated"]), [0], "{format}");
     }
+}
+
+const LAID_OUT: &str = "
+source o { from csv 'o/*.csv'  key id  time day  columns { x bigint } }
+dimension region = o.region
+indicator sales = sum(o.x)
+publish p { indicators sales  by month, region  to 'out/'  CLAUSES }
+";
+
+/// Layouts, and how a source reads them.
+const LAYOUTS: [(&str, &str); 7] = [
+    ("partitioned by month  lookback 3 days", "from parquet 'out/'  partition by month date"),
+    ("format csv  partitioned by month  lookback 3 days", "from csv 'out/'  partition by month date"),
+    (
+        "format csv  partitioned by month, region  lookback 3 days",
+        "from csv 'out/'  partition by month date, region varchar",
+    ),
+    ("format json", "from json 'out/'  columns { month date  region varchar }"),
+    ("format json  partitioned by region, month", "from json 'out/'  partition by region varchar, month date"),
+    ("partitioned by region, month", "from parquet 'out/'  partition by region varchar, month date"),
+    ("partitioned by month  lookback 3 days", "from parquet 'out/'  partition by month date"),
+];
+
+/// The layout is no part of the definition: another one is written whole, and what moved is found in the old one.
+#[test]
+fn another_layout_is_written_whole_and_compared() {
+    let model = |clauses: &str| LAID_OUT.replace("CLAUSES", clauses);
+    let folder =
+        project(&model(LAYOUTS[0].0), "id,region,x,day\n1,a/b =,10,2025-01-05\n2,,20,2025-01-06\n3,c,2,2025-02-06\n");
+    let folder = folder.path();
+    run(folder, 0, &[]);
+    for (at, pair) in LAYOUTS.windows(2).enumerate() {
+        let (_, (clauses, source)) = (pair[0], pair[1]);
+        write(folder, "model.bell", &model(clauses));
+        write(folder, &format!("o/{}.csv", at + 2), &format!("id,region,x,day\n{},a/b =,1,2025-01-07\n", at + 9));
+        if clauses.contains("partitioned") {
+            let why = refused(folder, 1, &["--from", "2025-01", "--to", "2025-01"]);
+            assert!(why.contains("B0509") && why.contains("run all of it, without --from and --to"), "{why}");
+        }
+        let report = first_report(folder);
+        assert!(report["uncompared"].is_null(), "{clauses}: {report}");
+        assert_eq!(counts(&report, ["rows", "kept", "restated"]), [3, 0, 1], "{clauses}");
+        let moved = sql(folder, "SELECT keys, was, \"is\" FROM bell.restatements ORDER BY at, \"is\"");
+        let (was, is) = (10 + at, 11 + at);
+        assert!(moved.ends_with(&format!("\"month = 2025-01-01, region = a/b =\",{was},{is}\n")), "{clauses}: {moved}");
+        let found = told(folder, source, "SELECT month, region, sales FROM told ORDER BY 1, 2");
+        let expected = format!("month,region,sales\n2025-01-01,a/b =,{is}\n2025-01-01,NULL,20\n2025-02-01,c,2\n");
+        assert_eq!(found, expected, "{clauses}");
+    }
+    // Also where nothing else has changed.
+    write(folder, "model.bell", &model(LAYOUTS[1].0));
+    let report = first_report(folder);
+    assert_eq!((report["outcome"].as_str(), report["restated"].as_u64()), (Some("published"), Some(0)));
+    assert_eq!(first_report(folder)["outcome"], "current");
+}
+
+/// Files of two layouts are no table, so that final periods keep theirs.
+#[test]
+fn another_layout_is_refused_beside_final_periods() {
+    let model = |clauses: &str| LAID_OUT.replace("CLAUSES", clauses);
+    let folder = project(&model("partitioned by month  final after 1 day"), "id,region,x,day\n1,a,10,2025-01-05\n");
+    let folder = folder.path();
+    run(folder, 0, &[]);
+    for (clauses, expected) in [
+        ("partitioned by month  final after 1 day  format csv", "the format was parquet and is csv"),
+        (
+            "partitioned by month, region  final after 1 day",
+            "they were partitioned by month, and are partitioned by month, region",
+        ),
+    ] {
+        write(folder, "model.bell", &model(clauses));
+        let why = refused(folder, 1, &[]);
+        assert!(why.contains("B0509") && why.contains(expected), "{why}");
+        assert!(why.contains("let it be what it was, or take `final after` out for one run"), "{why}");
+    }
+    // The name of a folder is not the same text if it is another type.
+    let timed = model("partitioned by month  final after 1 day").replace("x bigint", "x bigint  day timestamp");
+    write(folder, "model.bell", &timed);
+    let why = refused(folder, 1, &[]);
+    assert!(why.contains("B0509") && why.contains("`month` was Date32 and is Timestamp"), "{why}");
+    write(folder, "model.bell", &model("partitioned by month, region  format csv"));
+    assert_eq!(counts(&first_report(folder), ["rows", "restated"]), [1, 0]);
+}
+
+/// Text has no types, so that files of two may stand beside each other; each is read as what it was.
+#[test]
+fn text_of_final_periods_is_compared_in_the_type_it_was_written_in() {
+    for format in ["csv", "json"] {
+        let clauses = format!("partitioned by month  final after 10 days  format {format}");
+        let model = |kind: &str| LAID_OUT.replace("CLAUSES", &clauses).replace("bigint", kind);
+        let rows = "id,region,x,day\n1,a,10.5,2025-01-05\n2,a,20.0,2025-02-05\n";
+        let folder = project(&model("double"), rows);
+        let folder = folder.path();
+        run(folder, 0, &[]);
+        write(folder, "model.bell", &model("bigint"));
+        write(folder, "o/1.csv", "id,region,x,day\n1,a,10,2025-01-05\n2,a,20,2025-02-05\n3,a,7,2025-03-05\n");
+        // March was never published.
+        for expected in [[1, 1, 1], [0, 0, 1], [0, 0, 1]] {
+            let report = first_report(folder);
+            assert!(report["uncompared"].is_null(), "{format}: {report}");
+            assert_eq!(counts(&report, ["rows", "restated", "held"]), expected, "{format}");
+        }
+        let moved = sql(folder, "SELECT DISTINCT was, \"is\", held FROM bell.restatements ORDER BY 1");
+        assert_eq!(moved, "was,is,held\n10.5,10,true\nNULL,7,false\n", "{format}");
+    }
+}
+
+/// What cannot be compared is said, and nothing is said to have moved.
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let model = |by: &str| LAID_OUT.replace("CLAUSES", "").replace("by month, region", by);
+    let folder = project(&model("by month"), "id,region,x,day\n1,a,10,2025-01-05\n2,b,20,2025-01-05\n");
+    let folder = folder.path();
+    run(folder, 0, &[]);
+    for (by, expected) in [("by month, region", "it was not by `region`"), ("by month", "`region` is gone")] {
+        write(folder, "model.bell", &model(by));
+        let output = bell(folder, &["run", "-F", "json"]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("what moved is not known: ") && stderr.contains(expected), "{stderr}");
+        let report: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((report[0]["outcome"].as_str(), report[0]["restated"].as_u64()), (Some("published"), Some(0)));
+        assert!(report[0]["uncompared"].as_str().unwrap().contains(expected));
+    }
+    // Nobody knows which of the new rows were in what is lost.
+    write(folder, "model.bell", &LAID_OUT.replace("CLAUSES", "partitioned by month, region"));
+    run(folder, 0, &[]);
+    std::fs::remove_file(published(folder, "region=a").remove(0)).unwrap();
+    write(folder, "model.bell", &LAID_OUT.replace("CLAUSES", "partitioned by month"));
+    let report = first_report(folder);
+    assert_eq!(counts(&report, ["lost", "rows", "restated"]), [1, 2, 0]);
+    assert!(report["uncompared"].as_str().unwrap().contains("files were lost"), "{report}");
 }
