@@ -19,7 +19,7 @@ pub(super) fn changed_layout(publication: &Publication, before: &Manifest) -> Op
     (before.partitions != now).then(|| format!("they were {}, and are {}", divided(&before.partitions), divided(&now)))
 }
 
-/// Why the partitions of before and of now have other names or values.
+/// Why the partitions of before and of now have other names, or values that may be written otherwise.
 pub(super) fn changed_partitions(publication: &Publication, before: &Manifest, now: &DFSchema) -> Option<String> {
     let names = publication.partitions.iter().map(|at| &publication.by[*at].0);
     if !names.eq(&before.partitions) {
@@ -36,7 +36,7 @@ pub(super) fn changed_partitions(publication: &Publication, before: &Manifest, n
 /// A column that is another one than in the files of the run before, or another layout: files of both cannot be read as one
 /// table. The types of sources may change without the definition, and those of formulas with it.
 pub(super) fn changed_columns(publication: &Publication, before: &Manifest, now: &DFSchema) -> Option<String> {
-    let layout = changed_layout(publication, before).or_else(|| changed_partitions(publication, before, now));
+    let layout = changed_layout(publication, before);
     if layout.is_some() || publication.format == FileFormat::Json {
         return layout;
     }
