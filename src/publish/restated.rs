@@ -276,6 +276,9 @@ impl Comparison<'_> {
     }
 }
 
+/// What a value was and what it is, as texts; NULL is none.
+type WasAndIs = (Option<String>, Option<String>);
+
 /// The values of an indicator before and now, as they are and in the type in which they are compared.
 struct Pair {
     was: ArrayRef,
@@ -290,7 +293,7 @@ impl Pair {
     }
 
     /// The texts of the two in a row, if they are not the same.
-    fn moved(&self, row: usize) -> Result<Option<(Option<String>, Option<String>)>, DataFusionError> {
+    fn moved(&self, row: usize) -> Result<Option<WasAndIs>, DataFusionError> {
         let told = (text(&self.was, row)?, text(&self.is, row)?);
         let (was, is) = &self.compared;
         let alike =
