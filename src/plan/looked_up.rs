@@ -87,7 +87,7 @@ fn way_to(question: &Question<'_>, shown: &Part, part: &Part) -> Option<Way> {
             .zip(&other.frame.keys)
             .all(|(a, b)| a.expr == b.expr && a.stands_for == b.stands_for && (a.kept || !b.kept));
     let shows = shown.shows() == Shows::All && part.shows() == Shows::Nothing;
-    if !(shows && alike && shown.is_beside(part) && plain(present) && plain(other)) {
+    if !(shows && alike && shown.is_beside(part) && shown.has_rows_of(part) && plain(present) && plain(other)) {
         return None;
     }
     let axis = shown.axis(question);

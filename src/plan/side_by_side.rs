@@ -87,6 +87,12 @@ impl Part {
         within(self, other) && within(other, self)
     }
 
+    /// Whether the conditions of its own indicators leave all rows that those of another part leave.
+    pub(crate) fn has_rows_of(&self, other: &Part) -> bool {
+        let all = self.alternatives.iter().any(Vec::is_empty);
+        all || other.alternatives.iter().all(|way| self.alternatives.contains(way))
+    }
+
     /// The part with all these leaves.
     pub(crate) fn with_leaves_of(&self, parts: &[&Part]) -> Part {
         let leaves = parts.iter().flat_map(|part| part.leaves.iter().cloned()).collect();

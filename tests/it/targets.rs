@@ -25,8 +25,10 @@ target wait   { at most 40  attainment target / value  every month  for each reg
 target level  { between 45 and 55  tolerance 10  every year }
 indicator held  = sum(o.x) { owner 'a@example.com' }
 indicator aov   = amount / n { owner 'a@example.com' }
+indicator large = sum(o.x) where o.x > 60 { owner 'a@example.com' }
 target held     { at least 450  every month  for each region  bands { green at 100%  hold 2 of 3 } }
 target aov      { at least 30  every month }
+target large    { at least 300  every month  for each region, channel  sample 7 of n }
 target region_plan { of n by region, month from plan  value amount }
 ";
 
@@ -48,6 +50,13 @@ const PAIRS: &[(&str, &str)] = &[
          FROM (SELECT CAST(date_trunc('quarter', day) AS date) AS q, CAST(sum(x) AS double) AS x, count(*) AS n,
                  CASE WHEN date_trunc('quarter', day) BETWEEN '2024-04-01' AND '2025-07-01' THEN 2700E0 END AS t
                FROM shop.o GROUP BY date_trunc('quarter', day))",
+    ),
+    (
+        "SELECT metric_time__month, region, channel, ATTAINMENT(large), STATUS(large) FROM shop.indicators
+         GROUP BY metric_time__month, region, channel",
+        "SELECT m, region, channel, x / 300E0, CASE WHEN n < 7 THEN 'grey' WHEN x >= 300 THEN 'green' WHEN x >= 240 THEN 'amber' ELSE 'red' END
+         FROM (SELECT CAST(date_trunc('month', day) AS date) AS m, region, channel, sum(x) FILTER (WHERE x > 60) AS x, count(*) AS n
+               FROM shop.o GROUP BY 1, 2, 3) WHERE x IS NOT NULL",
     ),
     (
         "SELECT metric_time__month, region, TARGET(wait), ATTAINMENT(wait), STATUS(wait) FROM shop.indicators
