@@ -35,8 +35,11 @@ impl Checker<'_> {
         if is_stated(first) != is_stated(again) {
             return None;
         }
-        if first.slices == again.slices {
+        if are_the_same(&first.slices, &again.slices) {
             return Some(Shared::All);
+        }
+        if let Some(shared) = parted(first, &again.slices).or_else(|| parted(again, &first.slices)) {
+            return Some(shared);
         }
         let whole = |target: &&Target| is_stated(target) && target.slices == Slices::Whole;
         match (&first.slices, &again.slices) {
@@ -45,8 +48,6 @@ impl Checker<'_> {
                 let decided = others.any(|other| are_of_one_time(first, other) && are_of_one_time(again, other));
                 (!decided).then_some(Shared::Whole)
             }
-            (Slices::Whole, other) => parted(first, other),
-            (other, Slices::Whole) => parted(again, other),
             _ => None,
         }
     }
@@ -88,9 +89,22 @@ fn are_of_one_time(a: &Target, b: &Target) -> bool {
     a.every == b.every && !before(a.to, b.from) && !before(b.to, a.from)
 }
 
+/// Whether slices are the same, in whatever order their dimensions are named.
+fn are_the_same(some: &Slices, others: &Slices) -> bool {
+    match (some, others) {
+        (Slices::Each(a), Slices::Each(b)) => a.len() == b.len() && a.iter().all(|by| b.contains(by)),
+        (Slices::These(a), Slices::These(b)) => a.len() == b.len() && a.iter().all(|one| b.contains(one)),
+        _ => some == others,
+    }
+}
+
 /// What a target that is split and one for slices are both for.
 fn parted(split: &Target, slices: &Slices) -> Option<Shared> {
     let Amounts::Stated(statements) = &split.amounts else { return None };
+    // One for a single slice has no parts.
+    if matches!(split.slices, Slices::These(_)) {
+        return None;
+    }
     let mut splits = statements.iter().filter_map(|statement| statement.split.as_ref());
     match slices {
         Slices::Each(each) => {
