@@ -48,10 +48,21 @@ fn values_in(chunk: &ColumnChunkMetaData, rows: usize) -> Option<usize> {
     let least = usize::try_from((bytes - 16).max(0) / compressed + 1).unwrap_or(usize::MAX);
     // Numbers in sequence compress to almost nothing. But of the bytes before compression, what the rows do not take to
     // say which value they have is the dictionary.
-    let bits = usize::BITS - least.leading_zeros();
-    let of_rows = rows.saturating_mul(bits as usize) / 8;
     let whole = usize::try_from(chunk.uncompressed_size()).unwrap_or_default();
-    Some(least.max(whole.saturating_sub(of_rows) / width))
+    let left = |bits: usize| whole.saturating_sub(bytes_of(rows, bits)) / width;
+    let told = (1..=20).map(|bits| (bits, left(bits))).find(|(bits, values)| *values > 1 && bits_for(*values) == *bits);
+    Some(told.map_or_else(|| least.max(left(bits_for(least))), |(_, values)| values))
+}
+
+/// How many bits tell one of so many values.
+fn bits_for(values: usize) -> usize {
+    (usize::BITS - values.saturating_sub(1).leading_zeros()) as usize
+}
+
+/// How many bytes rows take to say which value they have, in so many bits each: about one more in 500 begins a stretch of
+/// them, and the headers of pages take as much.
+fn bytes_of(rows: usize, bits: usize) -> usize {
+    rows.saturating_mul(bits) / 8 + rows / 256
 }
 
 /// Whether every group has numbers of its own: the rows are sorted by them.
@@ -64,4 +75,46 @@ fn are_apart<'c>(chunks: impl Iterator<Item = &'c ColumnChunkMetaData>) -> bool 
     let Some(mut bounds) = bounds.collect::<Option<Vec<(i64, i64)>>>() else { return false };
     bounds.sort_unstable();
     bounds.windows(2).all(|pair| pair[0].1 <= pair[1].0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use datafusion::parquet::arrow::ArrowWriter;
+    use datafusion::parquet::basic::{Compression, ZstdLevel};
+    use datafusion::parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    const ROWS: i64 = 400_000;
+
+    fn counted(compression: Compression) -> Vec<(String, Option<usize>)> {
+        let integers = |of: fn(i64) -> i64| Arc::new(Int64Array::from_iter_values((0..ROWS).map(of))) as ArrayRef;
+        let kinds = StringArray::from_iter_values((0..ROWS).map(|at| format!("kind {}", at % 10)));
+        let columns: [(&str, ArrayRef); 4] = [
+            ("kind", Arc::new(kinds)),
+            ("mixed", integers(|at| at * 7919 % 10_007)),
+            ("sorted", integers(|at| at / 1_000)),
+            ("one", integers(|_| 7)),
+        ];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
+        writer.write(&rows).unwrap();
+        distinct_counts(&writer.finish().unwrap())
+    }
+
+    #[test]
+    fn few_values_are_seen_as_few() {
+        for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())] {
+            let counts = counted(compression);
+            let of = |name: &str| counts.iter().find(|(known, _)| known == name).unwrap().1.unwrap();
+            assert!((10..=64).contains(&of("kind")), "{counts:?}");
+            assert!((9_000..=11_000).contains(&of("mixed")), "{counts:?}");
+            assert!((100..=1_600).contains(&of("sorted")), "{counts:?}");
+            assert!(of("one") <= 8, "{counts:?}");
+        }
+    }
 }
