@@ -71,7 +71,8 @@ fn values_in(column: &ColumnStatistics) -> Option<usize> {
     counted.map(|values| values.saturating_add(1)).into_iter().chain(between).min()
 }
 
-fn whole(value: &ScalarValue) -> Option<i64> {
+/// An integer that 64 bits hold, or the number of a day.
+pub(crate) fn whole(value: &ScalarValue) -> Option<i64> {
     match value {
         ScalarValue::Int8(Some(number)) => Some(i64::from(*number)),
         ScalarValue::Int16(Some(number)) => Some(i64::from(*number)),

@@ -32,6 +32,7 @@ use crate::plan::narrow::NarrowDecimals;
 use crate::plan::null_safe::NullSafeJoins;
 use crate::plan::percentile_values::percentiles;
 use crate::plan::rules::ExpandMeasures;
+use crate::plan::shared_averages::SharedAverages;
 use crate::plan::shared_percentiles::SharedPercentiles;
 use crate::plan::view::{IndicatorView, event_columns};
 use crate::plan::{
@@ -61,6 +62,7 @@ pub fn register(ctx: &SessionContext, catalog: &Arc<Catalog>) -> Result<()> {
         ctx.add_analyzer_rule(Arc::new(ExpandMeasures::default()));
         ctx.add_analyzer_rule(Arc::new(NullSafeJoins::default()));
         ctx.add_optimizer_rule(Arc::new(NullSafeJoins::default()));
+        ctx.add_optimizer_rule(Arc::new(SharedAverages::default()));
         ctx.add_optimizer_rule(Arc::new(NarrowDecimals::default()));
         ctx.add_optimizer_rule(Arc::new(DigitsAtScan::default()));
         ctx.add_optimizer_rule(Arc::new(FirstRowsBeforeLookups::default()));

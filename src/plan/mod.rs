@@ -62,6 +62,7 @@ pub mod rules;
 mod running;
 mod scan;
 mod selectivity;
+pub mod shared_averages;
 pub mod shared_percentiles;
 mod shown;
 mod side_by_side;

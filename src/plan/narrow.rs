@@ -19,6 +19,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use super::digit_sum::sum_like;
 use super::digits::{Bounds, bounds_told, decimal_of, digits_of, sum_as_decimal};
 use super::options::BellOptions;
+use crate::catalog::size::whole;
 
 /// An optimizer rule that computes products of decimals in 64 bits where that holds them.
 #[derive(Debug, Default)]
@@ -228,7 +229,7 @@ impl Narrow {
 }
 
 /// The most rows that a plan can have, by the statistics of its tables.
-fn most_rows(plan: &LogicalPlan) -> Option<u64> {
+pub(super) fn most_rows(plan: &LogicalPlan) -> Option<u64> {
     match plan {
         LogicalPlan::TableScan(scan) => match source_as_provider(&scan.source).ok()?.statistics()?.num_rows {
             Precision::Exact(rows) => u64::try_from(rows).ok(),
@@ -250,20 +251,22 @@ fn most_rows(plan: &LogicalPlan) -> Option<u64> {
     }
 }
 
-/// The least and the greatest digits of a column, by the statistics of the table that it comes from.
-fn bounds_of(plan: &LogicalPlan, column: &Column) -> Option<Bounds> {
+/// The least and the greatest value of an integer, or the digits of a decimal, by the statistics of the table that a column
+/// comes from.
+pub(super) fn bounds_of(plan: &LogicalPlan, column: &Column) -> Option<Bounds> {
     let at = plan.schema().maybe_index_of_column(column)?;
     let below = |plan: &LogicalPlan, at: usize| bounds_of(plan, &Column::from(plan.schema().qualified_field(at)));
     match plan {
         LogicalPlan::TableScan(scan) => {
-            let DataType::Decimal128(_, scale) = plan.schema().field(at).data_type() else { return None };
+            let data_type = plan.schema().field(at).data_type();
             let at = scan.projection.as_ref().map_or(Some(at), |columns| columns.get(at).copied())?;
             let statistics = source_as_provider(&scan.source).ok()?.statistics()?;
             let known = statistics.column_statistics.get(at)?;
-            let digits = |bound: &Precision<ScalarValue>| match bound {
-                Precision::Exact(ScalarValue::Decimal128(Some(value), _, known)) if known == scale => {
-                    i64::try_from(*value).ok()
+            let digits = |bound: &Precision<ScalarValue>| match (bound, data_type) {
+                (Precision::Exact(ScalarValue::Decimal128(Some(value), _, known)), DataType::Decimal128(_, scale)) => {
+                    i64::try_from(*value).ok().filter(|_| known == scale)
                 }
+                (Precision::Exact(value), _) if value.data_type() == *data_type => whole(value),
                 _ => None,
             };
             Some(Bounds { least: digits(&known.min_value)?, greatest: digits(&known.max_value)? })

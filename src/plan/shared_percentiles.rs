@@ -82,7 +82,7 @@ fn shared(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
 }
 
 /// An expression under the name that the plan above knows.
-fn named(value: Expr, column: Column) -> Expr {
+pub(super) fn named(value: Expr, column: Column) -> Expr {
     match &value {
         Expr::Column(own) if *own == column => value,
         _ => value.alias_qualified(column.relation, column.name),

@@ -54,6 +54,14 @@ pub(crate) fn merged(call: &AggregateFunction, schema: &DFSchema, state: Expr) -
     Ok(AggregateUDF::from(MergeOf { name, inner, arguments, signature }).call(vec![state]))
 }
 
+/// Whether a function gives states of this aggregate as it is: neither of distinct values nor of ordered ones.
+pub(crate) fn is_state_of(func: &AggregateUDF, function: &AggregateUDF) -> bool {
+    let state = func.inner().downcast_ref::<StateOf>();
+    state.is_some_and(|StateOf { inner: Inner { function: own, distinct, order, ignore_nulls }, .. }| {
+        **own == *function && !distinct && order.is_empty() && !ignore_nulls
+    })
+}
+
 /// The aggregate whose states these are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Inner {

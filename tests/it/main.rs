@@ -7,6 +7,7 @@ mod advise;
 #[cfg(all(feature = "cli", feature = "webhooks"))]
 mod alerts;
 mod analysis;
+mod averages;
 #[cfg(feature = "cli")]
 mod cli;
 mod compare;
