@@ -357,16 +357,22 @@ fn has(program: &str) -> bool {
     found
 }
 
-/// Enough of Airflow to run a task as it does.
-const AIRFLOW: &str = "
-import os, subprocess
+/// Enough of Airflow to run a task as it does: the run of the night after 5 January.
+const AIRFLOW: &str = r"
+import re, subprocess
 class DAG:
-    def __init__(self, name, **options): pass
+    def __init__(self, name, schedule, **options): assert isinstance(schedule, CronDataIntervalTimetable)
     def __enter__(self): return self
     def __exit__(self, *error): pass
+class CronDataIntervalTimetable:
+    def __init__(self, cron, timezone): pass
+class Start:
+    def in_timezone(self, name): return self
+    def to_date_string(self): return '2026-01-05'
 class BashOperator:
-    def __init__(self, task_id, bash_command, append_env):
-        subprocess.run(['bash', '-c', bash_command.replace('{{ ds }}', '2026-01-05')], check=True, env=os.environ)
+    def __init__(self, task_id, bash_command):
+        value = lambda found: eval(found[1], {'data_interval_start': Start()})
+        subprocess.run(['bash', '-c', re.sub(r'{{ (.*?) }}', value, bash_command)], check=True)
 ";
 
 #[test]
@@ -393,10 +399,10 @@ fn the_examples_of_the_manual_work_as_printed() {
         assert_eq!(manifest(folder, "daily")["runs"].as_array().unwrap().len(), 2);
     }
     if has("python3") {
-        std::fs::create_dir_all(folder.join("airflow/operators")).unwrap();
-        std::fs::write(folder.join("airflow/__init__.py"), AIRFLOW).unwrap();
-        std::fs::write(folder.join("airflow/operators/__init__.py"), "").unwrap();
-        std::fs::write(folder.join("airflow/operators/bash.py"), "from airflow import BashOperator").unwrap();
+        let operators = folder.join("airflow/providers/standard/operators");
+        std::fs::create_dir_all(&operators).unwrap();
+        std::fs::write(folder.join("airflow/sdk.py"), AIRFLOW).unwrap();
+        std::fs::write(operators.join("bash.py"), "from airflow.sdk import BashOperator").unwrap();
         std::fs::write(folder.join("dag.py"), printed("python").remove(0)).unwrap();
         shell(folder, "python3 dag.py");
     }
