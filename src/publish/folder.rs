@@ -12,7 +12,7 @@ use super::faults::step;
 use super::report::Report;
 use crate::error::{Error, Result};
 use crate::store::StoreError;
-use crate::store::again::{again, list};
+use crate::store::again::{again, get, list};
 use crate::store::destination::Destination;
 use crate::store::manifest::{
     self, DATA, EXPECTED, FAILED, FOLDER, Failed, File, Finding, Found, MANIFEST, Manifest, REMEMBERED, RESTATED, Ran,
@@ -148,6 +148,20 @@ pub async fn keep_findings(destination: &Destination, run: &str, findings: &[Fin
     let found = Found { run: run.to_string(), at: super::now(), findings: findings.to_vec() };
     let text = serde_json::to_string_pretty(&found).map_err(|error| Error::Data(error.to_string()))?;
     put(destination, &format!("{FOLDER}/{EXPECTED}"), text).await
+}
+
+/// What the last run that looked has found of expectations.
+///
+/// # Errors
+/// [`Error::Data`], if that cannot be read.
+pub async fn findings(destination: &Destination) -> Result<Vec<Finding>> {
+    let name = format!("{FOLDER}/{EXPECTED}");
+    match get(destination.store.as_ref(), &destination.below(&name)).await {
+        // What another version has written says nothing here.
+        Ok(found) => Ok(serde_json::from_slice::<Found>(&found.bytes).map_or_else(|_| vec![], |found| found.findings)),
+        Err(ObjectError::NotFound { .. }) => Ok(vec![]),
+        Err(error) => Err(told(destination.failed(&name, &error))),
+    }
 }
 
 /// Writes down a run that failed; if that fails too, there is nothing more to be done.

@@ -46,7 +46,7 @@ use crate::quality::diagnostics;
 use crate::quality::gate::{Gate, stopping};
 use crate::store::destination::{Destination, Missing};
 use crate::store::inputs::inputs_of;
-use crate::store::manifest::{Column, FORM, File, Input, Made, Manifest};
+use crate::store::manifest::{Column, FORM, File, Finding, Input, Made, Manifest};
 use folder::Current;
 use late::{Changed, Held};
 use lock::{Holder, Lock};
@@ -352,7 +352,7 @@ impl Job<'_> {
         let (before, lost) = folder::sound(destination, &current).await?;
         let before = before.as_ref();
         let planned = self.plan(asked, before, lost, report)?;
-        let Some(planned) = planned else { return Ok(()) };
+        let Some(planned) = planned else { return self.expect_still(destination, report).await };
         self.require_fit(destination, &current, &planned).await?;
         if let (true, Some((manifest, version))) = (lock.taken_over(), &mut current) {
             manifest.fence = Some(self.id.clone());
@@ -386,11 +386,25 @@ impl Job<'_> {
     /// Stops where the data is not as it is expected before this is published.
     async fn expect(&self, destination: &Destination, report: &mut Report) -> Result<()> {
         report.expectations = self.gate.findings(self.publication).await?;
-        if report.expectations.is_empty() {
+        self.stop_at(destination, &report.expectations, &report.expectations).await
+    }
+
+    /// The same where nothing has changed since it was published: rows that do not come make it old all the same.
+    async fn expect_still(&self, destination: &Destination, report: &mut Report) -> Result<()> {
+        let known = folder::findings(destination).await?;
+        report.expectations = self.gate.due(self.publication, &known).await?;
+        let new = |finding: &&Finding| !report.expectations.iter().any(|due| due.is_about_what(finding));
+        let all: Vec<Finding> = known.iter().filter(new).chain(&report.expectations).cloned().collect();
+        self.stop_at(destination, &report.expectations, &all).await
+    }
+
+    /// Remembers all that was found, and stops at what has been found now.
+    async fn stop_at(&self, destination: &Destination, now: &[Finding], all: &[Finding]) -> Result<()> {
+        if now.is_empty() {
             return Ok(());
         }
-        folder::keep_findings(destination, &self.id, &report.expectations).await?;
-        let stopping = stopping(&report.expectations);
+        folder::keep_findings(destination, &self.id, all).await?;
+        let stopping = stopping(now);
         match stopping.is_empty() {
             true => Ok(()),
             false => Err(Error::Diagnostics(diagnostics(self.engine.catalog(), &stopping))),

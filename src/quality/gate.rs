@@ -3,11 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDateTime;
-use tokio::sync::OnceCell;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::logical_expr::{Expr, Volatility};
+use tokio::sync::{Mutex, OnceCell};
 
 use super::groups::{Group, finding, grouped};
 use super::reads::expected_before;
-use crate::catalog::expectation::Severity;
+use crate::catalog::expectation::{Expectation, Severity, Subject};
+use crate::catalog::expr::Expression;
 use crate::catalog::publication::Publication;
 use crate::catalog::stretch::now;
 use crate::engine::Engine;
@@ -22,6 +25,8 @@ pub struct Gate<'e> {
     /// By publication, the positions of what it depends on; one whose question cannot be planned has none.
     needed: HashMap<String, Vec<usize>>,
     groups: Vec<(Group, OnceCell<Answered>)>,
+    /// What was found of single ones, where nothing but these had to be looked at.
+    alone: Mutex<HashMap<usize, Finding>>,
 }
 
 /// Findings, with the positions of their expectations.
@@ -35,7 +40,7 @@ impl<'e> Gate<'e> {
         let all: BTreeSet<usize> = needed.values().flatten().copied().collect();
         let all: Vec<usize> = all.into_iter().collect();
         let groups = grouped(engine.catalog(), &all).into_iter().map(|group| (group, OnceCell::new())).collect();
-        Gate { engine, as_of: now(&engine.catalog().calendar), needed, groups }
+        Gate { engine, as_of: now(&engine.catalog().calendar), needed, groups, alone: Mutex::default() }
     }
 
     fn needed(&self, publication: &Publication) -> Result<Vec<usize>> {
@@ -62,6 +67,29 @@ impl<'e> Gate<'e> {
         Ok(found.into_iter().map(|(_, finding)| finding).collect())
     }
 
+    /// What is found, where nothing has changed since `known` was, of what may be otherwise all the same: what depends on the
+    /// time of the run, and what nobody has looked at yet.
+    ///
+    /// # Errors
+    /// What planning its question finds.
+    pub async fn due(&self, publication: &Publication, known: &[Finding]) -> Result<Vec<Finding>> {
+        let all = &self.engine.catalog().expectations;
+        let is_known = |member: &usize| {
+            let asked = finding(&all[*member], Kept::Kept);
+            let settled = |found: &Finding| stopping(std::slice::from_ref(found)).is_empty();
+            known.iter().any(|found| found.is_about_what(&asked) && found.severity == asked.severity && settled(found))
+        };
+        let mut due = self.needed(publication)?;
+        due.retain(|member| ages(&all[*member]) || !is_known(member));
+        // Whoever comes meanwhile waits, and finds what was found.
+        let mut found = self.alone.lock().await;
+        let new: Vec<usize> = due.iter().copied().filter(|member| !found.contains_key(member)).collect();
+        for group in grouped(self.engine.catalog(), &new) {
+            found.extend(group.findings(self.engine, self.as_of).await);
+        }
+        Ok(due.iter().filter_map(|member| found.get(member).cloned()).collect())
+    }
+
     /// The same before anybody has looked.
     ///
     /// # Errors
@@ -70,6 +98,20 @@ impl<'e> Gate<'e> {
         let all = &self.engine.catalog().expectations;
         let needed = self.needed(publication)?;
         Ok(needed.into_iter().map(|member| finding(&all[member], Kept::Planned)).collect())
+    }
+}
+
+/// Whether the same rows may break it later.
+fn ages(expectation: &Expectation) -> bool {
+    let of_now = |part: &Expr| match part {
+        Expr::ScalarFunction(function) => function.func.signature().volatility != Volatility::Immutable,
+        _ => false,
+    };
+    let asks_for_now = |it: &Expression| it.expr.exists(|part| Ok(of_now(part))).unwrap_or(true);
+    match &expectation.subject {
+        Subject::Fresh(_) => true,
+        Subject::Rows(rows) => [&rows.holds].into_iter().chain(&rows.conditions).any(asks_for_now),
+        Subject::Values(values) => [&values.holds].into_iter().chain(&values.conditions).any(asks_for_now),
     }
 }
 

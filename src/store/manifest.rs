@@ -272,6 +272,13 @@ pub struct Finding {
     pub message: Option<String>,
 }
 
+impl Finding {
+    /// Whether it is about the same expectation as another one.
+    pub fn is_about_what(&self, other: &Finding) -> bool {
+        self.package == other.package && self.expectation == other.expectation
+    }
+}
+
 /// Whether an expectation is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

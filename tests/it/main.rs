@@ -34,6 +34,8 @@ mod run_changes;
 #[cfg(feature = "cli")]
 mod run_kills;
 #[cfg(feature = "cli")]
+mod run_unattended;
+#[cfg(feature = "cli")]
 mod runs;
 mod runs_shared;
 mod same_names;
