@@ -11,7 +11,6 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::object_store::buffered::BufWriter;
-use datafusion::object_store::path::{Path, PathPart};
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt;
 
@@ -19,11 +18,9 @@ use super::faults::step;
 use crate::catalog::publication::FileFormat;
 use crate::error::{Error, Result};
 use crate::store::destination::Destination;
+use crate::store::hive;
 use crate::store::manifest::{DATA, FOLDER, File};
 use crate::store::rows::{RowWriter, columnar, csv, json};
-
-/// The folder that Hive and Spark read as NULL.
-const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Writes the rows of a run, which come partition by partition.
 pub struct Files<'d> {
@@ -142,20 +139,19 @@ impl<'d> Files<'d> {
     }
 
     fn start(&mut self, values: Map<String, Value>) -> Result<()> {
-        if let Some((name, _)) = values.iter().find(|(_, value)| value.as_str() == Some(HIVE_NULL)) {
-            let shown = &self.destination.shown;
-            let message = format!("{shown}: a folder `{name}={HIVE_NULL}` means NULL, and `{name}` has that very text");
+        if let Some((name, _)) = values.iter().find(|(_, value)| value.as_str() == Some(hive::NULL)) {
+            let (shown, null) = (&self.destination.shown, hive::NULL);
+            let message = format!("{shown}: a folder `{name}={null}` means NULL, and `{name}` has that very text");
             return Err(Error::Data(format!("{message}; leave `{name}` out of `partitioned by`")));
         }
-        let folders = values.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or(HIVE_NULL)));
+        let folders = values.iter().map(|(name, value)| hive::folder(name, value.as_str()));
         let file = format!("part-0.{}", self.format.name());
         let parts = [FOLDER, DATA, &self.run].map(str::to_string).into_iter().chain(folders).chain([file]);
-        let parts: Vec<String> = parts.collect();
-        let below = Path::from_iter(parts.iter().map(|part| PathPart::from(part.as_str())));
-        if !self.seen.insert(below.to_string()) {
+        let below = parts.collect::<Vec<_>>().join("/");
+        if !self.seen.insert(below.clone()) {
             return Err(Error::Data(format!("{}: the rows of {below} do not come together", self.destination.shown)));
         }
-        let path = self.destination.below(below.as_ref());
+        let path = self.destination.below(&below);
         let upload = BufWriter::new(Arc::clone(&self.destination.store), path);
         let bytes = Buffer::default();
         let sink = Box::new(bytes.clone());
@@ -165,7 +161,7 @@ impl<'d> Files<'d> {
             FileFormat::Json => Ok(Box::new(json::lines(sink))),
         };
         let rows = rows.map_err(|error| self.unwritable(&error))?;
-        let file = File { path: below.to_string(), partition: values, rows: 0, bytes: 0, run: self.run.clone() };
+        let file = File { path: below, partition: values, rows: 0, bytes: 0, run: self.run.clone() };
         self.open = Some(Open { file, rows, bytes, upload });
         Ok(())
     }

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{Error as ObjectError, ObjectMeta, ObjectStoreExt};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use glob::MatchOptions;
 
-use super::again;
 use super::location::{Location, locate};
 use super::reach::{self, Reach};
-use super::{SourceSpec, StoreError, manifest};
+use super::{SourceSpec, StoreError, again, hive, manifest};
 use crate::diagnostic::codes;
 
 /// A file of a source.
@@ -25,9 +23,6 @@ pub(super) struct DataFile {
     /// The values of the source's partition columns.
     pub partition: Vec<ScalarValue>,
 }
-
-/// The name that Hive and Spark give to the folder of NULL.
-const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The files of a source within reach, in order of their paths, with the store that all of them lie in.
 pub(super) async fn list(
@@ -195,7 +190,7 @@ fn check_depth(location: &Location, rest: &[String], spec: &SourceSpec) -> Resul
     if location.glob.is_some() || rest.len() == 1 || !spec.partitions.is_empty() {
         return Ok(());
     }
-    let keys: Vec<&str> = rest.iter().filter_map(|part| part.split_once('=')).map(|(key, _)| key).collect();
+    let keys: Vec<_> = rest.iter().filter_map(|part| hive::parts(part)).map(|(key, _)| key).collect();
     let help = match keys.is_empty() {
         true => format!("to read the sub-folders too, write '{}/**/*'", location.shown),
         false => format!("declare the folders: partition by {}", keys.join(", ")),
@@ -224,26 +219,10 @@ fn data_file(
 fn partition_values(path: &str, rest: &[String], spec: &SourceSpec) -> Result<Vec<ScalarValue>, StoreError> {
     let declared = |key: &str| spec.partitions.iter().any(|(name, _)| name == key);
     let folders = &rest[..rest.len().saturating_sub(1)];
-    let undeclared = folders.iter().filter_map(|part| part.split_once('=')).find(|(key, _)| !declared(key));
+    let undeclared = folders.iter().filter_map(|part| hive::parts(part)).find(|(key, _)| !declared(key));
     if let Some((key, _)) = undeclared {
         let reason = format!("the folder `{key}=…` is not declared as a partition");
         return Err(StoreError::new(codes::BAD_LAYOUT, reason).help(format!("add `{key}` to `partition by`")));
     }
-    spec.partitions.iter().map(|(name, data_type)| partition_value(path, name, data_type)).collect()
-}
-
-pub(super) fn partition_value(path: &str, name: &str, data_type: &DataType) -> Result<ScalarValue, StoreError> {
-    let of_name = |part: &'_ str| part.split_once('=').filter(|(key, _)| *key == name).map(|(_, v)| v.to_string());
-    let Some(raw) = path.split('/').find_map(of_name) else {
-        let reason = format!("the file lies in no folder `{name}=…`, which `partition by` declares");
-        return Err(StoreError::new(codes::BAD_LAYOUT, reason));
-    };
-    let decoded = percent_encoding::percent_decode_str(&raw).decode_utf8_lossy();
-    let value = match decoded.as_ref() {
-        HIVE_NULL => ScalarValue::try_new_null(data_type),
-        text => ScalarValue::try_from_string(text.to_string(), data_type),
-    };
-    value.map_err(|_| {
-        StoreError::new(codes::VALUE_MISFIT, format!("the partition `{name}={raw}` does not fit the type {data_type}"))
-    })
+    spec.partitions.iter().map(|(name, data_type)| hive::value(path, name, data_type)).collect()
 }

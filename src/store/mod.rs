@@ -16,6 +16,7 @@ mod explain;
 mod footers;
 pub mod gather;
 mod guess;
+pub mod hive;
 pub mod inputs;
 mod json;
 mod listing;

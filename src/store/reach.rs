@@ -15,9 +15,8 @@ use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use futures::future::try_join_all;
 
-use super::listing::partition_value;
 use super::location::Location;
-use super::{SourceSpec, again};
+use super::{SourceSpec, again, hive};
 
 /// How many folders are listed at once.
 const FOLDERS_AT_ONCE: usize = 16;
@@ -101,8 +100,7 @@ fn below(
     }
     let folder = |folder: Path| {
         let last = folder.filename()?.to_string();
-        last.strip_prefix(name.as_str())?.strip_prefix('=')?;
-        let value = partition_value(&last, name, data_type).ok()?;
+        let value = hive::value(&last, name, data_type).ok()?;
         Some((folder, values.iter().cloned().chain([value]).collect()))
     };
     listed.common_prefixes.into_iter().map(folder).collect()

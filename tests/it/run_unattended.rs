@@ -50,3 +50,38 @@ expect o fresh within 9 days
     assert_eq!(run(folder, 0, &[])[0]["expectations"].as_array().unwrap().len(), 2);
     assert_eq!(run(folder, 0, &[])[0]["expectations"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn folders_have_the_names_that_readers_know() {
+    let model = "
+source o { from csv 'o.csv'  key id }
+dimension 区域 = o.region
+indicator 数 = count(*) of o
+publish 表 { indicators 数  by 区域  to 'out/t/'  partitioned by 区域 }
+";
+    let project = project(model);
+    let folder = project.path();
+    std::fs::write(folder.join("o.csv"), "id,region\n1,华东\n2,a=b%20c\n3,\n").unwrap();
+    run(folder, 0, &[]);
+    let mut folders: Vec<String> = manifest(folder, "t")["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap().split('/').nth(3).unwrap().to_string())
+        .collect();
+    folders.sort();
+    assert_eq!(folders, ["区域=__HIVE_DEFAULT_PARTITION__", "区域=a%3Db%2520c", "区域=华东"]);
+
+    let read = format!("{model}source t {{ from parquet 'out/t/'  partition by 区域 varchar }}");
+    std::fs::write(folder.join("model.bell"), &read).unwrap();
+    assert_eq!(sql(folder, "SELECT 区域, 数 FROM t ORDER BY 1"), "区域,数\na=b%20c,1\n华东,1\nNULL,1\n");
+    assert_eq!(sql(folder, "SELECT 数 FROM t WHERE 区域 = '华东'"), "数\n1\n");
+
+    // What was written before, with names that are encoded, is read as well.
+    let old = folder.join("old/%E5%8C%BA%E5%9F%9F=%E5%8D%8E");
+    std::fs::create_dir_all(&old).unwrap();
+    std::fs::write(old.join("part-0.csv"), "数\n7\n").unwrap();
+    std::fs::write(folder.join("model.bell"), "source t { from csv 'old/'  partition by 区域 varchar }").unwrap();
+    assert_eq!(sql(folder, "SELECT 区域, 数 FROM t WHERE 区域 = '华'"), "区域,数\n华,7\n");
+    assert!(bell(folder, &["check"]).status.success());
+}
