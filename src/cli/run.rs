@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bellwether::diagnostic::{Diagnostic, Severity};
-use bellwether::publish::{Event, Outcome, Report, run};
+use bellwether::publish::{Event, Outcome, Report, run, stages};
 use bellwether::quality::diagnostics;
 use bellwether::source::SourceSet;
 use bellwether::{Engine, Error, Run as Request};
@@ -83,7 +83,7 @@ enum Log {
 impl Run {
     /// Runs, and writes the report to stdout.
     pub async fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let engine = project::open_within(common, &self.limits).await?;
+        let mut engine = project::open_within(common, &self.limits).await?;
         let asked = Request {
             publications: self.publications.clone(),
             only: self.only.clone(),
@@ -94,8 +94,22 @@ impl Run {
             wait: self.wait,
         };
         let follower = Follower { log: self.log, bars: MultiProgress::new(), open: Mutex::default() };
-        let reports = run(&engine, &asked, &|event| follower.see(event)).await;
-        let reports = reports.map_err(|error| Failure::new(error, engine.sources().clone()))?;
+        let broken = |engine: &Engine| {
+            let sources = engine.sources().clone();
+            move |error: Error| Failure::new(error, sources)
+        };
+        let stages = stages(&engine, &asked).map_err(broken(&engine))?;
+        let stages = if self.dry_run { vec![stages.concat()] } else { stages };
+        let mut reports = Vec::new();
+        for (at, publications) in stages.into_iter().enumerate() {
+            if at > 0 {
+                // What the stage before has written is found.
+                engine = project::open_within(common, &self.limits).await?;
+            }
+            let asked = Request { publications, only: vec![], ..asked.clone() };
+            let told = run(&engine, &asked, &|event| follower.see(event)).await;
+            reports.extend(told.map_err(broken(&engine))?);
+        }
         let problems: Vec<Problem> =
             warnings(&engine, &reports).into_iter().chain(reports.iter().flat_map(problems)).collect();
         tell(common.error_format, engine.sources(), &problems);

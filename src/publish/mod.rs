@@ -21,6 +21,7 @@ mod report;
 mod restated;
 mod rollup;
 mod shared;
+mod stages;
 mod told;
 mod write;
 
@@ -54,6 +55,7 @@ use question::Range;
 pub use report::{Outcome, Report};
 use restated::{Comparison, Moved};
 use shared::{Asks, Shared};
+pub use stages::stages;
 
 /// What is to be run. On the command line `bell run`.
 ///
@@ -103,7 +105,7 @@ pub enum Event<'e> {
 /// Somebody who follows a run.
 pub type Watch<'w> = dyn Fn(&Event<'_>) + Sync + 'w;
 
-/// Runs publications. One that fails does not keep the others from being run; the reports are in order of declaration.
+/// Runs publications, all of them from the files that the engine has found. One that fails does not keep the others from being run; the reports are in order of declaration.
 ///
 /// # Errors
 /// [`Error::Diagnostics`], if there is no publication of a name, or none at all.

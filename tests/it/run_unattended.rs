@@ -85,3 +85,36 @@ publish 表 { indicators 数  by 区域  to 'out/t/'  partitioned by 区域 }
     assert_eq!(sql(folder, "SELECT 区域, 数 FROM t WHERE 区域 = '华'"), "区域,数\n华,7\n");
     assert!(bell(folder, &["check"]).status.success());
 }
+
+#[test]
+fn what_reads_what_is_published_comes_after_it() {
+    let first = "
+source o { from csv 'o.csv'  key id  time at_time  columns { x decimal(9, 2) } }
+indicator sales = sum(o.x)
+publish days { indicators sales  by day  to 'out/days/' }
+";
+    let second = "
+publish sums { indicators told  to 'out/sums/'  format csv }
+source told_days { from parquet './out/days'  time day }
+indicator told = sum(told_days.sales)
+rollup told_months { indicators told  by month  to 'out/months/' }
+";
+    let project = project(first);
+    let folder = project.path();
+    run(folder, 0, &[]);
+    std::fs::write(folder.join("model.bell"), format!("{second}{first}")).unwrap();
+    run(folder, 0, &[]);
+    std::fs::write(folder.join("o.csv"), "id,region,x,at_time\n1,east,7,2026-01-01\n").unwrap();
+    let reports = run(folder, 0, &[]);
+    let names: Vec<&str> = reports.iter().map(|report| report["publication"].as_str().unwrap()).collect();
+    assert_eq!(names, ["public.days", "public.told_months/told_days", "public.sums"]);
+    let path = manifest(folder, "sums")["files"][0]["path"].as_str().unwrap().to_string();
+    assert_eq!(std::fs::read_to_string(folder.join("out/sums").join(path)).unwrap(), "told\n7.00\n");
+    // A rollup of it is current, too.
+    assert!(sql(folder, "SELECT state FROM bell.rollups").contains("current"));
+    // One that is asked for alone reads what is there.
+    std::fs::write(folder.join("o.csv"), "id,region,x,at_time\n1,east,8,2026-01-01\n").unwrap();
+    assert_eq!(run(folder, 0, &["sums"]).len(), 1);
+    assert_eq!(run(folder, 0, &["--only", "sums,days"])[1]["publication"], "public.sums");
+    assert_eq!(run(folder, 0, &["--dry-run"]).len(), 3);
+}
