@@ -26,6 +26,7 @@ mod mcp;
 mod output;
 #[cfg(feature = "serve")]
 mod password;
+mod planned;
 mod progress;
 mod project;
 mod prompt;

@@ -22,7 +22,7 @@ use super::failure::{Problem, Reason, tell};
 use super::limits::LimitArgs;
 use super::output::{Digits, Format, Output, OutputArgs, print};
 use super::progress::status;
-use super::{Common, Failure, project};
+use super::{Common, ErrorFormat, Failure, planned, project};
 
 /// Run the publications and rollups: compute them and write them to files, which readers see change in one step.
 #[derive(Debug, Args)]
@@ -112,13 +112,20 @@ impl Run {
         }
         let problems: Vec<Problem> =
             warnings(&engine, &reports).into_iter().chain(reports.iter().flat_map(problems)).collect();
-        tell(common.error_format, engine.sources(), &problems);
+        // What reads lines of JSON finds nothing else between them.
+        let form = if self.log == Some(Log::Json) { ErrorFormat::Json } else { common.error_format };
+        tell(form, engine.sources(), &problems);
         match self.format {
             ReportFormat::Json => {
                 let text = serde_json::to_string_pretty(&reports).map_err(|error| failed(&error))?;
                 print(&(text + "\n"))?;
             }
-            ReportFormat::Table => table(&reports, self.dry_run)?,
+            ReportFormat::Table => {
+                table(&reports, self.dry_run)?;
+                if self.dry_run {
+                    print(&planned::told(&reports, &engine.sources().root))?;
+                }
+            }
         }
         let failures = reports.iter().filter(|report| report.outcome == Outcome::Failed).count();
         Ok(match failures {
@@ -190,15 +197,38 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
             definition,
         ],
     };
-    if reports.iter().any(|report| !report.expectations.is_empty()) {
-        let expected = StringArray::from_iter_values(reports.iter().map(Report::expected));
-        columns.insert(2, ("expectations", Arc::new(expected)));
+    // Columns for what there is seldom anything to say about, where there is.
+    let seldom: [(&str, fn(&Report) -> String, &str); 5] = [
+        ("expectations", Report::expected, "outcome"),
+        ("reopened", |report| counted(report.reopened as u64), "kept"),
+        ("lost", |report| counted(report.lost as u64), "kept"),
+        ("held", |report| counted(report.held), "kept"),
+        ("restated", moved, "kept"),
+    ];
+    for (name, of, after) in seldom {
+        let told: Vec<String> = reports.iter().map(of).collect();
+        if told.iter().any(|text| !text.is_empty()) {
+            let at = columns.iter().position(|(known, _)| *known == after).map_or(columns.len(), |at| at + 1);
+            columns.insert(at, (name, Arc::new(StringArray::from_iter_values(told))));
+        }
     }
     let batch = RecordBatch::try_from_iter(columns).map_err(|error| failed(&error))?;
     let mut output = Output::new(&OutputArgs { format: Some(Format::Table), ..OutputArgs::default() })?;
     let mut writer = output.start(&batch.schema(), Digits::All)?;
     let written = writer.write(&batch).and_then(|()| writer.finish());
     written.map_err(|error| output.failed(&error))
+}
+
+/// How many values of periods that were over moved.
+fn moved(report: &Report) -> String {
+    match report.uncompared {
+        Some(_) => "not known".to_string(),
+        None => counted(report.restated),
+    }
+}
+
+fn counted(number: u64) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
 }
 
 /// Shows what happens: as a log, or on a terminal as a line for each publication that is being computed.
@@ -258,7 +288,14 @@ fn as_text(event: &Event<'_>) -> String {
         Event::Computing(publication, _) => format!("{} is being computed", publication),
         Event::Ended(publication, report) => {
             let (name, how) = (publication, report.outcome.name());
-            format!("{name} {how}: {} rows, {} bytes, {} s", report.rows, report.bytes, report.seconds)
+            let mut line = format!("{name} {how}: {} rows, {} bytes, {} s", report.rows, report.bytes, report.seconds);
+            let more = [("values restated", moved(report)), ("held", counted(report.held))];
+            let lost = [("files lost", report.lost), ("of final periods", report.reopened)];
+            let lost = lost.map(|(what, number)| (what, counted(number as u64)));
+            for (what, number) in more.iter().chain(&lost).filter(|(_, number)| !number.is_empty()) {
+                line += &format!(", {what}: {number}");
+            }
+            line
         }
     }
 }

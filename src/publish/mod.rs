@@ -37,6 +37,7 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::catalog::publication::Publication;
 use crate::catalog::rollup::Rollup;
@@ -52,7 +53,7 @@ use folder::Current;
 use late::{Changed, Held};
 use lock::{Holder, Lock};
 use question::Range;
-pub use report::{Outcome, Report};
+pub use report::{Outcome, Periods, Report};
 use restated::{Comparison, Moved};
 use shared::{Asks, Shared};
 pub use stages::stages;
@@ -264,6 +265,7 @@ impl Job<'_> {
                 report.expectations = self.gate.planned(self.publication)?;
                 report.outcome = Outcome::Planned;
                 report.kept = kept(before, &planned).len();
+                report.replaces = replaced(before, &planned);
                 Ok(())
             }
             Some(destination) => self.locked(&destination, asked, report).await,
@@ -313,6 +315,7 @@ impl Job<'_> {
         }
         let inputs = inputs_of(frame.logical_plan())?;
         report.inputs.clone_from(&inputs);
+        report.periods = range.as_ref().map(Range::periods);
         report.shared = self.shared_about(range.as_ref()).map(|shared| shared.name.clone());
         if let Asks::Alone(reason) = &self.asks {
             report.alone.clone_from(reason);
@@ -546,6 +549,19 @@ fn kept<'m>(before: Option<&'m Manifest>, planned: &Planned) -> Vec<&'m File> {
     let outside = |file: &&File| planned.range.as_ref().is_some_and(|range| !range.holds_file(file));
     let stays = |file: &&File| outside(file) || planned.held.holds(&file.partition);
     before.iter().flat_map(|it| &it.files).filter(stays).collect()
+}
+
+/// The partitions of the run before that do not stay.
+fn replaced(before: Option<&Manifest>, planned: &Planned) -> Vec<Map<String, Value>> {
+    let stay = kept(before, planned);
+    let files = before.iter().flat_map(|it| &it.files).filter(|file| !stay.contains(file));
+    let mut found: Vec<Map<String, Value>> = Vec::new();
+    for file in files.filter(|file| !file.partition.is_empty()) {
+        if found.last() != Some(&file.partition) {
+            found.push(file.partition.clone());
+        }
+    }
+    found
 }
 
 /// The folders of a file's partition.

@@ -5,6 +5,7 @@ use datafusion::common::Column;
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::DataFrame;
 
+use super::report::Periods;
 use crate::catalog::Catalog;
 use crate::catalog::calendar::{Calendar, Grain, TimePart};
 use crate::catalog::expr::{Expression, Input};
@@ -101,6 +102,11 @@ impl Range {
     pub fn since(column: &str, start: NaiveDateTime) -> Range {
         let from = Some(start.format("%Y-%m-%d").to_string());
         Range { column: column.to_string(), start: Some(start), end: None, from, to: None }
+    }
+
+    /// The same for reports.
+    pub fn periods(&self) -> Periods {
+        Periods { column: self.column.clone(), from: self.from.clone(), to: self.to.clone() }
     }
 
     /// The texts of `--from` and `--to`.

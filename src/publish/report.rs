@@ -1,6 +1,7 @@
 //! [`Report`]: what became of a publication.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::store::manifest::{Finding, Input, Kept, Manifest};
@@ -31,6 +32,17 @@ impl Outcome {
     }
 }
 
+/// Some periods of a publication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Periods {
+    /// The column that holds them.
+    pub column: String,
+    /// The first one; none, if they have no beginning.
+    pub from: Option<String>,
+    /// The last one; none, if all from the first one on are meant.
+    pub to: Option<String>,
+}
+
 /// What became of a publication in a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -48,6 +60,10 @@ pub struct Report {
     pub alone: Option<String>,
     /// The hash of the definition.
     pub definition: String,
+    /// The periods that are computed, where not all are.
+    pub periods: Option<Periods>,
+    /// The partitions of the run before that a dry run would replace, or leave away where they have no rows any more.
+    pub replaces: Vec<Map<String, Value>>,
     /// How many rows it wrote.
     pub rows: u64,
     /// How many bytes.
@@ -90,6 +106,8 @@ impl Report {
             shared: None,
             alone: None,
             definition: String::new(),
+            periods: None,
+            replaces: vec![],
             rows: 0,
             bytes: 0,
             files: 0,

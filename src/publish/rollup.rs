@@ -74,6 +74,17 @@ enum Work {
     All,
 }
 
+impl Work {
+    /// Whether a file of an earlier run stays.
+    fn keeps(&self, file: &File) -> bool {
+        match self {
+            Work::Nothing => true,
+            Work::Beside(_, runs) => runs.contains(&file.run),
+            Work::All => false,
+        }
+    }
+}
+
 impl Job<'_> {
     async fn run(&self) -> Report {
         let started = Instant::now();
@@ -105,6 +116,7 @@ impl Job<'_> {
             let work = self.work(before.as_ref(), &lost, &report.definition)?;
             report.outcome = if matches!(work, Work::Nothing) { Outcome::Current } else { Outcome::Planned };
             report.inputs = self.read_by(&work)?;
+            report.kept = before.iter().flat_map(|it| &it.files).filter(|file| work.keeps(file)).count();
             return Ok(());
         }
         let waiting = |holder: &Holder| (self.watch)(&Event::Waiting(&self.name, holder));

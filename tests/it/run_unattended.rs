@@ -118,3 +118,89 @@ rollup told_months { indicators told  by month  to 'out/months/' }
     assert_eq!(run(folder, 0, &["--only", "sums,days"])[1]["publication"], "public.sums");
     assert_eq!(run(folder, 0, &["--dry-run"]).len(), 3);
 }
+
+#[test]
+fn a_dry_run_says_which_files_and_which_periods() {
+    let model = "
+source o { from csv 'in/*.csv'  key id  time at_time }
+dimension region = o.region
+indicator sales = sum(o.x)
+publish parts { indicators sales  by month, region  to 'out/parts/'  partitioned by month  lookback 1 month }
+publish whole { indicators sales  by month  to 'out/whole/' }
+rollup cells { indicators orders  by day  to 'out/cells/' }
+indicator orders = count(*) of o
+";
+    let project = project(model);
+    let folder = project.path();
+    std::fs::create_dir(folder.join("in")).unwrap();
+    std::fs::rename(folder.join("o.csv"), folder.join("in/1.csv")).unwrap();
+    let told = |arguments: &[&str]| {
+        let output = bell(folder, &[&["run", "--dry-run"], arguments].concat());
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .split_once("\n\n")
+            .map(|(_, told)| told.to_string())
+            .unwrap_or_default()
+    };
+    let all = "public.cells/o\n  reads o: in/1.csv\n  writes all to out/cells/o/\n
+public.parts\n  reads o: in/1.csv\n  writes all to out/parts/\n
+public.whole\n  reads o: in/1.csv\n  writes all to out/whole/\n";
+    assert_eq!(told(&[]), all);
+    run(folder, 0, &[]);
+    assert_eq!(told(&["parts", "cells"]), "");
+    std::fs::write(folder.join("in/2.csv"), "id,region,x,at_time\n9,east,7,2026-03-01\n").unwrap();
+    let new = "public.cells/o\n  reads o: in/2.csv\n  writes what is not in the file that stays to out/cells/o/\n
+public.parts\n  reads o: in/1.csv; in/2.csv\n  writes month 2026-02-01 and later to out/parts/\n  \
+        replaces month = 2026-02-01; month = 2026-03-01\n";
+    assert_eq!(told(&["parts", "cells"]), new);
+    let range = ["parts", "--from", "2026-01", "--to", "2026-01"];
+    let anew = "public.parts\n  reads o: in/1.csv; in/2.csv\n  writes month 2026-01 to out/parts/\n  \
+        replaces month = 2026-01-01\n";
+    assert_eq!(told(&range), anew);
+    let report = run(folder, 0, &[&["--dry-run"], &range[..]].concat()).remove(0);
+    let periods = serde_json::json!({"column": "month", "from": "2026-01", "to": "2026-01"});
+    assert_eq!((&report["periods"], &report["replaces"]), (&periods, &serde_json::json!([{"month": "2026-01-01"}])));
+    assert_eq!(report["kept"], 2);
+}
+
+#[test]
+fn what_moved_and_what_was_lost_is_in_the_table() {
+    let model = "
+source o { from csv 'o.csv'  key id  time at_time }
+indicator sales = sum(o.x)
+publish parts { indicators sales  by month  to 'out/parts/'  partitioned by month  final after 1 day }
+publish months { indicators sales  by month  to 'out/months/' }
+";
+    let project = project(model);
+    let folder = project.path();
+    run(folder, 0, &[]);
+    std::fs::write(folder.join("o.csv"), "id,region,x,at_time\n1,east,9.5,2026-01-01\n3,east,4.5,2026-02-01\n").unwrap();
+    let lost = folder.join("out/parts").join(manifest(folder, "parts")["files"][0]["path"].as_str().unwrap());
+    std::fs::remove_file(lost).unwrap();
+    let output = bell(folder, &["run", "--log", "text"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let columns: Vec<&str> = table.lines().nth(1).unwrap().split('|').map(str::trim).collect();
+    assert_eq!(columns[6..11], ["kept", "restated", "held", "lost", "reopened"], "{table}");
+    let cells = |line: usize| -> Vec<&str> { table.lines().nth(line).unwrap().split('|').map(str::trim).collect() };
+    assert_eq!((cells(3)[1], &cells(3)[6..11]), ("public.parts", &["2", "", "2", "1", "1"][..]), "{table}");
+    assert_eq!((cells(4)[1], &cells(4)[7..11]), ("public.months", &["3", "", "", ""][..]), "{table}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains(", held: 2, files lost: 1, of final periods: 1"), "{log}");
+    assert!(log.contains(", values restated: 3"), "{log}");
+    assert!(!String::from_utf8(bell(folder, &["run"]).stdout).unwrap().contains("restated"));
+}
+
+#[test]
+fn lines_of_json_stand_alone() {
+    let model = "
+source o { from csv 'o.csv'  key id  time at_time }
+indicator sales = sum(o.x)
+publish parts { indicators sales  by month  to 'out/parts/' }
+expect o.x > 3
+";
+    let project = project(model);
+    let log = bell(project.path(), &["run", "--log", "json"]).stderr;
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.last().unwrap()[0]["code"], "B0385");
+}
