@@ -15,6 +15,7 @@ mod event_views;
 mod events;
 mod exclusive;
 mod expectations;
+mod folders;
 pub mod functions;
 mod goals;
 mod identity;

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::declare::{Declared, item_of};
+use super::folders::{clash, written_to};
 use super::resolve::Scope;
 use super::{Checker, Failure};
 use crate::catalog::IndicatorId;
@@ -23,9 +24,9 @@ impl<'a> Checker<'a> {
             let publication = self.publication(declared);
             let Some(publication) = self.keep(publication) else { continue };
             let Some(to) = &declared.tree.to else { continue };
-            match places.iter().find(|place| folder(&place.text) == folder(&to.text)) {
-                Some(first) => self.report(
-                    bad("two publications go to one folder", to.span)
+            match places.iter().find_map(|place| Some((place, clash(&place.text, &to.text)?))) {
+                Some((first, how)) => self.report(
+                    bad(format!("two publications {how}"), to.span)
                         .also(first.span, "the first")
                         .help("give each a folder of its own: each run replaces what is there"),
                 ),
@@ -210,32 +211,6 @@ fn format(tree: &outputs::Publication) -> Result<FileFormat, Failure> {
             None => diagnostic.help(format!("formats are {}", names.join(", "))).into(),
         }
     })
-}
-
-/// The folder that something is written to.
-pub(super) fn written_to(to: &Option<Text>, missing: impl FnOnce() -> Diagnostic) -> Result<&Text, Failure> {
-    let to = to.as_ref().ok_or_else(missing)?;
-    writable(to)?;
-    Ok(to)
-}
-
-/// A folder: no wildcards, and nothing that cannot be written to.
-fn writable(to: &Text) -> Result<(), Failure> {
-    let text = to.text.trim();
-    if text.is_empty() || text.contains(['*', '[']) {
-        return Err(bad("files are written to one folder", to.span).help("write such as `to 'out/monthly/'`").into());
-    }
-    if ["http://", "https://"].iter().any(|web| text.starts_with(web)) {
-        return Err(bad("plain web servers cannot be published to", to.span)
-            .help("use a path, or a file:, s3:, gs: or az: URL")
-            .into());
-    }
-    Ok(())
-}
-
-/// The text of a folder, however it ends.
-pub(super) fn folder(text: &str) -> &str {
-    text.trim_start_matches("./").trim_end_matches('/')
 }
 
 fn bad(message: impl Into<String>, span: Span) -> Diagnostic {

@@ -1,7 +1,8 @@
 //! Rollups: can what their indicators are made of be stored, by what, and where?
 
 use super::declare::{Declared, item_of};
-use super::publications::{column, folder, written_to};
+use super::folders::{clash, written_to};
+use super::publications::column;
 use super::{Checker, Failure};
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::rollup::Rollup;
@@ -21,9 +22,9 @@ impl<'a> Checker<'a> {
             let rollup = self.rollup(declared);
             let Some(rollup) = self.keep(rollup) else { continue };
             let Some(to) = &declared.tree.to else { continue };
-            match places.iter().find(|place| folder(&place.text) == folder(&to.text)) {
-                Some(first) => self.report(
-                    bad("another item is written to this folder", to.span)
+            match places.iter().find_map(|place| Some((place, clash(&place.text, &to.text)?))) {
+                Some((first, how)) => self.report(
+                    bad(format!("this rollup and another item {how}"), to.span)
                         .also(first.span, "the first")
                         .help("give each a folder of its own"),
                 ),
