@@ -109,9 +109,9 @@ impl Candidate {
             paths.into_iter().map(written).collect::<Vec<_>>().join(", ")
         };
         let by: Vec<Vec<String>> = self.by(catalog).into_iter().map(|(path, _)| path).collect();
-        let by = if by.is_empty() { String::new() } else { format!("  by         {}\n", list(by)) };
+        let by = if by.is_empty() { String::new() } else { format!("  by {}\n", list(by)) };
         let indicators = list(self.names(catalog));
-        format!("rollup {name} {{\n  indicators {indicators}\n{by}  to         'rollups/{name}/'\n}}\n")
+        format!("rollup {name} {{\n  indicators {indicators}\n{by}  to 'rollups/{name}/'\n}}\n")
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DECIMAL128_MAX_PRECISION;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue, TableReference};
 use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
@@ -353,7 +354,11 @@ impl Refusal {
                 let digits = number.chars().filter(char::is_ascii_digit).count();
                 let scale = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
                 let exact = format!("cast({number} as decimal({digits}, {scale}))");
-                (format!(" (`{number}` is a double)"), format!("write it as an exact decimal, `{exact}`, or "))
+                let help = match digits <= usize::from(DECIMAL128_MAX_PRECISION) {
+                    true => format!("write it as an exact decimal, `{exact}`, or "),
+                    false => String::new(),
+                };
+                (format!(" (`{number}` is a double)"), help)
             }
             (None, "sum" | "avg") => (
                 String::new(),
