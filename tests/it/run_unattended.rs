@@ -174,7 +174,8 @@ publish months { indicators sales  by month  to 'out/months/' }
     let project = project(model);
     let folder = project.path();
     run(folder, 0, &[]);
-    std::fs::write(folder.join("o.csv"), "id,region,x,at_time\n1,east,9.5,2026-01-01\n3,east,4.5,2026-02-01\n").unwrap();
+    std::fs::write(folder.join("o.csv"), "id,region,x,at_time\n1,east,9.5,2026-01-01\n3,east,4.5,2026-02-01\n")
+        .unwrap();
     let lost = folder.join("out/parts").join(manifest(folder, "parts")["files"][0]["path"].as_str().unwrap());
     std::fs::remove_file(lost).unwrap();
     let output = bell(folder, &["run", "--log", "text"]);
