@@ -198,7 +198,7 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
         ],
     };
     // Columns for what there is seldom anything to say about, where there is.
-    let seldom: [(&str, fn(&Report) -> String, &str); 5] = [
+    let seldom: [(&str, Told, &str); 5] = [
         ("expectations", Report::expected, "outcome"),
         ("reopened", |report| counted(report.reopened as u64), "kept"),
         ("lost", |report| counted(report.lost as u64), "kept"),
@@ -218,6 +218,9 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
     let written = writer.write(&batch).and_then(|()| writer.finish());
     written.map_err(|error| output.failed(&error))
 }
+
+/// What a column says of a publication; nothing, where there is nothing to say.
+type Told = fn(&Report) -> String;
 
 /// How many values of periods that were over moved.
 fn moved(report: &Report) -> String {
