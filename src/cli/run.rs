@@ -101,14 +101,30 @@ impl Run {
         let stages = stages(&engine, &asked).map_err(broken(&engine))?;
         let stages = if self.dry_run { vec![stages.concat()] } else { stages };
         let mut reports = Vec::new();
+        let mut ended = None;
         for (at, publications) in stages.into_iter().enumerate() {
             if at > 0 {
                 // What the stage before has written is found.
-                engine = project::open_within(common, &self.limits).await?;
+                match project::open_within(common, &self.limits).await {
+                    Ok(opened) => engine = opened,
+                    Err(failure) => {
+                        ended = Some(failure);
+                        break;
+                    }
+                }
             }
             let asked = Request { publications, only: vec![], ..asked.clone() };
-            let told = run(&engine, &asked, &|event| follower.see(event)).await;
-            reports.extend(told.map_err(broken(&engine))?);
+            match run(&engine, &asked, &|event| follower.see(event)).await {
+                Ok(told) => reports.extend(told),
+                Err(error) => {
+                    ended = Some(broken(&engine)(error));
+                    break;
+                }
+            }
+        }
+        // What was published before is told of all the same.
+        if let Some(failure) = ended.take_if(|_| reports.is_empty()) {
+            return Err(failure);
         }
         let problems: Vec<Problem> =
             warnings(&engine, &reports).into_iter().chain(reports.iter().flat_map(problems)).collect();
@@ -126,6 +142,9 @@ impl Run {
                     print(&planned::told(&reports, &engine.sources().root))?;
                 }
             }
+        }
+        if let Some(failure) = ended {
+            return Err(failure);
         }
         let failures = reports.iter().filter(|report| report.outcome == Outcome::Failed).count();
         Ok(match failures {

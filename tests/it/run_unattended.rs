@@ -120,6 +120,31 @@ rollup told_months { indicators told  by month  to 'out/months/' }
 }
 
 #[test]
+fn what_was_published_is_told_of_where_what_reads_it_no_longer_fits() {
+    let model = "
+source o { from csv 'o.csv'  key id  time at_time  columns { x decimal(9, 2) } }
+indicator sales = sum(o.x)
+publish days { indicators sales  by day  to 'out/days/' }
+";
+    let project = project(model);
+    let folder = project.path();
+    run(folder, 0, &[]);
+    let model = format!(
+        "{model}source told_days {{ from parquet 'out/days/'  time day }}
+indicator told = sum(told_days.sales)
+publish sums {{ indicators told  to 'out/sums/' }}\n"
+    );
+    // It is there under another name as soon as the first of both has run.
+    let renamed = model.replace("indicator sales", "indicator sold").replace("indicators sales", "indicators sold");
+    std::fs::write(folder.join("model.bell"), renamed).unwrap();
+    let output = bell(folder, &["run", "-F", "json"]);
+    let reports: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((reports.as_array().unwrap().len(), &reports[0]["outcome"]), (1, &"published".into()));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && told.contains("source `told_days` has no column `sales`"), "{told}");
+}
+
+#[test]
 fn a_dry_run_says_which_files_and_which_periods() {
     let model = "
 source o { from csv 'in/*.csv'  key id  time at_time }
