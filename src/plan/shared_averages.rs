@@ -140,7 +140,14 @@ impl<'a> Average<'a> {
             counted.is_some_and(|counted| counted.is(&integers))
         };
         let count = calls.iter().position(counts).unwrap_or_else(|| {
-            let call = AggregateFunction::new_udf(count_udaf(), vec![value], false, filter.clone(), vec![], None);
+            let call = AggregateFunction::new_udf(
+                count_udaf(),
+                vec![uncast(&value).clone()],
+                false,
+                filter.clone(),
+                vec![],
+                None,
+            );
             calls.push(Expr::AggregateFunction(call));
             calls.len() - 1
         });

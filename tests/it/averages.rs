@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bellwether::Engine;
 use datafusion::arrow::array::{ArrayRef, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
-use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+
+use crate::late_look_up::rows;
 
 const MODEL: &str = "
 source t { from parquet 't.parquet'  key id }
@@ -88,15 +89,6 @@ async fn engines(folder: &Path, random: &mut SmallRng, rows: i64) -> (Engine, Se
     (Engine::open(folder).await.unwrap(), plain)
 }
 
-fn rows(batches: &[RecordBatch]) -> Vec<String> {
-    let table = pretty_format_batches(batches).unwrap().to_string();
-    let cells = |line: &str| line.split('|').map(str::trim).collect::<Vec<_>>().join("|");
-    // Without the header, whose names differ.
-    let mut rows: Vec<String> = table.lines().skip(3).filter(|line| line.starts_with('|')).map(cells).collect();
-    rows.sort();
-    rows
-}
-
 fn grouped(keys: &str, values: &[String], from: &str) -> String {
     let shown = keys.trim_start_matches("ROLLUP (").trim_end_matches(')').split(", ").filter(|key| !key.is_empty());
     let shown: Vec<&str> = shown.chain(values.iter().map(String::as_str)).collect();
@@ -140,7 +132,7 @@ async fn only_what_stays_exact_is_made_of_sums() {
     };
     for (column, total, mean) in [("x", "total", "mean"), ("s", "small_total", "small_mean")] {
         let shared = plan(&format!("MEASURE({total}), MEASURE({mean})")).await;
-        assert!(!shared.contains("avg(") && shared.contains("count("), "{column}: {shared}");
+        assert!(!shared.contains("avg(") && shared.contains(&format!("count(t.{column})")), "{column}: {shared}");
     }
     // Beyond 2^53, and without a sum beside it.
     let large = plan("MEASURE(large_total), MEASURE(large_mean)").await;

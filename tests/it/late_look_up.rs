@@ -90,7 +90,8 @@ fn write_rows(folder: &Path, random: &mut SmallRng) {
     });
 }
 
-fn rows(batches: &[RecordBatch]) -> Vec<String> {
+/// The rows of a table in order, without its header.
+pub fn rows(batches: &[RecordBatch]) -> Vec<String> {
     let table = pretty_format_batches(batches).unwrap().to_string();
     // Without the header, whose names differ; what is padded by them is trimmed.
     let cells = |line: &str| line.split('|').map(str::trim).collect::<Vec<_>>().join("|");
