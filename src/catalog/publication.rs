@@ -72,6 +72,11 @@ impl Publication {
         self.partitions.iter().find_map(of)
     }
 
+    /// The names of its columns, in order.
+    pub fn columns(&self) -> impl Iterator<Item = &String> {
+        self.by.iter().map(|(name, _)| name).chain(self.indicators.iter().map(|(name, _)| name))
+    }
+
     /// The name with its package.
     pub fn qualified(&self) -> String {
         format!("{}.{}", self.item.package, self.item.name)

@@ -77,7 +77,7 @@ pub(super) fn clash(one: &str, other: &str) -> Option<&'static str> {
 }
 
 /// The text of a folder, however it is written. What a path means that leads through links is for runs to find.
-fn place(text: &str) -> String {
+pub(crate) fn place(text: &str) -> String {
     let text = text.trim().trim_end_matches('/');
     if text.contains("://") {
         return text.to_string();

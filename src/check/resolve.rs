@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{Spanned, VisitMut, VisitorMut};
 
 use super::declare::METRIC_TIME;
 use super::events::is_conversion;
+use super::refused::expression_error;
 use super::{Checker, Failure};
 use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::{Expression, INPUT_RELATION, Input};
@@ -576,15 +577,4 @@ fn not_aggregated(name: &str, place: Span) -> Diagnostic {
     Diagnostic::new(codes::NOT_AGGREGATED, format!("`{name}` stands outside of an aggregate"))
         .at(place)
         .help(format!("an indicator is one number for a group: write `sum({name})`, `count(distinct {name})`, …"))
-}
-
-/// DataFusion's refusal of an expression as our diagnostic.
-pub(crate) fn expression_error(error: &datafusion::error::DataFusionError, span: Span) -> Diagnostic {
-    let message = error.strip_backtrace();
-    let mut text = message.as_str();
-    for wrapper in ["Error during planning: ", "type_coercion\ncaused by\n", "Schema error: ", "SQL error: "] {
-        text = text.strip_prefix(wrapper).unwrap_or(text);
-    }
-    let first = text.lines().next().unwrap_or(text).trim_end_matches('.');
-    Diagnostic::new(codes::REFUSED_EXPRESSION, first.to_string()).at(span)
 }

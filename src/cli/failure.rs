@@ -175,6 +175,10 @@ fn innermost(error: &DataFusionError) -> String {
     match error.find_root() {
         DataFusionError::Internal(text) => format!("internal error: {text}"),
         DataFusionError::SQL(error, _) => unwrapped(&error.to_string()),
+        DataFusionError::ResourcesExhausted(text) => match text.split_once("Failed to allocate") {
+            Some((_, what)) => format!("more memory is needed than `--memory-limit` gives: no room for{what}"),
+            None => unwrapped(text),
+        },
         other => unwrapped(&other.message()),
     }
 }
@@ -210,6 +214,9 @@ mod tests {
         let inner = DataFusionError::Plan("table 'x' not found".to_string());
         let outer = DataFusionError::External(Box::new(inner)).context("while planning");
         assert_eq!(message(&Error::from(outer)), "table 'x' not found");
+        let full = "Additional allocation failed for X as:\n  Y.\nError: Failed to allocate additional 4 KB for X - 1 KB remain";
+        let told = "more memory is needed than `--memory-limit` gives: no room for additional 4 KB for X - 1 KB remain";
+        assert_eq!(message(&Error::from(DataFusionError::ResourcesExhausted(full.to_string()))), told);
         assert_eq!(unwrapped("External error: Arrow error: Divide by zero"), "Divide by zero");
     }
 

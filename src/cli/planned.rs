@@ -24,7 +24,11 @@ fn reads(report: &Report, root: &Path) -> String {
     };
     let line = |input: &bellwether::store::manifest::Input| {
         let files = input.files.iter().map(|file| shown(&file.path)).collect();
-        format!("  reads {}: {}\n", input.source, some(files))
+        let files = match input.files.is_empty() {
+            true => "what is published before".to_string(),
+            false => some(files),
+        };
+        format!("  reads {}: {files}\n", input.source)
     };
     report.inputs.iter().map(line).collect()
 }
@@ -60,7 +64,7 @@ fn partition(values: &Map<String, Value>) -> String {
 }
 
 /// The first ones of several, and how many there are besides.
-fn some(mut all: Vec<String>) -> String {
+pub(super) fn some(mut all: Vec<String>) -> String {
     let more = all.len().saturating_sub(NAMED);
     all.truncate(NAMED);
     let named = all.join("; ");

@@ -176,6 +176,11 @@ fn warnings(engine: &Engine, reports: &[Report]) -> Option<Problem> {
 
 fn problems(report: &Report) -> impl Iterator<Item = Problem> {
     let of = || Some(("publication", report.publication.clone()));
+    let late = late(report).map(|what| Problem {
+        of: of(),
+        what: "was published without rows that came late".to_string(),
+        reason: Reason::Warning(what),
+    });
     let failed =
         report.error.as_ref().map(|error| Problem { of: of(), what: "failed".to_string(), reason: Reason::of(error) });
     let uncompared = report.uncompared.as_ref().map(|why| Problem {
@@ -183,7 +188,14 @@ fn problems(report: &Report) -> impl Iterator<Item = Problem> {
         what: "was published, but what moved is not known".to_string(),
         reason: Reason::Warning(why.clone()),
     });
-    failed.into_iter().chain(uncompared)
+    failed.into_iter().chain(uncompared).chain(late)
+}
+
+/// Which rows were left out because they came late, and what would take them in.
+fn late(report: &Report) -> Option<String> {
+    let first = report.late.first()?;
+    let (name, periods) = (&report.publication, super::planned::some(report.late.clone()));
+    Some(format!("new files have rows of {periods}; `bell run {name} --from {first}` takes them in"))
 }
 
 fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
@@ -217,10 +229,11 @@ fn table(reports: &[Report], dry_run: bool) -> Result<(), Failure> {
         ],
     };
     // Columns for what there is seldom anything to say about, where there is.
-    let seldom: [(&str, Told, &str); 5] = [
+    let seldom: [(&str, Told, &str); 6] = [
         ("expectations", Report::expected, "outcome"),
         ("reopened", |report| counted(report.reopened as u64), "kept"),
         ("lost", |report| counted(report.lost as u64), "kept"),
+        ("late", |report| counted(report.late.len() as u64), "kept"),
         ("held", |report| counted(report.held), "kept"),
         ("restated", moved, "kept"),
     ];
@@ -312,7 +325,11 @@ fn as_text(event: &Event<'_>) -> String {
             let (name, how) = (publication, report.outcome.name());
             let mut line = format!("{name} {how}: {} rows, {} bytes, {} s", report.rows, report.bytes, report.seconds);
             let more = [("values restated", moved(report)), ("held", counted(report.held))];
-            let lost = [("files lost", report.lost), ("of final periods", report.reopened)];
+            let lost = [
+                ("late periods left out", report.late.len()),
+                ("files lost", report.lost),
+                ("of final periods", report.reopened),
+            ];
             let lost = lost.map(|(what, number)| (what, counted(number as u64)));
             for (what, number) in more.iter().chain(&lost).filter(|(_, number)| !number.is_empty()) {
                 line += &format!(", {what}: {number}");

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::register::as_package;
+use crate::check::refused::unfit_argument;
 use crate::diagnostic::{Diagnostic, codes, nearest};
 use crate::error::Error;
 use crate::source::{SourceFile, Span};
@@ -103,6 +104,7 @@ fn explained(error: &DataFusionError, ctx: &SessionContext) -> Option<Diagnostic
     match error.find_root() {
         DataFusionError::SchemaError(error, _) => Some(schema_error(error, ctx)),
         DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => Some(plan_error(message, ctx)),
+        DataFusionError::Internal(message) => unfit(message),
         DataFusionError::Diagnostic(_, inner) => explained(inner, ctx),
         DataFusionError::Collection(errors) => errors.first().and_then(|error| explained(error, ctx)),
         _ => None,
@@ -148,7 +150,15 @@ fn ungrouped(message: &str) -> Option<&str> {
     column.rsplit('.').next()
 }
 
+fn unfit(message: &str) -> Option<Diagnostic> {
+    let (message, help) = unfit_argument(message)?;
+    Some(help.into_iter().fold(Diagnostic::new(codes::SQL, message), Diagnostic::help))
+}
+
 fn plan_error(message: &str, ctx: &SessionContext) -> Diagnostic {
+    if let Some(diagnostic) = unfit(message) {
+        return diagnostic;
+    }
     if let Some(column) = ungrouped(message) {
         return Diagnostic::new(codes::SQL, format!("`{column}` is neither grouped by nor in an aggregate"))
             .help(format!("add `{column}` to GROUP BY, or put it into an aggregate"));

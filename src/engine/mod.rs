@@ -27,6 +27,7 @@ pub mod show;
 mod sql;
 mod table_functions;
 pub mod target_tables;
+mod unpublished;
 pub mod verify;
 
 use std::collections::BTreeSet;

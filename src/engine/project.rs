@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 
-use super::rollups;
+use super::{rollups, unpublished};
 use crate::catalog::Catalog;
 use crate::catalog::rollup::Stored;
 use crate::catalog::source::Rows;
@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Result};
 use crate::source::SourceSet;
 use crate::store::SourceSpec;
-use crate::store::gather::{Reaches, gather};
+use crate::store::gather::{Known, Reaches, gather};
 use crate::store::inputs::input_of;
 use crate::store::manifest::Input;
 use crate::syntax;
@@ -55,9 +55,18 @@ impl Project {
         let mut diagnostics: Vec<Diagnostic> = parsed.iter().flat_map(|parsed| parsed.diagnostics.clone()).collect();
         let files: Vec<ast::File> = parsed.into_iter().map(|parsed| parsed.file).collect();
         let functions = Functions::of(&ctx.state());
-        let gathered = gather(&sources.root, &files, reaches, ctx, &functions).await;
+        let mut known = Known { reaches, awaited: unpublished::Await::new() };
+        let (gathered, Checked { mut catalog, diagnostics: found }) = loop {
+            let mut gathered = gather(&sources.root, &files, &known, ctx, &functions).await;
+            let checked = check(&sources, &files, &gathered.tables, &functions);
+            // With what a publication will write, another one can be right that is made of it.
+            let more = unpublished::awaited(std::mem::take(&mut gathered.missing), &checked.catalog);
+            if more.is_empty() {
+                break (gathered, checked);
+            }
+            known.awaited.extend(more);
+        };
         diagnostics.extend(gathered.diagnostics);
-        let Checked { mut catalog, diagnostics: found } = check(&sources, &files, &gathered.tables, &functions);
         diagnostics.extend(found);
         diagnostics.extend(rollups::find(&mut catalog, &files, &sources.root, ctx).await);
         diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));

@@ -192,10 +192,12 @@ fn freshness(catalog: &Catalog, newest: &[Option<NaiveDateTime>]) -> Result<Reco
     ])
 }
 
-/// The newest time of a source; none, if whoever asks may see nothing of it.
+/// The newest time of a source; none, if whoever asks may see nothing of it, or nothing is published yet.
 async fn newest_seen(catalog: &Catalog, source: SourceId, state: &dyn Session) -> Result<Option<NaiveDateTime>> {
     match newest_time(catalog, source, state).await {
-        Err(error) if carried_by(&error).is_some_and(|it| it.code == codes::NOT_SEEN) => Ok(None),
+        Err(error) if carried_by(&error).is_some_and(|it| [codes::NOT_SEEN, codes::UNPUBLISHED].contains(&it.code)) => {
+            Ok(None)
+        }
         found => found,
     }
 }

@@ -142,7 +142,7 @@ async fn told(written: &Written) -> Result<Told> {
     let manifest = read.map_err(|error| DataFusionError::External(error.to_string().into()))?.map(|(it, _)| it);
     let failed = text(written, &format!("{FOLDER}/{FAILED}")).await?;
     let failed: Option<Failed> = failed.and_then(|text| serde_json::from_str(&text).ok());
-    let later = |failed: &Failed| manifest.as_ref().is_none_or(|manifest| manifest.published_at < failed.at);
+    let later = |failed: &Failed| manifest.as_ref().is_none_or(|manifest| manifest.published_at <= failed.at);
     Ok(Told { failed: failed.filter(later), manifest })
 }
 
@@ -206,6 +206,7 @@ fn runs(all: &[Written], told: Vec<Told>) -> Result<RecordBatch> {
         ("bytes_read", numbers(&|ran| ran.bytes_read)),
         ("restated", numbers(&|ran| ran.restated)),
         ("held", numbers(&|ran| ran.held)),
+        ("late", numbers(&|ran| ran.late)),
         ("definition", texts(&|(_, ran, _)| Some(ran.definition.clone()))),
         ("error", texts(&|(.., error)| error.clone())),
     ])

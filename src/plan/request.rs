@@ -11,6 +11,7 @@ use super::view::IndicatorView;
 use crate::catalog::calendar::TimePart;
 use crate::catalog::expr::{Expression, Input};
 use crate::catalog::period::Period;
+use crate::catalog::publication::Publication;
 use crate::catalog::reach::replace_inputs;
 use crate::catalog::time::cast;
 use crate::catalog::{Catalog, Member};
@@ -52,6 +53,19 @@ pub fn package_of(catalog: &Catalog, request: &Request) -> Result<String, Diagno
         several => Err(Diagnostic::new(codes::AMBIGUOUS_NAME, format!("several packages have `{first}`")).help(
             format!("write one of {}", several.iter().map(|p| format!("{p}.{first}")).collect::<Vec<_>>().join(", ")),
         )),
+    }
+}
+
+impl Request {
+    /// The question of a publication, with what its names mean.
+    pub fn of_publication(catalog: &Catalog, publication: &Publication) -> (Request, Resolved) {
+        let qualified = publication.indicators.iter().map(|(_, id)| {
+            let item = &catalog.indicator(*id).item;
+            format!("{}.{}", item.package, item.name)
+        });
+        let by = publication.by.iter().map(|(name, _)| name.clone()).collect();
+        let resolved = Resolved { by: publication.by.clone(), conditions: publication.conditions.clone() };
+        (Request { indicators: qualified.collect(), by, ..Request::default() }, resolved)
     }
 }
 

@@ -119,6 +119,7 @@ pub fn remember(manifest: &mut Manifest, before: Option<&Manifest>, report: &Rep
         definition: manifest.definition.clone(),
         restated: report.restated,
         held: report.held,
+        late: report.late.len() as u64,
     });
     let excess = |length: usize| length.saturating_sub(REMEMBERED);
     history.drain(..excess(history.len()));
@@ -164,8 +165,19 @@ pub async fn findings(destination: &Destination) -> Result<Vec<Finding>> {
     }
 }
 
-/// Writes down a run that failed; if that fails too, there is nothing more to be done.
-pub async fn remember_failure(destination: &Destination, report: &Report, error: &Error) {
+/// Writes down a run that failed; after any other, a failure of before is over. If that fails too, there is nothing more to
+/// be done.
+pub async fn remember_end(destination: &Destination, report: &Report, done: &Result<()>) {
+    match done {
+        Err(error) => remember_failure(destination, report, error).await,
+        Ok(()) => {
+            let path = destination.below(&format!("{FOLDER}/{FAILED}"));
+            _ = again(async || destination.store.delete(&path).await).await;
+        }
+    }
+}
+
+async fn remember_failure(destination: &Destination, report: &Report, error: &Error) {
     let failed = Failed {
         run: report.run.clone(),
         at: super::now(),

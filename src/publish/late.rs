@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::plan::cells::changes_by_itself;
 use crate::store::inputs::inputs_of;
-use crate::store::manifest::{File, Input as Read, InputFile, Manifest};
+use crate::store::manifest::{File, Input as Read, InputFile, Made, Manifest};
 
 /// What there is to compute.
 pub(super) enum Changed {
@@ -42,7 +42,9 @@ pub(super) fn changed(engine: &Engine, publication: &Publication, before: &Manif
     if changes_by_itself(plan.logical_plan())? {
         return Ok(Changed::All);
     }
-    let (then, now) = (versions(latest(before)), versions(&inputs_of(plan.logical_plan())?));
+    // Of what a backfill has read, only its own periods are known to be published.
+    let Some(whole) = last_whole(before) else { return Ok(Changed::All) };
+    let (then, now) = (versions(&whole.inputs), versions(&inputs_of(plan.logical_plan())?));
     let facts = facts(catalog, publication, &now);
     for (source, files) in &now {
         let known = then.get(source);
@@ -55,19 +57,31 @@ pub(super) fn changed(engine: &Engine, publication: &Publication, before: &Manif
         return Ok(Changed::Nothing);
     }
     let column = &publication.by[period].0;
-    let periods = before.files.iter().filter_map(|file| start_of(&file.partition, column));
+    let is_backfill = |file: &&File| before.runs.iter().any(|made| made.run == file.run && asked_for(made));
+    let found = before.files.iter().filter(|file| !is_backfill(file));
+    let periods = found.filter_map(|file| start_of(&file.partition, column));
     let Some(newest) = periods.max() else { return Ok(Changed::All) };
     let back = TimeSpan { months: -lookback.months, days: -lookback.days, nanoseconds: -lookback.nanoseconds };
     let from = later(newest, back).and_then(|from| containing(grain, from, &catalog.calendar));
     Ok(from.map_or(Changed::All, |period| Changed::Since(Range::since(column, period.start))))
 }
 
-/// What the run before has read.
-pub(super) fn latest(before: &Manifest) -> &[Read] {
-    before.runs.iter().find(|run| run.run == before.run).map_or(&[], |run| run.inputs.as_slice())
+/// The last run that was left to find what is new.
+pub(super) fn last_whole(before: &Manifest) -> Option<&Made> {
+    before.runs.iter().rev().find(|made| !asked_for(made))
 }
 
-fn versions(inputs: &[Read]) -> BTreeMap<String, BTreeSet<InputFile>> {
+pub(super) fn asked_for(made: &Made) -> bool {
+    made.backfill || made.to.is_some()
+}
+
+/// What was known when anything new was last looked for, or else to the run before.
+pub(super) fn known(before: &Manifest) -> &[Read] {
+    let latest = || before.runs.iter().find(|made| made.run == before.run);
+    last_whole(before).or_else(latest).map_or(&[], |made| made.inputs.as_slice())
+}
+
+pub(super) fn versions(inputs: &[Read]) -> BTreeMap<String, BTreeSet<InputFile>> {
     let mut all: BTreeMap<String, BTreeSet<InputFile>> = BTreeMap::new();
     for input in inputs {
         all.entry(input.source.clone()).or_default().extend(input.files.iter().cloned());
@@ -77,7 +91,7 @@ fn versions(inputs: &[Read]) -> BTreeMap<String, BTreeSet<InputFile>> {
 
 /// The sources whose new rows concern their own periods only: their rows are counted, and none of the others that are read
 /// joins to them. One whose name another source has too is not told from it.
-fn facts(
+pub(super) fn facts(
     catalog: &Catalog,
     publication: &Publication,
     read: &BTreeMap<String, BTreeSet<InputFile>>,

@@ -10,6 +10,7 @@
 //! Invariant: a file that a manifest names is never written again, and is removed only by the run after the one that replaced
 //! it. So whoever reads the manifest reads a whole, old or new, wherever a run is killed.
 
+mod came_late;
 mod common;
 mod faults;
 mod folder;
@@ -205,6 +206,8 @@ struct Job<'j> {
 struct Planned {
     definition: String,
     range: Option<Range>,
+    /// Whether these periods were asked for, or else found to be all that could have changed.
+    backfill: bool,
     /// The partitions whose values no longer change.
     held: Held,
     /// Files of the run before that are gone or cut off.
@@ -322,7 +325,16 @@ impl Job<'_> {
         }
         let held = late::final_partitions(catalog, self.publication, before, &lost);
         report.reopened = held.reopened();
-        Ok(Some(Planned { definition, inputs, range, held, lost, other_columns, frame }))
+        Ok(Some(Planned { definition, inputs, range, backfill, held, lost, other_columns, frame }))
+    }
+
+    /// The same of all periods: no range has the rows of none.
+    fn plan_all(&self, planned: Planned, report: &mut Report) -> Result<Planned> {
+        let frame = question::frame_of(self.engine, self.publication, None)?;
+        let inputs = inputs_of(frame.logical_plan())?;
+        report.inputs.clone_from(&inputs);
+        report.periods = None;
+        Ok(Planned { range: None, frame, inputs, ..planned })
     }
 
     /// The question that it shares, if that is about this range.
@@ -338,9 +350,7 @@ impl Job<'_> {
         let wait = Duration::from_secs(self.asked.wait);
         let lock = Lock::take(destination, &Holder::this(&self.id), wait, &waiting).await?;
         let done = self.replace(destination, &lock, asked, report).await;
-        if let Err(error) = &done {
-            folder::remember_failure(destination, report, error).await;
-        }
+        folder::remember_end(destination, report, &done).await;
         lock.release().await;
         done
     }
@@ -357,7 +367,14 @@ impl Job<'_> {
         let (before, lost) = folder::sound(destination, &current).await?;
         let before = before.as_ref();
         let planned = self.plan(asked, before, lost, report)?;
-        let Some(planned) = planned else { return self.expect_still(destination, report).await };
+        let Some(mut planned) = planned else { return self.expect_still(destination, report).await };
+        if let (Some(before), Some(range), false) = (before, &planned.range, planned.backfill) {
+            let late = came_late::came_late(self.engine, self.publication, before, range).await?;
+            match late.of_none {
+                true => planned = self.plan_all(planned, report)?,
+                false => report.late = late.periods,
+            }
+        }
         self.require_fit(destination, &current, &planned).await?;
         if let (true, Some((manifest, version))) = (lock.taken_over(), &mut current) {
             manifest.fence = Some(self.id.clone());
@@ -507,11 +524,17 @@ impl Job<'_> {
         let at = now();
         let (from, to) = planned.range.as_ref().map(Range::written).unwrap_or_default();
         let inputs = planned.inputs.clone();
-        let made = Made { run: self.id.clone(), at: at.clone(), from, to, inputs, columns: vec![] };
+        let backfill = planned.backfill;
+        let made = Made { run: self.id.clone(), at: at.clone(), from, to, backfill, inputs, columns: vec![] };
         let new = files.into_iter().filter(|file| !planned.held.holds(&file.partition));
         let mut all: Vec<File> = kept(before, planned).into_iter().cloned().chain(new).collect();
         all.sort_by_cached_key(folders);
-        let earlier = before.iter().flat_map(|it| &it.runs).filter(|it| all.iter().any(|file| file.run == it.run));
+        // A run that was left to find what is new is known until the next one, whatever becomes of its files.
+        let found = before.and_then(late::last_whole).filter(|_| backfill);
+        let stays = |made: &&Made| {
+            all.iter().any(|file| file.run == made.run) || found.is_some_and(|found| found.run == made.run)
+        };
+        let earlier = before.iter().flat_map(|it| &it.runs).filter(stays);
         let column = |field: &Arc<datafusion::arrow::datatypes::Field>| Column {
             name: field.name().clone(),
             data_type: field.data_type().to_string(),

@@ -14,7 +14,7 @@ use crate::catalog::publication::Publication;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::plan::request::{Resolved, instant};
+use crate::plan::request::instant;
 use crate::plan::{Request, request};
 use crate::store::manifest::File;
 
@@ -147,29 +147,18 @@ fn begins(at: NaiveDateTime, grain: Grain, calendar: &Calendar) -> bool {
 /// What planning finds.
 pub fn frame_of(engine: &Engine, publication: &Publication, range: Option<&Range>) -> Result<DataFrame> {
     let catalog = engine.catalog();
-    let qualified = publication.indicators.iter().map(|(_, id)| {
-        let item = &catalog.indicator(*id).item;
-        format!("{}.{}", item.package, item.name)
-    });
     // Only where nothing looks beyond its own periods, reading less cannot change what is read.
     let narrowed = range.filter(|_| looks_at_own_periods(catalog, publication));
     let (from, to) = narrowed.map(Range::written).unwrap_or_default();
-    let asked = Request {
-        indicators: qualified.collect(),
-        by: publication.by.iter().map(|(name, _)| name.clone()).collect(),
-        from,
-        to,
-        order: order_of(publication).into_iter().map(|at| publication.by[at].0.clone()).collect(),
-        ..Request::default()
-    };
-    let resolved = Resolved { by: publication.by.clone(), conditions: publication.conditions.clone() };
+    let (whole, resolved) = Request::of_publication(catalog, publication);
+    let order = order_of(publication).into_iter().map(|at| publication.by[at].0.clone()).collect();
+    let asked = Request { from, to, order, ..whole };
     let frame = engine.query_from_rows(&asked, resolved)?;
     let frame = match range {
         Some(range) => within(frame, range)?,
         None => frame,
     };
-    let names = publication.by.iter().map(|(name, _)| name).chain(publication.indicators.iter().map(|(name, _)| name));
-    let columns = frame.schema().iter().zip(names);
+    let columns = frame.schema().iter().zip(publication.columns());
     let columns: Vec<Expr> = columns.map(|(field, name)| Expr::Column(Column::from(field)).alias(name)).collect();
     Ok(frame.select(columns)?)
 }

@@ -82,6 +82,8 @@ pub struct Report {
     pub restated: u64,
     /// How many would have moved, but are of periods that are final.
     pub held: u64,
+    /// The periods of which new files have rows that came later than `lookback` says: they are left out.
+    pub late: Vec<String>,
     /// Why the values were not compared with those before, where they could not be.
     pub uncompared: Option<String>,
     /// What was found of the expectations that it depends on.
@@ -117,6 +119,7 @@ impl Report {
             reopened: 0,
             restated: 0,
             held: 0,
+            late: vec![],
             uncompared: None,
             expectations: vec![],
             seconds: 0.0,

@@ -22,7 +22,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use serde_json::{Map, Value};
 
 use super::common::{common, common_of_keys, type_of, typed};
-use super::late::latest;
+use super::late;
 use super::told::{self, Form};
 use crate::catalog::calendar::{Calendar, Grain};
 use crate::catalog::publication::Publication;
@@ -337,7 +337,7 @@ pub(super) fn cause(before: &Manifest, definition: &str, inputs: &[Input]) -> St
     let files = |inputs: &mut dyn Iterator<Item = &Input>| -> BTreeSet<(String, InputFile)> {
         inputs.flat_map(|input| input.files.iter().map(|file| (input.source.clone(), file.clone()))).collect()
     };
-    let then = files(&mut latest(before).iter());
+    let then = files(&mut late::known(before).iter());
     let now = files(&mut inputs.iter());
     let path = |set: &BTreeSet<(String, InputFile)>, file: &InputFile| set.iter().any(|(_, it)| it.path == file.path);
     let mut all = Vec::new();

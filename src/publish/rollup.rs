@@ -123,9 +123,7 @@ impl Job<'_> {
         let wait = Duration::from_secs(self.asked.wait);
         let lock = Lock::take(&destination, &Holder::this(&self.id), wait, &waiting).await?;
         let done = self.replace(&destination, &lock, report).await;
-        if let Err(error) = &done {
-            folder::remember_failure(&destination, report, error).await;
-        }
+        folder::remember_end(&destination, report, &done).await;
         lock.release().await;
         done
     }
@@ -271,7 +269,7 @@ impl Job<'_> {
     ) -> Manifest {
         let at = now();
         let (run, inputs) = (self.id.clone(), report.inputs.clone());
-        let made = Made { run, at: at.clone(), from: None, to: None, inputs, columns: vec![] };
+        let made = Made { run, at: at.clone(), from: None, to: None, backfill: false, inputs, columns: vec![] };
         let old = before.iter().flat_map(|it| &it.files).filter(|file| kept.contains(&file.run)).cloned();
         let all: Vec<File> = old.chain(files).collect();
         let earlier = before.iter().flat_map(|it| &it.runs).filter(|run| kept.contains(&run.run)).cloned();

@@ -9,6 +9,7 @@ use crate::engine::{Engine, definition};
 use crate::error::Result;
 use crate::store::destination::Destination;
 use crate::store::inputs::{input_of, inputs_of};
+use crate::store::unpublished::{all_awaited_by, awaited_by};
 
 /// Something that a run writes.
 struct Item {
@@ -37,10 +38,10 @@ pub fn stages(engine: &Engine, asked: &Run) -> Result<Vec<Vec<String>>> {
         Item { name: it.qualified(), folder: folder(engine, &it.to), sources }
     });
     let mut left: Vec<Item> = of_rollups.chain(of_publications).collect();
-    let files = files(catalog, left.iter().flat_map(|item| &item.sources).copied().collect())?;
+    let origins = origins(catalog, left.iter().flat_map(|item| &item.sources).copied().collect())?;
     let mut stages = Vec::new();
     while !left.is_empty() {
-        let waits = |item: &Item| left.iter().any(|other| other.name != item.name && reads(item, other, &files));
+        let waits = |item: &Item| left.iter().any(|other| other.name != item.name && reads(item, other, &origins));
         let waiting: BTreeSet<String> = left.iter().filter(|it| waits(it)).map(|it| it.name.clone()).collect();
         let circle = waiting.len() == left.len();
         let (later, now): (Vec<Item>, Vec<Item>) =
@@ -51,9 +52,17 @@ pub fn stages(engine: &Engine, asked: &Run) -> Result<Vec<Vec<String>>> {
     Ok(stages)
 }
 
-fn reads(item: &Item, other: &Item, files: &HashMap<SourceId, Vec<String>>) -> bool {
-    let Some(folder) = &other.folder else { return false };
-    item.sources.iter().filter_map(|id| files.get(id)).flatten().any(|file| file.starts_with(folder))
+/// What a source is read from.
+struct Origin {
+    files: Vec<String>,
+    /// Publications that have not run.
+    awaited: BTreeSet<String>,
+}
+
+fn reads(item: &Item, other: &Item, origins: &HashMap<SourceId, Origin>) -> bool {
+    let within = |file: &String| other.folder.as_ref().is_some_and(|folder| file.starts_with(folder));
+    let mut origins = item.sources.iter().filter_map(|id| origins.get(id));
+    origins.any(|from| from.awaited.contains(&other.name) || from.files.iter().any(within))
 }
 
 /// What is wrong with a folder is found when it is run.
@@ -65,16 +74,17 @@ fn folder(engine: &Engine, to: &str) -> Option<String> {
     }
 }
 
-/// The files of sources, or of what they are queried from.
-fn files(catalog: &Catalog, sources: BTreeSet<SourceId>) -> Result<HashMap<SourceId, Vec<String>>> {
+/// What sources are read from, or what they are queried from.
+fn origins(catalog: &Catalog, sources: BTreeSet<SourceId>) -> Result<HashMap<SourceId, Origin>> {
     let mut found = HashMap::new();
     for id in sources {
         let source = catalog.source(id);
-        let inputs = match &source.rows {
-            Rows::Table(table) => input_of(table).into_iter().collect(),
-            Rows::Query(query) => inputs_of(query)?,
+        let (inputs, awaited) = match &source.rows {
+            Rows::Table(table) => (input_of(table).into_iter().collect(), awaited_by(table).into_iter().collect()),
+            Rows::Query(query) => (inputs_of(query)?, all_awaited_by(query)?),
         };
-        found.insert(id, inputs.into_iter().flat_map(|input| input.files).map(|file| file.path).collect());
+        let files = inputs.into_iter().flat_map(|input| input.files).map(|file| file.path).collect();
+        found.insert(id, Origin { files, awaited });
     }
     Ok(found)
 }

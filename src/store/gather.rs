@@ -12,6 +12,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::reach::Reach;
+use super::unpublished::{Awaited, Unpublished};
 use super::{CsvOptions, Format, SourceSpec, replace_variables};
 use crate::catalog::source::Rows;
 use crate::check::functions::Functions;
@@ -27,8 +28,26 @@ pub struct Gathered {
     pub tables: Tables,
     /// How the files of each source are read, for finding the culprit of a failed read.
     pub specs: Vec<SourceSpec>,
-    /// One for each source that could not be opened.
+    /// One for each source that could not be opened, or awaits a publication.
     pub diagnostics: Vec<Diagnostic>,
+    /// Those for which there is no file.
+    pub missing: Vec<Missing>,
+}
+
+/// A source for which there is no file.
+pub struct Missing {
+    /// Its package and its name.
+    pub name: (String, String),
+    /// Where it was looked for, as written.
+    pub location: String,
+}
+
+/// What is known of the sources before they are looked into.
+pub struct Known<'k> {
+    /// How far some are looked into.
+    pub reaches: &'k Reaches,
+    /// What some will be, by package and name, if they have no files.
+    pub awaited: HashMap<(String, String), Awaited>,
 }
 
 /// How far some sources, by package and name, are looked into; the others are wholly.
@@ -49,7 +68,7 @@ pub fn in_folders(files: &[ast::File]) -> impl Iterator<Item = (String, String)>
 pub async fn gather(
     root: &Path,
     files: &[ast::File],
-    reaches: &Reaches,
+    known: &Known<'_>,
     ctx: &SessionContext,
     functions: &Functions,
 ) -> Gathered {
@@ -63,8 +82,8 @@ pub async fn gather(
             }
             Some(From::Table(path)) => registered(path, ctx).await,
             Some(From::Files { .. }) => {
-                let reach = reaches.get(&(package.to_string(), source.name.text.clone())).unwrap_or(&Reach::All);
-                open_files(root, source, reach, ctx, functions, &mut gathered).await
+                let name = (package.to_string(), source.name.text.clone());
+                open_files(root, source, name, known, ctx, functions, &mut gathered).await
             }
             None => Err(no_from(source)),
         };
@@ -122,21 +141,36 @@ fn no_table(path: &ast::Path) -> Diagnostic {
 async fn open_files(
     root: &Path,
     source: &ast::Source,
-    reach: &Reach,
+    name: (String, String),
+    known: &Known<'_>,
     ctx: &SessionContext,
     functions: &Functions,
     gathered: &mut Gathered,
 ) -> Result<Arc<dyn TableProvider>, Diagnostic> {
-    let (spec, span) = spec_of(root, source, functions)?;
+    let (spec, location) = spec_of(root, source, functions)?;
+    let reach = known.reaches.get(&name).unwrap_or(&Reach::All);
     let opened = super::open_within(&spec, reach, ctx).await;
+    let missing = opened.as_ref().is_err_and(|error| error.code == codes::FILE_MISSING);
+    if let (true, Some(awaited)) = (missing, known.awaited.get(&name)) {
+        let table = Unpublished::new(&spec, awaited, location.span);
+        gathered.diagnostics.push(table.warning());
+        return Ok(Arc::new(table));
+    }
+    if missing {
+        gathered.missing.push(Missing { name, location: location.text.clone() });
+    }
     gathered.specs.push(spec);
-    opened.map_err(|error| error.into_diagnostic(&source.name.text).at(span))
+    opened.map_err(|error| error.into_diagnostic(&source.name.text).at(location.span))
 }
 
-fn spec_of(root: &Path, source: &ast::Source, functions: &Functions) -> Result<(SourceSpec, Span), Diagnostic> {
+/// How its files are read, and the first place where they are said to lie.
+fn spec_of<'s>(
+    root: &Path,
+    source: &'s ast::Source,
+    functions: &Functions,
+) -> Result<(SourceSpec, &'s ast::Text), Diagnostic> {
     let Some(From::Files { format, locations, options }) = &source.from else { return Err(no_from(source)) };
     let Some(first) = locations.first() else { return Err(no_from(source)) };
-    let span = first.span;
     let located = |location: &ast::Text| {
         replace_variables(&location.text, |name| std::env::var(name).ok())
             .map(|text| resolve_location(root, &text))
@@ -152,7 +186,7 @@ fn spec_of(root: &Path, source: &ast::Source, functions: &Functions) -> Result<(
             .collect(),
         types: column_types(source, functions)?,
     };
-    Ok((spec, span))
+    Ok((spec, first))
 }
 
 /// A URL as it is; a path, from the project's folder.

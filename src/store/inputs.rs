@@ -1,6 +1,7 @@
 //! What a plan reads: the files of its sources, in the versions that are read.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -11,6 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 
 use super::manifest::{Input, InputFile};
 use super::table::FileTable;
+use super::unpublished::Unpublished;
 
 /// The sources of files that a plan reads, each once, in order of name.
 ///
@@ -38,11 +40,15 @@ pub fn all_inputs_of(plan: &LogicalPlan) -> Result<Result<Vec<Input>, String>> {
     }
 }
 
-/// The files of a table, if it is one of files.
+/// The files of a table, if it is one of files; none, if these are still to be published.
 pub fn input_of(table: &Arc<dyn TableSource>) -> Option<Input> {
-    let provider = source_as_provider(table).ok()?;
-    let any: &dyn Any = provider.as_ref();
-    any.downcast_ref::<FileTable>().map(FileTable::input)
+    input(source_as_provider(table).ok()?.as_ref())
+}
+
+fn input(table: &dyn TableProvider) -> Option<Input> {
+    let any: &dyn Any = table;
+    let awaiting = || any.downcast_ref::<Unpublished>().map(|it| Input { source: it.source.clone(), files: vec![] });
+    any.downcast_ref::<FileTable>().map(FileTable::input).or_else(awaiting)
 }
 
 /// Whether a table's rows are those of files.
@@ -83,6 +89,33 @@ pub fn only_files(
     Ok((found == 1).then_some(plan.data))
 }
 
+/// A plan that reads of some sources only those files; `None`, if it reads one of these otherwise than as files.
+///
+/// # Errors
+/// DataFusion's.
+pub fn only_files_of(
+    plan: &LogicalPlan,
+    sources: &BTreeSet<String>,
+    wanted: impl Fn(&str, &InputFile) -> bool,
+) -> Result<Option<LogicalPlan>> {
+    let mut found = BTreeSet::new();
+    let plan = plan.clone().transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        let provider = source_as_provider(&scan.source)?;
+        let any: &dyn Any = provider.as_ref();
+        match any.downcast_ref::<FileTable>() {
+            Some(table) if sources.contains(table.source()) => {
+                let some: Arc<dyn TableProvider> = Arc::new(table.only(|file| wanted(table.source(), file)));
+                scan.source = provider_as_source(some);
+                found.insert(table.source().to_string());
+                Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+            }
+            _ => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+        }
+    })?;
+    Ok((found == *sources).then_some(plan.data))
+}
+
 fn look_for_others(plan: &LogicalPlan, other: &mut Option<String>) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
@@ -90,7 +123,7 @@ fn look_for_others(plan: &LogicalPlan, other: &mut Option<String>) -> Result<()>
             let any: &dyn Any = provider.as_ref();
             if let Some(view) = any.downcast_ref::<ViewTable>() {
                 look_for_others(view.logical_plan(), other)?;
-            } else if !any.is::<FileTable>() {
+            } else if input(provider.as_ref()).is_none() {
                 *other = Some(scan.table_name.to_string());
             }
         }
@@ -117,8 +150,8 @@ fn collect(plan: &LogicalPlan, found: &mut Vec<Input>) -> Result<()> {
 
 fn read_by(provider: &dyn TableProvider, found: &mut Vec<Input>) -> Result<()> {
     let any: &dyn Any = provider;
-    if let Some(table) = any.downcast_ref::<FileTable>() {
-        found.push(table.input());
+    if let Some(input) = input(provider) {
+        found.push(input);
     } else if let Some(view) = any.downcast_ref::<ViewTable>() {
         collect(view.logical_plan(), found)?;
     }

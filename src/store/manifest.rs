@@ -109,6 +109,9 @@ pub struct Made {
     /// The last period of `--to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Whether only these periods were asked for: what else is new in the files that it read was left for another run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backfill: bool,
     /// What it read.
     pub inputs: Vec<Input>,
     /// The columns of its files, if they are others than the manifest's.
@@ -145,6 +148,9 @@ pub struct Ran {
     /// How many would have moved, but are final.
     #[serde(default)]
     pub held: u64,
+    /// In how many periods rows came later than `lookback` says, and were left out.
+    #[serde(default)]
+    pub late: u64,
 }
 
 /// A run that failed: `_bell/failed.json`, until one has published after it.

@@ -35,6 +35,7 @@ mod table;
 mod tests;
 mod text;
 mod text_source;
+pub mod unpublished;
 pub mod verify;
 mod versions;
 

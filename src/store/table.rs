@@ -128,6 +128,11 @@ impl FileTable {
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
 
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The files in the versions that are read.
     pub fn input(&self) -> Input {
         let file = |(file, name): (&PartitionedFile, &String)| InputFile {

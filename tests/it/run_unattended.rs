@@ -40,8 +40,11 @@ expect o fresh within 9 days
     assert_eq!(manifest(folder, "daily")["files"].as_array().unwrap().len(), 2);
     let found = sql(folder, "SELECT expectation, outcome FROM bell.expectations ORDER BY 1");
     assert_eq!(found, "expectation,outcome\no fresh within 2 days,broken\no.x > 0,kept\n");
+    let outcomes = || sql(folder, "SELECT outcome FROM bell.runs ORDER BY outcome DESC");
+    assert_eq!(outcomes(), "outcome\npublished\nfailed\n");
     later("within 2 days { severity warn }");
     assert_eq!(run(folder, 0, &[])[0]["outcome"], "current");
+    assert_eq!(outcomes(), "outcome\npublished\n");
 
     // What is expected since is looked at, once.
     later("within 9 days\nexpect o.x > 2");
@@ -117,6 +120,159 @@ rollup told_months { indicators told  by month  to 'out/months/' }
     assert_eq!(run(folder, 0, &["sums"]).len(), 1);
     assert_eq!(run(folder, 0, &["--only", "sums,days"])[1]["publication"], "public.sums");
     assert_eq!(run(folder, 0, &["--dry-run"]).len(), 3);
+}
+
+/// A project in which rows come in files, and are published by day.
+fn by_day() -> tempfile::TempDir {
+    let model = "
+source o { from csv 'in/*.csv'  key id  time day }
+indicator n = count(*) of o
+indicator ids = sum(o.id)
+publish daily { indicators n, ids  by day  to 'out/'  format csv  partitioned by day  lookback 1 day }
+source told { from csv 'out/'  partition by day date  time day }
+";
+    let project = project(model);
+    std::fs::create_dir(project.path().join("in")).unwrap();
+    project
+}
+
+fn day_file(folder: &Path, name: &str, rows: &[(u32, u32)]) {
+    let lines: String = rows.iter().map(|(id, day)| format!("{id},2026-01-{day:02}\n")).collect();
+    std::fs::write(folder.join("in").join(name), format!("id,day\n{lines}")).unwrap();
+}
+
+fn is_all_published(folder: &Path) -> bool {
+    let told = sql(folder, "SELECT day, n, ids FROM told ORDER BY 1");
+    told == sql(folder, "SELECT day, count(*) AS n, sum(id) AS ids FROM o GROUP BY 1 ORDER BY 1")
+}
+
+#[test]
+fn what_is_new_beside_a_backfill_is_left_to_the_next_run() {
+    let project = by_day();
+    let folder = project.path();
+    day_file(folder, "1.csv", &[(1, 1), (2, 2), (3, 3)]);
+    run(folder, 0, &[]);
+    assert!(is_all_published(folder));
+
+    // The files of the run before are all replaced by those of backfills, and the newest day is one of theirs.
+    day_file(folder, "2.csv", &[(4, 3), (5, 4), (6, 10), (7, 20)]);
+    for day in ["2026-01-20", "2026-01-01", "2026-01-02"] {
+        run(folder, 0, &["--from", day, "--to", day]);
+        assert!(!is_all_published(folder));
+    }
+    let report = run(folder, 0, &[]).remove(0);
+    assert_eq!((&report["outcome"], report["late"].as_array().unwrap().len()), (&"published".into(), 0));
+    assert!(is_all_published(folder));
+    assert_eq!(run(folder, 0, &[])[0]["outcome"], "current");
+
+    // Where a folder begins with a backfill, all the rest is new.
+    std::fs::remove_dir_all(folder.join("out")).unwrap();
+    run(folder, 0, &["--from", "2026-01-10"]);
+    assert_eq!(run(folder, 0, &[])[0]["outcome"], "published");
+    assert!(is_all_published(folder));
+}
+
+#[test]
+fn rows_that_come_later_than_was_said_are_told_of() {
+    let project = by_day();
+    let folder = project.path();
+    day_file(folder, "1.csv", &[(1, 1), (2, 2), (3, 10)]);
+    run(folder, 0, &[]);
+    day_file(folder, "2.csv", &[(4, 2), (5, 5), (6, 9), (7, 11)]);
+    let output = bell(folder, &["run", "-F", "json"]);
+    let (reports, told): (serde_json::Value, _) =
+        (serde_json::from_slice(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(reports[0]["late"], serde_json::json!(["2026-01-02", "2026-01-05"]));
+    let expected = "public.daily was published without rows that came late: new files have rows of 2026-01-02; 2026-01-05; \
+        `bell run public.daily --from 2026-01-02` takes them in\n";
+    assert!(output.status.success() && told == expected, "{told}");
+    assert_eq!(sql(folder, "SELECT late FROM bell.runs ORDER BY late"), "late\n0\n2\n");
+    assert!(!is_all_published(folder));
+    run(folder, 0, &["public.daily", "--from", "2026-01-02", "--to", "2026-01-05"]);
+    assert!(is_all_published(folder));
+    assert_eq!(run(folder, 0, &[])[0]["outcome"], "current");
+
+    // What a backfill has taken in is not late any more.
+    day_file(folder, "3.csv", &[(8, 1), (9, 2), (10, 12)]);
+    run(folder, 0, &["--from", "2026-01-01", "--to", "2026-01-01"]);
+    let report = run(folder, 0, &[]).remove(0);
+    assert_eq!(report["late"], serde_json::json!(["2026-01-02"]));
+
+    // Rows of no period are in no range.
+    std::fs::write(folder.join("in/4.csv"), "id,day\n11,\n12,2026-01-13\n").unwrap();
+    let report = run(folder, 0, &[]).remove(0);
+    assert_eq!((&report["periods"], report["late"].as_array().unwrap().len()), (&serde_json::Value::Null, 0));
+    assert!(is_all_published(folder));
+}
+
+#[test]
+fn a_chain_of_publications_runs_where_none_of_it_has_run() {
+    let model = "
+publish best { indicators top  by month  to 'out/best/'  format csv }
+source sums { from query ( select month, sum(told) as told from months group by month )  time month }
+indicator top = max(sums.told)
+rollup kept { indicators told  by month  to 'out/kept/' }
+publish by_month { indicators told  by month  to 'out/by_month/' }
+source months { from parquet 'out/by_month/'  time month  columns { told decimal(20, 3) } }
+source told_days { from parquet './out/days'  partition by day date  time day }
+indicator told = sum(told_days.sales)
+expect told_days.sales > 0
+source o { from csv 'o.csv'  key id  time at_time  columns { x decimal(9, 2) } }
+dimension region = o.region
+indicator sales = sum(o.x)
+publish days { indicators sales  by day, region  to 'out/days/'  partitioned by day }
+";
+    let project = project(model);
+    let folder = project.path();
+    let output = bell(folder, &["check"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && told.matches("warning[B0361]").count() == 2, "{told}");
+
+    // Nothing is no answer, where nothing is known.
+    for question in [
+        "SELECT MEASURE(told) FROM indicators",
+        "SELECT count(*) FROM told_days",
+        "SELECT MEASURE(top) FROM indicators",
+    ] {
+        let output = bell(folder, &["sql", question]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty() && told.contains("error[B0360]"), "{told}");
+    }
+    assert_eq!(sql(folder, "SELECT MEASURE(sales) AS sales FROM indicators"), "sales\n15.50\n");
+    let fresh =
+        sql(folder, "SELECT source, newest, files FROM bell.freshness WHERE source IN ('o', 'told_days') ORDER BY 1");
+    assert_eq!(fresh, "source,newest,files\no,2026-03-01T00:00:00,1\ntold_days,NULL,0\n");
+    assert!(refused(folder, 1, &["best"]).contains("`bell run public.by_month` writes them"));
+
+    // As files would have been looked into: names that are not there are found at once.
+    std::fs::write(folder.join("model.bell"), model.replace("told_days.sales", "told_days.sold")).unwrap();
+    let told = String::from_utf8(bell(folder, &["check"]).stdout).unwrap();
+    assert!(told.contains("source `told_days` has no column `sold`"), "{told}");
+    std::fs::write(folder.join("model.bell"), model).unwrap();
+
+    let planned = String::from_utf8(bell(folder, &["run", "--dry-run"]).stdout).unwrap();
+    assert!(planned.contains("public.by_month\n  reads told_days: what is published before\n"), "{planned}");
+    let reports = run(folder, 0, &[]);
+    let names: Vec<&str> = reports.iter().map(|report| report["publication"].as_str().unwrap()).collect();
+    assert_eq!(names, ["public.days", "public.kept/told_days", "public.by_month", "public.best"]);
+    assert_eq!(bell(folder, &["check"]).stdout, b"1 file: no errors\n");
+    let month = "SELECT CAST(metric_time__month AS date) AS month, CAST(MEASURE(top) AS double) AS top FROM indicators GROUP BY 1 ORDER BY 1";
+    let by_hand = "SELECT CAST(date_trunc('month', at_time) AS date) AS month, CAST(sum(x) AS double) AS top FROM o GROUP BY 1 ORDER BY 1";
+    assert_eq!(sql(folder, month), sql(folder, by_hand));
+
+    // Where it does not come to the first one, the others are told why.
+    std::fs::remove_dir_all(folder.join("out")).unwrap();
+    std::fs::write(folder.join("model.bell"), format!("{model}expect o.x > 1000")).unwrap();
+    let told = refused(folder, 1, &[]);
+    assert!(told.contains("`o.x > 1000`") && told.contains("`public.days` has not written them"), "{told}");
+
+    // What is made of itself has nothing to begin with.
+    let circle = "
+source o { from parquet 'out/o/'  time month }
+indicator n = sum(o.n)
+publish p { indicators n  by month  to 'out/o/' }";
+    std::fs::write(folder.join("model.bell"), circle).unwrap();
+    assert!(refused(folder, 1, &[]).contains("error[B0350]"));
 }
 
 #[test]

@@ -70,6 +70,20 @@ or none. Without a declared compression the file's ending decides (.gz, .bz2, .x
 
     source orders { from csv 'data/orders.csv.lz4' { compression 'lz4' } }
 ";
+    UNPUBLISHED = "B0360" Error "the rows of a source are not published yet",
+"The source lies in the folder of a publication of the same project that has never run, or not where the project is now. Its
+columns are known from what is to be published, but no row is: no rows would look like a true zero. Run the publication; what
+is made of it comes after it by itself.
+
+    publish daily { indicators gmv  by day  to 'out/daily/' }
+    source days { from parquet 'out/daily/' }                 -- bell run daily
+";
+    AWAITED = "B0361" Warning "a source awaits a publication",
+"The source lies in the folder of a publication that has never run. The project is checked with the columns which that will
+have; what reads the source is refused (B0360) until it has run.
+
+    bell run
+";
     KEY_NOT_UNIQUE = "B0380" Error "a key is not unique",
 "`check --data` found several rows with the same value of a declared key. Joins to this source would multiply rows and
 every sum over them would be wrong. Remove the duplicates, add the missing column to the key, or add a `where` clause.
