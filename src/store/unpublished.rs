@@ -53,20 +53,16 @@ impl Unpublished {
 
     /// What a project that has it is told when it is opened.
     pub fn warning(&self) -> Diagnostic {
-        let message = format!(
-            "source `{}` has no files yet: publication `{}` has not written them",
-            self.source, self.publication
-        );
+        let message =
+            format!("source `{}` has no files yet: publication `{}` has written none", self.source, self.publication);
         Diagnostic::new(codes::AWAITED, message)
             .at(self.location)
             .help(format!("`bell run {}` writes them; until then what reads the source is refused", self.publication))
     }
 
     fn refusal(&self) -> Diagnostic {
-        let message = format!(
-            "source `{}` has no rows yet: publication `{}` has not written them",
-            self.source, self.publication
-        );
+        let message =
+            format!("source `{}` has no rows yet: publication `{}` has written none", self.source, self.publication);
         Diagnostic::new(codes::UNPUBLISHED, message)
             .at(self.location)
             .help(format!("`bell run {}` writes them", self.publication))

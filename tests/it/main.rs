@@ -33,6 +33,7 @@ mod rollups;
 mod run_changes;
 #[cfg(feature = "cli")]
 mod run_kills;
+mod run_random;
 #[cfg(feature = "cli")]
 mod run_unattended;
 #[cfg(feature = "cli")]

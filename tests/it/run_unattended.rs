@@ -264,7 +264,7 @@ publish days { indicators sales  by day, region  to 'out/days/'  partitioned by 
     std::fs::remove_dir_all(folder.join("out")).unwrap();
     std::fs::write(folder.join("model.bell"), format!("{model}expect o.x > 1000")).unwrap();
     let told = refused(folder, 1, &[]);
-    assert!(told.contains("`o.x > 1000`") && told.contains("`public.days` has not written them"), "{told}");
+    assert!(told.contains("`o.x > 1000`") && told.contains("`public.days` has written none"), "{told}");
 
     // What is made of itself has nothing to begin with.
     let circle = "
