@@ -39,7 +39,7 @@ pub(super) async fn came_late(
     before: &Manifest,
     range: &Range,
 ) -> Result<Late> {
-    let frame = frame_of(engine, publication, None)?;
+    let frame = frame_of(engine, &by_period(publication, &range.column), None)?;
     let Some(whole) = last_whole(before) else { return Ok(Late::default()) };
     let (then, now) = (versions(&whole.inputs), versions(&inputs_of(frame.logical_plan())?));
     let counted: BTreeSet<String> =
@@ -59,6 +59,12 @@ pub(super) async fn came_late(
     let backfills = before.runs.iter().filter(|made| has_all(made)).map(|made| made.run.as_str()).collect();
     periods.retain(|period| !is_made_by(before, &range.column, period, &backfills));
     Ok(Late { periods: periods.into_iter().collect(), of_none })
+}
+
+/// A publication by its periods alone: what only the other keys need is not read.
+fn by_period(publication: &Publication, column: &str) -> Publication {
+    let by = publication.by.iter().filter(|(name, _)| name == column).cloned().collect();
+    Publication { by, partitions: vec![0], ..publication.clone() }
 }
 
 /// The periods of a plan's rows that are before a range, or NULL.
