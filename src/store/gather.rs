@@ -11,6 +11,8 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast as sql;
 
+use super::destination::{Destination, Missing as MissingFolder};
+use super::manifest;
 use super::reach::Reach;
 use super::unpublished::{Awaited, Unpublished};
 use super::{CsvOptions, Format, SourceSpec, replace_variables};
@@ -152,8 +154,9 @@ async fn open_files(
     let opened = super::open_within(&spec, reach, ctx).await;
     let missing = opened.as_ref().is_err_and(|error| error.code == codes::FILE_MISSING);
     if let (true, Some(awaited)) = (missing, known.awaited.get(&name)) {
-        let table = Unpublished::new(&spec, awaited, location.span);
-        gathered.diagnostics.push(table.warning());
+        let is_empty = has_written_none(&location.text, &awaited.publication, root, ctx).await;
+        let table = Unpublished::new(&spec, awaited, location.span, is_empty);
+        gathered.diagnostics.extend(table.warning());
         return Ok(Arc::new(table));
     }
     if missing {
@@ -161,6 +164,15 @@ async fn open_files(
     }
     gathered.specs.push(spec);
     opened.map_err(|error| error.into_diagnostic(&source.name.text).at(location.span))
+}
+
+/// Whether a publication has run there, and there was nothing to write.
+async fn has_written_none(location: &str, publication: &str, root: &Path, ctx: &SessionContext) -> bool {
+    let Ok(Some(found)) = Destination::find(location, root, MissingFolder::Leave, ctx) else { return false };
+    match manifest::read(found.store.as_ref(), &found.folder, &found.shown).await {
+        Ok(Some((manifest, _))) => manifest.publication == publication && manifest.files.is_empty(),
+        _ => false,
+    }
 }
 
 /// How its files are read, and the first place where they are said to lie.

@@ -1,5 +1,6 @@
 //! The table of a source over a folder that a publication of the same project has not written yet: it has that one's columns,
-//! and whoever reads it is told what must run first. No rows would look like a true zero.
+//! and whoever reads it is told what must run first. No rows would look like a true zero; where it has run and found none,
+//! they are one.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -8,11 +9,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::project_schema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableSource, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 
 use super::SourceSpec;
 use super::csv::declared_type;
@@ -35,11 +38,13 @@ pub(super) struct Unpublished {
     publication: String,
     schema: SchemaRef,
     location: Span,
+    /// Whether the publication has run, and there was nothing to write.
+    is_empty: bool,
 }
 
 impl Unpublished {
     /// The table that a source will be: its partitions come last, and declared types count.
-    pub fn new(spec: &SourceSpec, awaited: &Awaited, location: Span) -> Self {
+    pub fn new(spec: &SourceSpec, awaited: &Awaited, location: Span, is_empty: bool) -> Self {
         let is_partition = |name: &str| spec.partitions.iter().any(|(partition, _)| partition == name);
         let of_files = awaited.columns.fields().iter().filter(|field| !is_partition(field.name())).map(|field| {
             let data_type: &DataType = declared_type(&spec.types, field.name()).unwrap_or(field.data_type());
@@ -48,11 +53,15 @@ impl Unpublished {
         let partitions = spec.partitions.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true));
         let schema = Arc::new(Schema::new(of_files.chain(partitions).collect::<Vec<_>>()));
         let publication = awaited.publication.clone();
-        Unpublished { source: spec.name.clone(), publication, schema, location }
+        Unpublished { source: spec.name.clone(), publication, schema, location, is_empty }
     }
 
     /// What a project that has it is told when it is opened.
-    pub fn warning(&self) -> Diagnostic {
+    pub fn warning(&self) -> Option<Diagnostic> {
+        (!self.is_empty).then(|| self.awaiting())
+    }
+
+    fn awaiting(&self) -> Diagnostic {
         let message =
             format!("source `{}` has no files yet: publication `{}` has written none", self.source, self.publication);
         Diagnostic::new(codes::AWAITED, message)
@@ -82,11 +91,14 @@ impl TableProvider for Unpublished {
     async fn scan(
         &self,
         _state: &dyn Session,
-        _projection: Option<&Vec<usize>>,
+        projection: Option<&Vec<usize>>,
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Err(self.refusal().into())
+        match self.is_empty {
+            true => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
+            false => Err(self.refusal().into()),
+        }
     }
 }
 

@@ -266,6 +266,13 @@ publish days { indicators sales  by day, region  to 'out/days/'  partitioned by 
     let told = refused(folder, 1, &[]);
     assert!(told.contains("`o.x > 1000`") && told.contains("`public.days` has written none"), "{told}");
 
+    // One that has run and found nothing is empty, which is another thing.
+    let none = model.replace("by day, region  to", "by day, region  where region = 'nowhere'  to");
+    std::fs::write(folder.join("model.bell"), none).unwrap();
+    assert_eq!(run(folder, 0, &[]).len(), 4);
+    assert_eq!(sql(folder, "SELECT count(*) AS rows FROM told_days"), "rows\n0\n");
+    assert_eq!(bell(folder, &["check"]).stdout, b"1 file: no errors\n");
+
     // What is made of itself has nothing to begin with.
     let circle = "
 source o { from parquet 'out/o/'  time month }
