@@ -152,7 +152,9 @@ async fn open_files(
     let (spec, location) = spec_of(root, source, functions)?;
     let reach = known.reaches.get(&name).unwrap_or(&Reach::All);
     let opened = super::open_within(&spec, reach, ctx).await;
-    let missing = opened.as_ref().is_err_and(|error| error.code == codes::FILE_MISSING);
+    // Of several locations nobody can tell here which one is meant.
+    let alone = spec.locations.len() == 1;
+    let missing = alone && opened.as_ref().is_err_and(|error| error.code == codes::FILE_MISSING);
     if let (true, Some(awaited)) = (missing, known.awaited.get(&name)) {
         let is_empty = has_written_none(&location.text, &awaited.publication, root, ctx).await;
         let table = Unpublished::new(&spec, awaited, location.span, is_empty);
